@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the BPF programs and user/capture/ say to each other: the only file that
+ * both worlds include. Fixed-width types, explicit padding, asserted sizes.
+ *
+ * Vocabulary
+ *   target   one traced process (thread group); it has a slot in the array map
+ *            `targets`, and every uprobe of it carries the slot in its cookie.
+ *   site     one row of the counts: (target, source, stack, detail).
+ *   map_gen  grows whenever the target's address space may have changed (exec,
+ *            dlopen); it is hashed into the stack id, so that equal addresses
+ *            before and after are different stacks.
+ *   stack id 64-bit hash over a per-run seed, tgid, map_gen and the frames.
+ */
+#ifndef ALLOCSNOOP_BPF_ABI_H
+#define ALLOCSNOOP_BPF_ABI_H
+
+#ifdef __bpf__
+#include "vmlinux.h"
+#else
+#include <linux/types.h>
+#endif
+
+#define ABI_MAX_FRAMES 127 /* kernel.perf_event_max_stack's own limit */
+#define ABI_MAX_TARGETS 4096
+#define ABI_MAX_THREADS 65536
+#define ABI_MAX_CPUS 4096
+#define ABI_RING_BYTES (4u << 20)
+
+enum abi_source {
+	ABI_SOURCE_GO,
+	ABI_SOURCE_MALLOC,
+	ABI_SOURCE_RSS,
+};
+
+/* Members of mm->rss_stat, in the order of enum { MM_FILEPAGES, ... } of linux/mm_types_task.h. */
+enum { ABI_RSS_FILE, ABI_RSS_ANON, ABI_RSS_SWAP, ABI_RSS_SHMEM, ABI_RSS__N };
+
+struct abi_site_key {
+	__u64 stack_id;
+	__u32 tgid;
+	__u16 source; /* enum abi_source */
+	__u16 detail; /* ABI_SOURCE_RSS: member; else 0 */
+};
+
+struct abi_site {
+	__u64 objects;
+	__s64 bytes; /* Go: rounded to the slot as the runtime charges it; RSS: signed, what it added */
+	__u64 requested_bytes;
+	__u32 frames_sent; /* the stack's frames are on the ring, or were before */
+	__u32 pad;
+};
+
+_Static_assert(sizeof(struct abi_site_key) == 16, "abi");
+_Static_assert(sizeof(struct abi_site) == 32, "abi");
+
+/*
+ * A hash has its top bit set; other stack ids are reserved. OTHERS: another task
+ * than the target changed the target's counter (reclaim, khugepaged, ...).
+ */
+#define ABI_STACK_OTHERS 1
+
+/* Records on the ring; each starts with struct abi_rec. */
+enum abi_rec_kind {
+	ABI_REC_STACK = 1,
+	ABI_REC_EXEC,
+	ABI_REC_FORK,
+	ABI_REC_EXIT,
+	ABI_REC_MAPS, /* the dynamic loader changed the mappings */
+	ABI_REC_SWEEP, /* the site map is filling up: sweep now */
+};
+
+struct abi_rec {
+	__u32 kind; /* enum abi_rec_kind */
+	__u32 tgid;
+};
+
+enum abi_stack_flag {
+	ABI_STACK_TRUNCATED = 1, /* deeper than ABI_MAX_FRAMES */
+	ABI_STACK_UNREADABLE = 2, /* a page of the stack was not resident */
+	ABI_STACK_LOOP = 4, /* a frame pointer pointed at itself */
+	ABI_STACK_LEAF_GUESS = 8, /* frames[1] is the word at [sp]: a caller only if frames[0] has no frame of its own */
+};
+
+struct abi_rec_stack {
+	struct abi_rec rec;
+	__u64 stack_id;
+	__u32 map_gen;
+	__u16 nframes;
+	__u16 flags; /* enum abi_stack_flag */
+	/* frames[0] is the probed or faulting instruction, the others return addresses. */
+	__u64 frames[ABI_MAX_FRAMES + 1];
+};
+
+#define ABI_REC_STACK_BYTES(nframes) (__builtin_offsetof(struct abi_rec_stack, frames) + (nframes) * 8)
+
+struct abi_rec_proc { /* EXEC, FORK, EXIT, MAPS */
+	struct abi_rec rec;
+	__u32 child_tgid; /* FORK */
+	__u32 exit_code; /* EXIT: as in task_struct.exit_code (wait status) */
+	__u32 leader_changed; /* EXEC by a thread that was not the leader */
+	__u32 pad;
+};
+
+_Static_assert(sizeof(struct abi_rec_stack) == 24 + 8 * (ABI_MAX_FRAMES + 1), "abi");
+_Static_assert(sizeof(struct abi_rec_proc) == 24, "abi");
+
+/*
+ * The cookie of a uprobe: slot, what kind of instruction it sits on, and which
+ * door it is. Cookie bits 0-15 slot, 16-23 flags, 24-31 enum abi_door.
+ */
+enum abi_spot_flag {
+	ABI_SPOT_RA_AT_SP = 1, /* return address at [sp], frame pointer still the caller's */
+	ABI_SPOT_STACK_CHECK = 2, /* a jbe after Go's stack check: taken means the function starts again */
+	ABI_SPOT_STEPPED = 4, /* the kernel single-steps this instruction: a dear trap */
+	ABI_SPOT_GO_STACK_ARGS = 8, /* Go before 1.17: arguments on the stack */
+};
+
+enum abi_door {
+	ABI_DOOR_GO_MALLOC, /* (size, type, needzero): every allocation of this function counts */
+	ABI_DOOR_GO_DISPATCH, /* the same, but sizes up to go.forward_max go on to a door of their own */
+	ABI_DOOR_MALLOC, /* (size) */
+	ABI_DOOR_CALLOC, /* (n, size) */
+	ABI_DOOR_REALLOC, /* (ptr, size) */
+	ABI_DOOR_REALLOCARRAY, /* (ptr, n, size) */
+	ABI_DOOR_POSIX_MEMALIGN, /* (&ptr, align, size) returns errno */
+	ABI_DOOR_MEMALIGN, /* (align, size) */
+};
+
+#define ABI_COOKIE(slot, spot, door) ((__u64)(slot) | (__u64)(spot) << 16 | (__u64)(door) << 24)
+#define ABI_COOKIE_SLOT(cookie) ((__u32)(cookie) & 0xffff)
+#define ABI_COOKIE_SPOT(cookie) ((__u32)((cookie) >> 16) & 0xff)
+#define ABI_COOKIE_DOOR(cookie) ((__u32)((cookie) >> 24) & 0xff)
+
+/*
+ * What a probe must know of a Go runtime to charge an allocation as the runtime
+ * does: where the mcache's tiny block is, and the size classes as two tables,
+ * indexed (size + 7) / 8 up to 1024 and (size - 1024 + 127) / 128 above, like
+ * size_to_class8 and size_to_class128 of runtime/sizeclasses.go.
+ */
+#define ABI_GO_SMALL_MAX 1024
+#define ABI_GO_CLASS_MAX 32768
+#define ABI_GO_PAGE_BYTES 8192
+
+struct abi_go {
+	__u16 g_m, m_p, p_mcache, mcache_tiny, mcache_tinyoffset; /* byte offsets; g_m 0: unknown */
+	__u16 header_min; /* scan objects larger than this carry a header of 8 bytes (0: none do) */
+	__u16 forward_max; /* ABI_DOOR_GO_DISPATCH: larger sizes only */
+	__u16 pad;
+	__u16 slot8[ABI_GO_SMALL_MAX / 8 + 1];
+	__u16 slot128[(ABI_GO_CLASS_MAX - ABI_GO_SMALL_MAX) / 128 + 1];
+	__u16 pad2[2];
+};
+
+struct abi_target {
+	__u32 tgid;
+	__u32 map_gen;
+	struct abi_go go;
+};
+
+_Static_assert(sizeof(struct abi_target) % 8 == 0, "abi");
+
+/*
+ * Counters: the first member of every value of the per-CPU map `scratches`; a total is the sum over its
+ * entries and CPUs. Those from ABI_STAT_LOST on are losses and appear in every report.
+ */
+enum abi_stat {
+	ABI_STAT_HITS, /* uprobe hits at instructions that the kernel emulates */
+	ABI_STAT_HITS_STEPPED, /* at single-stepped ones */
+	ABI_STAT_HITS_RETURN, /* uretprobe hits */
+	ABI_STAT_HITS_RSS, /* rss_stat events of a target */
+	ABI_STAT_TIMED, /* uprobe runs whose duration was taken */
+	ABI_STAT_TIMED_NS,
+	ABI_STAT_TIMED_RSS, /* the same for rss_stat */
+	ABI_STAT_TIMED_RSS_NS,
+	ABI_STAT_RESTARTED, /* Go doors that went to grow the stack and will start again: not a loss */
+	ABI_STAT_LOST, /* first loss */
+	ABI_STAT_LOST_SITE_MAP_FULL = ABI_STAT_LOST,
+	ABI_STAT_LOST_SITE_BYTES, /* not an event count: bytes of the allocations above */
+	ABI_STAT_LOST_THREAD_TABLE_FULL,
+	ABI_STAT_LOST_RETURN_MISSED,
+	ABI_STAT_LOST_RING_FULL_STACK,
+	ABI_STAT_LOST_STACK_TRUNCATED,
+	ABI_STAT_LOST_STACK_UNREADABLE,
+	ABI_STAT_LOST_GO_TINY_UNREADABLE,
+	ABI_STAT__N,
+};
+
+struct abi_stats {
+	__u64 v[ABI_STAT__N];
+};
+
+#endif

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Go's allocation doors.
+ *
+ * A door is a function (size, type, needzero) that every allocation of some kind
+ * enters once: runtime.mallocgc, and from 1.27 (1.26 as an experiment) also the
+ * size-specialised ones that compiled code calls directly. The probe sits on the
+ * branch after the stack check, where arguments are in their registers; when the
+ * branch is taken the function grows the stack (or yields) and starts again, so
+ * such a hit does not count.
+ *
+ * What an allocation is charged follows mallocgc() of runtime/malloc.go:
+ *  - size 0 returns zerobase and counts nowhere;
+ *  - no pointers and under 16 bytes: the tiny allocator puts several objects into
+ *    one 16-byte block. A new block is charged 16, an object that still fits
+ *    nothing. The block is the mcache's of this P (g -> m -> p -> mcache), and
+ *    between here and the runtime's own look nothing moves the goroutine;
+ *  - up to 32 KiB: the next size class (from 1.22 after adding a header of 8 bytes
+ *    to objects with pointers over 512 bytes);
+ *  - above: whole pages of 8 KiB.
+ * MemStats.Mallocs and TotalAlloc count in the same way.
+ */
+#ifndef ALLOCSNOOP_ALLOC_GO_BPF_H
+#define ALLOCSNOOP_ALLOC_GO_BPF_H
+
+#include "arch.bpf.h"
+#include "site.bpf.h"
+#include "walk.bpf.h"
+
+#define GO_TINY_BYTES 16
+#define GO_HEADER_BYTES 8
+#define GO_TYPE_PTRDATA 8 /* _type.ptrdata, PtrBytes from 1.20: the second word in all versions */
+
+static __always_inline bool go_noscan(__u64 type)
+{
+	__u64 ptrdata = 1;
+
+	if (!type)
+		return true;
+	bpf_probe_read_user(&ptrdata, sizeof(ptrdata), (void *)(type + GO_TYPE_PTRDATA));
+	return !ptrdata;
+}
+
+static __always_inline bool read_word(__u64 *ret, __u64 addr)
+{
+	return !bpf_probe_read_user(ret, sizeof(*ret), (void *)addr);
+}
+
+/* What the tiny allocator charges for @size bytes: 0 when they fit the open block. */
+static __always_inline __u64 go_tiny_bytes(struct scratch *s, const struct abi_go *go, __u64 g, __u64 size)
+{
+	__u64 p, tiny, off;
+
+	if (!go->g_m || !read_word(&p, g + go->g_m) || !read_word(&p, p + go->m_p) || !p ||
+	    !read_word(&p, p + go->p_mcache) || !read_word(&tiny, p + go->mcache_tiny) ||
+	    !read_word(&off, p + go->mcache_tinyoffset)) {
+		stat_add(s, ABI_STAT_LOST_GO_TINY_UNREADABLE, 1);
+		return GO_TINY_BYTES;
+	}
+	if (!(size & 7))
+		off = (off + 7) & ~7ULL;
+	else if (!(size & 3))
+		off = (off + 3) & ~3ULL;
+	else if (!(size & 1))
+		off = (off + 1) & ~1ULL;
+	return tiny && off + size <= GO_TINY_BYTES ? 0 : GO_TINY_BYTES;
+}
+
+static __always_inline __u64 go_slot_bytes(struct scratch *s, const struct abi_go *go, __u64 g, __u64 size, __u64 type)
+{
+	__u64 max = go->header_min ? ABI_GO_CLASS_MAX - GO_HEADER_BYTES : ABI_GO_CLASS_MAX;
+	__u64 i;
+
+	if (size < GO_TINY_BYTES && go_noscan(type))
+		return go_tiny_bytes(s, go, g, size);
+	if (size > max)
+		return (size + ABI_GO_PAGE_BYTES - 1) & ~(ABI_GO_PAGE_BYTES - 1ULL);
+	if (go->header_min && size > go->header_min && !go_noscan(type))
+		size += GO_HEADER_BYTES;
+	if (size <= ABI_GO_SMALL_MAX - 8) {
+		i = (size + 7) >> 3;
+		return i < sizeof(go->slot8) / sizeof(go->slot8[0]) ? go->slot8[i] : 0;
+	}
+	i = (size - ABI_GO_SMALL_MAX + 127) >> 7;
+	return i < sizeof(go->slot128) / sizeof(go->slot128[0]) ? go->slot128[i] : 0;
+}
+
+/* Before 1.17 size and type are on the stack, above the return address, and g is in thread-local storage. */
+static __always_inline bool go_stack_args(struct go_args *args, __u64 sp)
+{
+	__u64 tls = TLS_BASE((struct task_struct *)bpf_get_current_task());
+
+	return !bpf_probe_read_user(args, offsetof(struct go_args, g), (void *)(sp + 8)) &&
+	       read_word(&args->g, tls + GO_TLS_G_OFF);
+}
+
+static __noinline void go_alloc(struct scratch *s, __u64 cookie)
+{
+	__u32 slot = ABI_COOKIE_SLOT(cookie), spot = ABI_COOKIE_SPOT(cookie);
+	struct go_args *args = &s->go;
+	struct abi_target *target;
+	__u64 bytes;
+
+	target = bpf_map_lookup_elem(&targets, &slot);
+	if (!target || (only_tid && only_tid != (__u32)bpf_get_current_pid_tgid()))
+		return;
+	if (spot & ABI_SPOT_GO_STACK_ARGS && !go_stack_args(args, s->from.sp)) {
+		stat_add(s, ABI_STAT_LOST_STACK_UNREADABLE, 1);
+		return;
+	}
+	if (!args->size || args->size < min_size_bytes || args->size > max_size_bytes)
+		return;
+	if (ABI_COOKIE_DOOR(cookie) == ABI_DOOR_GO_DISPATCH && args->size <= target->go.forward_max)
+		return;
+	bytes = go_slot_bytes(s, &target->go, args->g, args->size, args->type);
+	walk(s, target);
+	account(s, target->tgid, ABI_SOURCE_GO, 0, 1, bytes, args->size);
+}
+
+SEC("uprobe")
+int go_malloc(struct pt_regs *ctx)
+{
+	struct scratch *s = guard_enter(SCRATCH_ALLOC);
+	__u64 cookie = bpf_get_attach_cookie(ctx);
+
+	if (!s)
+		goto out;
+	run_begin(s, ABI_COOKIE_SPOT(cookie) & ABI_SPOT_STEPPED ? ABI_STAT_HITS_STEPPED : ABI_STAT_HITS);
+	if (ABI_COOKIE_SPOT(cookie) & ABI_SPOT_STACK_CHECK && STACK_CHECK_TAKEN(ctx)) {
+		stat_add(s, ABI_STAT_RESTARTED, 1);
+		goto out;
+	}
+	/* All registers at once: the verifier allows no arithmetic on ctx, which clang likes to share among branches. */
+	s->go = (struct go_args){ GO_ARG1(ctx), GO_ARG2(ctx), GO_G(ctx) };
+	s->from = (struct walk_from){ PT_REGS_IP(ctx), PT_REGS_SP(ctx), PT_REGS_FP(ctx), ARCH_RA(ctx), 0, 0 };
+	go_alloc(s, cookie);
+	run_end(s, ABI_STAT_TIMED, ABI_STAT_TIMED_NS);
+out:
+	guard_exit(s);
+	return 0;
+}
+
+#endif

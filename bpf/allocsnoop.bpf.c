@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The BPF side. One object; the rooms are:
+ *   alloc_go   Go's allocation doors          walk   the stack walk
+ *   alloc_c    malloc and its family          site   counting, handing out stacks
+ *   rss        RSS counters                   guard  scratch memory under preemption
+ *   proc       exec, fork, exit, dlopen       maps   all maps and constants
+ */
+#include "alloc_go.bpf.h"
+#include "alloc_c.bpf.h"
+#include "rss.bpf.h"
+#include "proc.bpf.h"
+
+char LICENSE[] SEC("license") = "GPL";

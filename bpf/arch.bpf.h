@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Registers by role. Go's register ABI: amd64 from 1.17, arm64 from 1.18
+ * (cmd/compile/abi-internal.md). C: System V AMD64 psABI, AAPCS64.
+ */
+#ifndef ALLOCSNOOP_ARCH_BPF_H
+#define ALLOCSNOOP_ARCH_BPF_H
+
+#include "vmlinux.h"
+
+#if defined(__TARGET_ARCH_x86)
+#define GO_ARG1(ctx) ((ctx)->ax)
+#define GO_ARG2(ctx) ((ctx)->bx)
+#define GO_G(ctx) ((ctx)->r14)
+/* Go before 1.17 keeps g at -8 from the thread pointer (runtime/go_tls.h, linux/amd64). */
+#define TLS_BASE(task) BPF_CORE_READ(task, thread.fsbase)
+#define GO_TLS_G_OFF (-8)
+#define X86_CF 0x01
+#define X86_ZF 0x40
+/* Will the conditional branch after `cmp stackguard, sp` (jbe) be taken? */
+#define STACK_CHECK_TAKEN(ctx) ((ctx)->flags & (X86_CF | X86_ZF))
+#define ARCH_RA(ctx) 0 /* on the stack */
+#elif defined(__TARGET_ARCH_arm64)
+#define UREGS(ctx) ((const volatile struct user_pt_regs *)(ctx))
+#define GO_ARG1(ctx) (UREGS(ctx)->regs[0])
+#define GO_ARG2(ctx) (UREGS(ctx)->regs[1])
+#define GO_G(ctx) (UREGS(ctx)->regs[28])
+#define TLS_BASE(task) BPF_CORE_READ(task, thread.uw.tp_value)
+#define GO_TLS_G_OFF 0
+#define PSR_C 0x20000000
+#define PSR_Z 0x40000000
+/* b.ls: C clear or Z set. */
+#define STACK_CHECK_TAKEN(ctx) (!(UREGS(ctx)->pstate & PSR_C) || (UREGS(ctx)->pstate & PSR_Z))
+#define ARCH_RA(ctx) (UREGS(ctx)->regs[30])
+#else
+#error "no register names for this architecture"
+#endif
+
+#endif

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Scratch memory that nobody else writes while we use it.
+ *
+ * Programs need about 2 KiB of working memory, so it lives in a per-CPU map. But
+ * a uprobe program is only kept from migrating, not from being preempted: another
+ * thread can run the same program on the same CPU in its middle. From Linux 6.13
+ * its BPF stack, too, is per CPU ("private stack") if it uses 64 bytes or more.
+ *
+ * Where the kernel has bpf_preempt_disable() (6.10) we hold preemption off for the
+ * whole program, which guards both. Before, there are no private stacks, and a
+ * program claims one of several scratch slots of its CPU by an atomic flag; none
+ * free is a counted loss. Probes and tracepoints have slots of their own.
+ */
+#ifndef ALLOCSNOOP_GUARD_BPF_H
+#define ALLOCSNOOP_GUARD_BPF_H
+
+#include "maps.bpf.h"
+
+#define BLOCK_BYTES 1024 /* of the user's stack, read at once */
+#define SLOTS_PER_KIND 4
+
+enum scratch_kind { SCRATCH_ALLOC, SCRATCH_TRACE, SCRATCH__N };
+
+/* Where a stack walk starts. */
+struct walk_from {
+	__u64 ip, sp, fp;
+	__u64 ra; /* return address to the immediate caller; 0: it is at [sp] */
+	__u32 flags; /* enum abi_stack_flag that is known before */
+	__u32 pad;
+};
+
+/* What a Go door was called with. */
+struct go_args {
+	__u64 size, type;
+	__u64 g;
+};
+
+struct scratch {
+	struct abi_stats stats; /* first: user space reads it (abi.h) */
+	__u32 busy;
+	__u32 pad;
+	__u64 start_ns; /* 0: this run is not timed */
+	struct walk_from from;
+	struct go_args go;
+	struct abi_site_key key;
+	struct abi_site fresh; /* an all-zero site to insert */
+	struct abi_rec_stack rec;
+	__u64 block_addr; /* what of the user's stack the block holds */
+	__u32 block_len;
+	__u32 pad2;
+	__u8 block[BLOCK_BYTES + 16];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, SCRATCH__N * SLOTS_PER_KIND);
+	__type(key, __u32);
+	__type(value, struct scratch);
+} scratches SEC(".maps");
+
+extern void bpf_preempt_disable(void) __ksym __weak;
+extern void bpf_preempt_enable(void) __ksym __weak;
+
+/*
+ * Scratch for this run; NULL (counted) when all are taken. Every program body
+ * stands between guard_enter() and guard_exit(), also when the first gave NULL.
+ */
+static __always_inline struct scratch *guard_enter(enum scratch_kind kind)
+{
+	__u32 index = kind * SLOTS_PER_KIND;
+	struct scratch *s;
+
+	if (bpf_preempt_disable) {
+		bpf_preempt_disable();
+		return bpf_map_lookup_elem(&scratches, &index);
+	}
+	for (int i = 0; i < SLOTS_PER_KIND; i++, index++) {
+		s = bpf_map_lookup_elem(&scratches, &index);
+		if (s && !__sync_fetch_and_or(&s->busy, 1))
+			return s;
+	}
+	__sync_fetch_and_add(&lost_scratch_busy, 1);
+	return NULL;
+}
+
+static __always_inline void guard_exit(struct scratch *s)
+{
+	if (bpf_preempt_disable)
+		bpf_preempt_enable();
+	else if (s)
+		s->busy = 0;
+}
+
+/* No atomics: the slot is ours until guard_exit(). */
+static __always_inline void stat_add(struct scratch *s, enum abi_stat id, __u64 n)
+{
+	s->stats.v[id] += n;
+}
+
+#endif

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* All maps, constants and counters of the BPF side. */
+#ifndef ALLOCSNOOP_MAPS_BPF_H
+#define ALLOCSNOOP_MAPS_BPF_H
+
+#include "abi.h"
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+
+/* Set once before load. */
+const volatile __u64 hash_seed = 0;
+const volatile __u64 min_size_bytes = 0;
+const volatile __u64 max_size_bytes = ~0ULL;
+const volatile __u32 only_tid = 0; /* 0: all threads */
+const volatile __u32 nr_cpus = 1; /* possible CPUs */
+const volatile __u32 sweep_mark = 32768; /* new sites in one epoch after which user space is asked to sweep */
+const volatile bool rss_stacks = true;
+
+/* New sites since the last sweep; user space sets it back to 0. */
+__u32 sites_used = 0;
+
+/* Losses outside a scratch slot, which has its own counters. */
+__u64 lost_scratch_busy = 0;
+__u64 lost_ring_full_proc = 0;
+
+/*
+ * The counts. One inner map is live; user space puts the other in its place and
+ * then reads the first at rest: updating a map in map waits until no program
+ * uses the old one any more (maybe_wait_bpf_programs() in kernel/bpf/syscall.c).
+ */
+struct site_map {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 65536);
+	__type(key, struct abi_site_key);
+	__type(value, struct abi_site);
+} sites_a SEC(".maps"), sites_b SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__array(values, struct site_map);
+} sites SEC(".maps") = { .values = { (void *)&sites_a } };
+
+/* Stacks whose frames user space has. An evicted one is sent again: no harm. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 131072);
+	__type(key, __u64);
+	__type(value, __u8);
+} stacks_sent SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, ABI_RING_BYTES);
+} ring SEC(".maps");
+
+/* By slot; written by user space, map_gen also from here. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, ABI_MAX_TARGETS);
+	__type(key, __u32);
+	__type(value, struct abi_target);
+} targets SEC(".maps");
+
+/* Slot by tgid, for the tracepoints, which see the whole system. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, ABI_MAX_TARGETS);
+	__type(key, __u32);
+	__type(value, __u32);
+} slots SEC(".maps");
+
+#endif

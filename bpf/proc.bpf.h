@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Life of the targets: exec, fork, exit, and what the dynamic loader maps. */
+#ifndef ALLOCSNOOP_PROC_BPF_H
+#define ALLOCSNOOP_PROC_BPF_H
+
+#include "alloc_c.bpf.h"
+#include "rss.bpf.h"
+
+static __always_inline void send_proc(struct abi_rec_proc *rec)
+{
+	if (bpf_ringbuf_output(&ring, rec, sizeof(*rec), BPF_RB_FORCE_WAKEUP))
+		__sync_fetch_and_add(&lost_ring_full_proc, 1);
+}
+
+static __always_inline struct abi_target *target_of(__u32 tgid)
+{
+	__u32 *slot = bpf_map_lookup_elem(&slots, &tgid);
+
+	return slot ? bpf_map_lookup_elem(&targets, slot) : NULL;
+}
+
+SEC("tp_btf/sched_process_exec")
+int BPF_PROG(proc_exec, struct task_struct *task, pid_t old_pid, struct linux_binprm *bprm)
+{
+	struct abi_rec_proc rec = { .rec.kind = ABI_REC_EXEC };
+	struct abi_target *target;
+
+	rec.rec.tgid = task->tgid;
+	target = target_of(rec.rec.tgid);
+	if (!target)
+		return 0;
+	rec.leader_changed = old_pid != task->pid;
+	__sync_fetch_and_add(&target->map_gen, 1);
+	send_proc(&rec);
+	return 0;
+}
+
+SEC("tp_btf/sched_process_fork")
+int BPF_PROG(proc_fork, struct task_struct *parent, struct task_struct *child)
+{
+	struct abi_rec_proc rec = { .rec.kind = ABI_REC_FORK };
+
+	rec.rec.tgid = parent->tgid;
+	rec.child_tgid = child->tgid;
+	if (rec.child_tgid != rec.rec.tgid && target_of(rec.rec.tgid))
+		send_proc(&rec);
+	return 0;
+}
+
+SEC("tp_btf/sched_process_exit")
+int BPF_PROG(proc_exit, struct task_struct *task)
+{
+	struct abi_rec_proc rec = { .rec.kind = ABI_REC_EXIT };
+	__u32 tid = task->pid;
+
+	rec.rec.tgid = task->tgid;
+	if (!target_of(rec.rec.tgid))
+		return 0;
+	bpf_map_delete_elem(&threads, &tid);
+	if (BPF_CORE_READ(task, signal, live.counter))
+		return 0; /* other threads go on */
+	rec.exit_code = BPF_CORE_READ(task, signal, group_exit_code);
+	if (!rec.exit_code)
+		rec.exit_code = task->exit_code;
+	send_proc(&rec);
+	return 0;
+}
+
+/* On _dl_debug_state(), which the loader calls for debuggers whenever its list of objects changed (r_brk of <link.h>). */
+SEC("uprobe")
+int maps_changed(struct pt_regs *ctx)
+{
+	__u32 slot = ABI_COOKIE_SLOT(bpf_get_attach_cookie(ctx));
+	struct abi_rec_proc rec = { .rec.kind = ABI_REC_MAPS };
+	struct abi_target *target = bpf_map_lookup_elem(&targets, &slot);
+
+	if (!target)
+		return 0;
+	rec.rec.tgid = target->tgid;
+	__sync_fetch_and_add(&target->map_gen, 1);
+	send_proc(&rec);
+	return 0;
+}
+
+#endif

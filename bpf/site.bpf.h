@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Add what happened to its site, and see that user space gets the stack's frames once. */
+#ifndef ALLOCSNOOP_SITE_BPF_H
+#define ALLOCSNOOP_SITE_BPF_H
+
+#include "guard.bpf.h"
+
+static __always_inline void ring_wake_flags(__u64 *flags)
+{
+	/* User space looks at the ring with every sweep; wake it only before it fills. */
+	*flags = bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) > ABI_RING_BYTES / 4 ? BPF_RB_FORCE_WAKEUP :
+										    BPF_RB_NO_WAKEUP;
+}
+
+static __noinline void send_frames(struct scratch *s, struct abi_site *site)
+{
+	__u32 len = ABI_REC_STACK_BYTES(s->rec.nframes & ABI_MAX_FRAMES);
+	__u64 id = s->key.stack_id, flags;
+	__u8 one = 1;
+
+	if (!bpf_map_lookup_elem(&stacks_sent, &id)) {
+		if (len > sizeof(s->rec))
+			return;
+		ring_wake_flags(&flags);
+		if (bpf_ringbuf_output(&ring, &s->rec, len, flags)) {
+			stat_add(s, ABI_STAT_LOST_RING_FULL_STACK, 1);
+			return; /* the next hit of this site tries again */
+		}
+		bpf_map_update_elem(&stacks_sent, &id, &one, BPF_ANY);
+		if (s->rec.flags & ABI_STACK_TRUNCATED)
+			stat_add(s, ABI_STAT_LOST_STACK_TRUNCATED, 1);
+		if (s->rec.flags & ABI_STACK_UNREADABLE)
+			stat_add(s, ABI_STAT_LOST_STACK_UNREADABLE, 1);
+	}
+	site->frames_sent = 1;
+}
+
+static __always_inline void ask_for_sweep(void)
+{
+	struct abi_rec rec = { .kind = ABI_REC_SWEEP };
+
+	if (__sync_fetch_and_add(&sites_used, 1) == sweep_mark)
+		bpf_ringbuf_output(&ring, &rec, sizeof(rec), BPF_RB_FORCE_WAKEUP);
+}
+
+/* The site of s->key, made if new; NULL when the map is full. */
+static __always_inline struct abi_site *site_get(struct scratch *s)
+{
+	struct abi_site *site;
+	__u32 zero = 0;
+	void *live;
+
+	live = bpf_map_lookup_elem(&sites, &zero);
+	if (!live)
+		return NULL;
+	site = bpf_map_lookup_elem(live, &s->key);
+	if (site)
+		return site;
+	bpf_map_update_elem(live, &s->key, &s->fresh, BPF_NOEXIST);
+	ask_for_sweep();
+	return bpf_map_lookup_elem(live, &s->key);
+}
+
+/* s->key.stack_id is set (walk()). */
+static __always_inline void account(struct scratch *s, __u32 tgid, __u16 source, __u16 detail, __u64 objects,
+				    __s64 bytes, __u64 requested_bytes)
+{
+	struct abi_site *site;
+
+	s->key.tgid = tgid;
+	s->key.source = source;
+	s->key.detail = detail;
+	site = site_get(s);
+	if (!site) {
+		stat_add(s, ABI_STAT_LOST_SITE_MAP_FULL, 1);
+		if (bytes > 0)
+			stat_add(s, ABI_STAT_LOST_SITE_BYTES, bytes);
+		return;
+	}
+	if (objects)
+		__sync_fetch_and_add(&site->objects, objects);
+	__sync_fetch_and_add(&site->bytes, bytes);
+	if (requested_bytes)
+		__sync_fetch_and_add(&site->requested_bytes, requested_bytes);
+	if (!site->frames_sent && s->key.stack_id >> 63)
+		send_frames(s, site);
+}
+
+/*
+ * Count the hit. Every 64th run is timed, so that the cost of the programs can be
+ * told without kernel.bpf_stats_enabled.
+ */
+static __always_inline void run_begin(struct scratch *s, enum abi_stat hits)
+{
+	stat_add(s, hits, 1);
+	s->start_ns = s->stats.v[hits] & 63 ? 0 : bpf_ktime_get_ns();
+}
+
+static __always_inline void run_end(struct scratch *s, enum abi_stat timed, enum abi_stat timed_ns)
+{
+	if (!s->start_ns)
+		return;
+	stat_add(s, timed, 1);
+	stat_add(s, timed_ns, bpf_ktime_get_ns() - s->start_ns);
+}
+
+#endif
