@@ -180,7 +180,11 @@ static bool is_tail(char c)
 size_t utf8_next(const char *s, uint32_t *ret)
 {
 	uint8_t c = (uint8_t)s[0];
-	size_t len = c < 0x80 ? 1 : c >= 0xc2 && c <= 0xdf ? 2 : (c & 0xf0) == 0xe0 ? 3 : c >= 0xf0 && c <= 0xf4 ? 4 : 0;
+	size_t len = c < 0x80		     ? 1 :
+		     c >= 0xc2 && c <= 0xdf ? 2 :
+		     (c & 0xf0) == 0xe0	     ? 3 :
+		     c >= 0xf0 && c <= 0xf4 ? 4 :
+					      0;
 	uint32_t cp = len == 1 ? c : len == 2 ? c & 0x1f : len == 3 ? c & 0x0f : c & 0x07;
 
 	for (size_t i = 1; i < len; i++) {

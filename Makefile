@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# allocsnoop: `make help` lists the targets.
+
+VERSION := 0.1.0
+O ?= .output
+PREFIX ?= /usr/local
+DESTDIR ?=
+CC ?= cc
+CLANG ?= clang
+BPFTOOL ?= $(shell command -v bpftool 2>/dev/null || echo /usr/sbin/bpftool)
+LLVM_STRIP ?= llvm-strip
+ARCH := $(shell uname -m | sed 's/x86_64/x86/; s/aarch64/arm64/')
+
+ifeq ($(V),1)
+Q :=
+msg :=
+else
+Q := @
+msg = @printf '  %-8s %s\n' '$(1)' '$(patsubst $(O)/%,%,$(2))';
+endif
+
+WERROR ?= $(if $(CI),-Werror)
+CFLAGS ?= -O2 -g
+WARN := -Wall -Wextra -Wmissing-prototypes -Wstrict-prototypes $(WERROR)
+CPPFLAGS_ALL := -D_GNU_SOURCE -DALLOCSNOOP_VERSION='"$(VERSION)"' -Iuser -I. -I$(O)
+CFLAGS_ALL := -std=gnu11 $(CFLAGS) $(WARN) -MMD -MP
+# 14 and later of clang; the BPF side knows nothing of the host's headers but bpf/ and libbpf's.
+BPF_CFLAGS := -O2 -g -target bpf -mcpu=v3 -D__TARGET_ARCH_$(ARCH) -Wall -Wextra $(WERROR) -Wno-unused-parameter \
+	-Ivmlinux/$(ARCH) -Ibpf -I. -MMD -MP
+
+LIBS := -lbpf -ldw -lelf -lz -liberty
+# What libdw.a, libelf.a and libbpf.a need behind them.
+STATIC_LIBS := -lbpf -ldw -lelf -lz -lbz2 -llzma -lzstd -liberty -lpthread -ldl
+
+USER_SRC := $(sort $(wildcard user/*/*.c))
+LIB_SRC := $(filter-out user/cmd/main.c,$(USER_SRC))
+LIB_OBJ := $(LIB_SRC:%.c=$(O)/%.o)
+MAIN_OBJ := $(O)/user/cmd/main.o
+SKEL := $(O)/bpf/allocsnoop.skel.h $(O)/bpf/calib.skel.h
+UNIT_SRC := $(sort $(wildcard tests/unit/test_*.c))
+UNIT_BIN := $(UNIT_SRC:%.c=$(O)/%)
+
+.DELETE_ON_ERROR:
+.SECONDARY:
+.SUFFIXES:
+.PHONY: all static install deps demo test test-unit test-e2e check-layers clean help
+
+all: $(O)/allocsnoop ## build $(O)/allocsnoop (the default)
+
+static: $(O)/allocsnoop-static ## one static binary that runs on another machine
+
+$(O)/bpf/%.bpf.o: bpf/%.bpf.c Makefile
+	$(call msg,BPF,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CLANG) $(BPF_CFLAGS) -c $< -o $@ -MF $(@:.o=.d)
+	$(Q)$(LLVM_STRIP) -g $@
+
+$(O)/bpf/%.skel.h: $(O)/bpf/%.bpf.o
+	$(call msg,SKEL,$@)
+	$(Q)$(BPFTOOL) gen skeleton $< name $*_bpf > $@
+
+# Only capture/ includes skeletons.
+$(filter $(O)/user/capture/%,$(LIB_OBJ)): | $(SKEL)
+
+$(O)/user/%.o: user/%.c Makefile
+	$(call msg,CC,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -c $< -o $@
+
+$(O)/liballocsnoop.a: $(LIB_OBJ)
+	$(call msg,AR,$@)
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
+$(O)/allocsnoop: $(MAIN_OBJ) $(O)/liballocsnoop.a
+	$(call msg,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+$(O)/allocsnoop-static: $(MAIN_OBJ) $(O)/liballocsnoop.a
+	$(call msg,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -static -o $@ $^ $(STATIC_LIBS)
+
+$(O)/tests/unit/%: tests/unit/%.c $(O)/liballocsnoop.a
+	$(call msg,TEST,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -Itests/unit -o $@ $< $(O)/liballocsnoop.a $(LIBS) -MF $@.d
+
+unit-bins: $(UNIT_BIN)
+
+test: ## install what is missing, build, run every test of the everyday set (as root)
+	$(Q)O=$(O) tests/run.sh
+
+test-unit: $(UNIT_BIN) ## parsers and other pure code; no root
+	$(Q)O=$(O) tests/run.sh unit
+
+test-e2e: all ## programs under the real tool (as root)
+	$(Q)O=$(O) tests/run.sh e2e
+
+deps: ## install what the build needs (Debian, Ubuntu)
+	$(Q)tools/install-deps.sh build
+
+demo: ## a leaking Go service, found: installs, builds, runs (as root)
+	$(Q)O=$(O) tools/demo.sh
+
+check-layers: ## do the includes point only to the left?
+	$(Q)tools/check_layers.sh
+
+# See vmlinux/README.md.
+LAB ?= /var/cache/allocsnoop-lab
+BTF_x86 ?= $(LAB)/kernel/7.2/btf
+BTF_arm64 ?= $(LAB)/kernel/arm64-7.2/btf
+RELEASE_x86 ?= $(shell cat $(LAB)/kernel/7.2/version)
+RELEASE_arm64 ?= $(shell cat $(LAB)/kernel/arm64-7.2/version)
+
+$(LAB)/kernel/%/btf:
+	$(Q)ALLOCSNOOP_LAB=$(LAB) tools/fetch-lab.sh kernel $*
+
+$(O)/tools/gen_vmlinux: tools/gen_vmlinux.c Makefile
+	$(call msg,TOOL,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) -D_GNU_SOURCE -std=gnu11 $(CFLAGS) $(WARN) -o $@ $< -lbpf -lelf -lz
+
+.PHONY: vmlinux
+vmlinux: $(O)/tools/gen_vmlinux $(BTF_x86) $(BTF_arm64) ## generate vmlinux/*/vmlinux.h from vmlinux/types.txt
+	$(Q)$< x86 $(BTF_x86) vmlinux/types.txt $(RELEASE_x86) > $(O)/vmlinux.x86 && mv $(O)/vmlinux.x86 vmlinux/x86/vmlinux.h
+	$(Q)$< arm64 $(BTF_arm64) vmlinux/types.txt $(RELEASE_arm64) > $(O)/vmlinux.arm64 && mv $(O)/vmlinux.arm64 vmlinux/arm64/vmlinux.h
+
+install: $(O)/allocsnoop ## PREFIX= DESTDIR=
+	install -D -m 0755 $(O)/allocsnoop $(DESTDIR)$(PREFIX)/bin/allocsnoop
+
+clean: ## remove $(O)
+	rm -rf $(O)
+
+help: ## this list
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | sed 's/$$(O)/.output/g' | expand -t 24
+
+-include $(LIB_OBJ:.o=.d) $(MAIN_OBJ:.o=.d) $(UNIT_BIN:=.d) $(O)/bpf/allocsnoop.bpf.d $(O)/bpf/calib.bpf.d

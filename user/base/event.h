@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What a capture tells whoever listens: decoded, with no trace of maps or rings.
+ * capture/ calls the sink, profile/agg is one; a test feeds it by hand.
+ */
+#ifndef ALLOCSNOOP_BASE_EVENT_H
+#define ALLOCSNOOP_BASE_EVENT_H
+
+#include <stdint.h>
+
+enum event_source { EVENT_GO, EVENT_MALLOC, EVENT_RSS };
+
+/* One code address: where it is, independent of any process, and where it stood. */
+struct event_frame {
+	uint32_t module; /* in the module table; UINT32_MAX: in no mapped file */
+	uint64_t vaddr; /* for look-ups: a return address minus one, another as is */
+	uint64_t addr; /* as it stood in the process */
+};
+
+enum event_stack_flag {
+	EVENT_STACK_TRUNCATED = 1, /* too deep to walk to its end */
+	EVENT_STACK_BROKEN = 2, /* the walk met something that is no caller */
+};
+
+struct event_counts {
+	uint64_t objects;
+	int64_t bytes; /* RSS: signed */
+	uint64_t requested_bytes;
+};
+
+struct event_sink {
+	void *ctx;
+	/* A stack id that the counts will use from now on. Frames innermost first, borrowed for the call. */
+	int (*on_stack)(void *ctx, uint64_t stack_id, const struct event_frame *frames, uint32_t nframes,
+			uint32_t flags);
+	/* Counts to add. @stack_id 0: changed by others than the process itself. */
+	int (*on_counts)(void *ctx, uint32_t pid, enum event_source source, uint64_t stack_id,
+			 const struct event_counts *counts);
+};
+
+#endif
