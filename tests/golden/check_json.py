@@ -1,0 +1,117 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""check_json.py all|interval|empty < DOCUMENT: the JSON of test_export.c's profile, field by field."""
+import json
+import sys
+
+
+def no_constant(name):
+    raise ValueError("JSON has no " + name)
+
+
+def no_twice(pairs):
+    keys = [k for k, _ in pairs]
+    assert len(keys) == len(set(keys)), "a key comes twice: %s" % keys
+    return dict(pairs)
+
+
+raw = sys.stdin.buffer.read().decode("utf-8", "strict")
+doc = json.loads(raw, parse_constant=no_constant, object_pairs_hook=no_twice)
+which = sys.argv[1]
+
+
+def same(what, got, want):
+    if got != want or type(got) is not type(want):
+        sys.exit("%s: %r, want %r" % (what, got, want))
+
+
+def keys(what, got, want):
+    same("keys of " + what, sorted(got), sorted(want.split()))
+
+
+keys("document", doc, "schema tool kernel start duration_s target mode totals losses overhead rss gc stacks")
+same("schema", doc["schema"], 1)
+same("tool", doc["tool"], "allocsnoop 0.1.0")
+same("mode", doc["mode"], "exact")
+same("gc", doc["gc"], None)
+if which == "empty":
+    same("target", doc["target"], [])
+    same("totals", doc["totals"], {"go": None, "malloc": None})
+    same("losses", doc["losses"], {"events": 0})
+    same("pct", doc["overhead"]["pct"], None)
+    same("rss", doc["rss"], dict.fromkeys("start_bytes end_bytes grown_bytes released_bytes unexplained_bytes kinds".split()))
+    same("stacks", doc["stacks"], [])
+    sys.exit(0)
+
+interval = which == "interval"
+M = 1 << 20
+same("kernel", doc["kernel"], "6.1.0")
+same("start", doc["start"], "2023-11-14T22:13:25.000Z" if interval else "2023-11-14T22:13:20.000Z")
+same("duration_s", doc["duration_s"], 2.5 if interval else 5.0)
+same("target", doc["target"], [{"pid": 1234, "comm": "prometheus", "exe": "/usr/bin/prometheus",
+                                "runtime": "go1.19.8", "exit_code": 3 if interval else None}])
+go = {"alloc_objects": 10, "alloc_bytes": 1000, "requested_bytes": 900} if interval else \
+     {"alloc_objects": 1235806, "alloc_bytes": 150000080, "requested_bytes": 144000075}
+malloc = {"alloc_objects": 0, "alloc_bytes": 0, "requested_bytes": 0} if interval else \
+         {"alloc_objects": 80, "alloc_bytes": 8000, "requested_bytes": 8000}
+go.update(live_objects=None, live_bytes=None)
+malloc.update(free_objects=None, free_bytes=None, live_objects=None, live_bytes=None)
+same("totals", doc["totals"], {"go": go, "malloc": malloc})
+lost = 0 if interval else 1234
+same("losses", doc["losses"], {"events": lost, "site_map_full": lost, "ring_drop": 0})
+same("overhead", doc["overhead"],
+     {"hits": 100, "trap_ns": 1000000, "bpf_ns": 0, "target_cpu_s": 1.0, "pct": 0.1} if interval else
+     {"hits": 1200000, "trap_ns": 250000000, "bpf_ns": 60000000, "target_cpu_s": 10.0, "pct": 3.1})
+
+
+def kind(start, now):
+    return {"start_bytes": now if interval else start, "end_bytes": now}
+
+
+rss = doc["rss"]
+same("kinds", rss.pop("kinds"), {"anon": kind(50 * M, 55 * M), "file": kind(30 * M, 31 * M), "shmem": kind(0, 0), "swap": kind(0, 0)})
+same("rss", rss, {"start_bytes": 86 * M, "end_bytes": 85 * M, "grown_bytes": 0, "released_bytes": 0, "unexplained_bytes": -M}
+     if interval else
+     {"start_bytes": 80 * M, "end_bytes": 86 * M, "grown_bytes": 5 * M + 4096, "released_bytes": 8192, "unexplained_bytes": M + 4096})
+same("ledger", rss["end_bytes"] - rss["start_bytes"], rss["grown_bytes"] - rss["released_bytes"] + rss["unexplained_bytes"])
+
+same("number of stacks", len(doc["stacks"]), 1 if interval else 9)
+ROW = "pid source type goroutine labels alloc_objects alloc_bytes requested_bytes alloc_objects_se alloc_bytes_se " \
+      "free_objects free_bytes live_objects live_bytes rss_bytes incomplete frames"
+for s in doc["stacks"]:
+    keys("stack", s, ROW)
+    same("pid", s["pid"], 1234)
+    same("labels", s["labels"], {})
+    for k in "goroutine alloc_objects_se alloc_bytes_se free_objects free_bytes live_objects live_bytes".split():
+        same(k, s[k], None)
+    for k in "alloc_objects alloc_bytes requested_bytes".split():
+        same(k, type(s[k]), type(None) if s["source"] == "rss" else int)
+    same("rss_bytes", type(s["rss_bytes"]), int if s["source"] == "rss" else type(None))
+    for f in s["frames"]:
+        keys("frame", f, "func file line module inlined")
+for name, total in doc["totals"].items():
+    for k in "alloc_objects alloc_bytes requested_bytes".split():
+        same("sum of " + k, sum(s[k] for s in doc["stacks"] if s["source"] == name), total[k])
+
+
+def frame(func, file, line, module="prometheus", inlined=False):
+    return {"func": func, "file": file, "line": line, "module": module, "inlined": inlined}
+
+
+first = doc["stacks"][0]
+same("type", first["type"], "[]uint8")
+same("source", first["source"], "go")
+same("frames", first["frames"][:5], [
+    frame("runtime.mallocgc", "/go/src/runtime/malloc.go", 900), frame("runtime.makeslice", "/go/src/runtime/slice.go", 103),
+    frame("main.grow", "/src/app/main.go", 43, inlined=True), frame("main.fill", "/src/app/main.go", 42),
+    frame("main.handle", "/src/app/main.go", 77)])
+if interval:
+    sys.exit(0)
+hostile = b"evil\x1b[31m;na\nme\xe2\x80\xae\xff".decode("utf-8", "replace")
+by = {(s["source"], s["incomplete"], s["alloc_bytes"], s["rss_bytes"]): s for s in doc["stacks"]}
+same("broken", by["malloc", "broken", 7700, None]["frames"], [
+    frame("malloc", None, None, "libc.so.6"), frame(hostile, hostile, 1),
+    frame("[libc.so.6+0x9abc]", None, None, "libc.so.6"), frame("[unknown+0x5555]", None, None, None)])
+same("hostile type", by["go", "truncated", 50000000, None]["type"], "map[string]" + hostile)
+same("lost", by["malloc", "lost", 300, None]["frames"], [])
+same("rss", by["rss", "truncated", None, -8192]["type"], None)

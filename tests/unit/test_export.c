@@ -1,0 +1,601 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * One made-up profile through every format. Text and folded are compared with tests/golden/ (look
+ * at the difference, then UPDATE_GOLDEN=1 writes them anew); JSON and pprof are judged by
+ * python3 and go, which share no code with us.
+ */
+#include "export/export.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/units.h"
+#include "test.h"
+
+#define HOSTILE "evil\033[31m;na\nme\xe2\x80\xae\xff"
+
+static const struct export_opts defaults = { .tool = "allocsnoop 0.1.0", .window = WINDOW_ALL, .top = 10, .width = 100,
+					     .report_nr = 1 };
+
+/* tests/golden/NAME */
+static const char *golden_path(char buf[512], const char *name)
+{
+	const char *slash = strrchr(__FILE__, '/');
+
+	snprintf(buf, 512, "%.*s../golden/%s", slash ? (int)(slash - __FILE__ + 1) : 0, __FILE__, name);
+	return buf;
+}
+
+/* ---- the profile ---- */
+
+static uint32_t add_module(struct profile *p, const char *path, const char *build_id, uint64_t start)
+{
+	const char *slash = strrchr(path, '/');
+
+	return profile__add_module(p, &(struct prof_module){ .path = strtab__adds(p->strs, path),
+							     .name = strtab__adds(p->strs, slash ? slash + 1 : path),
+							     .build_id = strtab__adds(p->strs, build_id),
+							     .start = start,
+							     .end = start + 0x100000,
+							     .file_off = 0x1000 });
+}
+
+/* A location of one frame, or, with @inlined, of two. @func NULL: no symbol. */
+static uint32_t add_loc(struct profile *p, uint32_t module, uint64_t vaddr, const char *inlined, const char *func,
+			const char *file, uint32_t line, uint32_t flags)
+{
+	uint32_t loc = profile__add_loc(p, module, vaddr, vaddr + 0x10000000);
+	struct prof_frame frames[2] = { { 0 } };
+	uint32_t n = 0;
+
+	if (inlined)
+		frames[n++] = (struct prof_frame){ strtab__adds(p->strs, inlined), strtab__adds(p->strs, file), line + 1,
+						   FRAME_INLINED };
+	if (func)
+		frames[n++] = (struct prof_frame){ strtab__adds(p->strs, func), strtab__adds(p->strs, file), line, flags };
+	CHECK_INT(profile__set_frames(p, loc, frames, n), 0);
+	return loc;
+}
+
+static void add_row(struct profile *p, uint32_t pid, enum source source, const char *type, uint32_t stack,
+		    struct prof_counts counts)
+{
+	uint32_t row = profile__add_row(p, pid, source, strtab__adds(p->strs, type), stack);
+
+	p->rows[row].total = counts;
+}
+
+static void add_stacks(struct profile *p, uint32_t pid)
+{
+	uint32_t libc = add_module(p, "/usr/lib/libc.so.6", "c0ffee", 0x7f0000000000);
+	uint32_t exe = add_module(p, "/usr/bin/prometheus", "0123abcd", 0x400000);
+	uint32_t mallocgc = add_loc(p, exe, 0x1000, NULL, "runtime.mallocgc", "/go/src/runtime/malloc.go", 900, FRAME_PLUMBING);
+	uint32_t makeslice = add_loc(p, exe, 0x1100, NULL, "runtime.makeslice", "/go/src/runtime/slice.go", 103, FRAME_PLUMBING);
+	uint32_t fill = add_loc(p, exe, 0x2000, "main.grow", "main.fill", "/src/app/main.go", 42, 0);
+	uint32_t handle = add_loc(p, exe, 0x2100, NULL, "main.handle", "/src/app/main.go", 77, 0);
+	uint32_t serve = add_loc(p, exe, 0x2200, NULL,
+				 "github.com/prometheus/prometheus/tsdb/a/very/long/package/path/indeed/index.(*MemPostings).AddEverythingAtOnce",
+				 "/src/http/server.go", 2109, 0);
+	uint32_t goexit = add_loc(p, exe, 0x2300, NULL, "runtime.goexit", "/go/src/runtime/asm_amd64.s", 1594, FRAME_PLUMBING);
+	uint32_t malloc_ = add_loc(p, libc, 0x9000, NULL, "malloc", "", 0, FRAME_PLUMBING);
+	uint32_t evil = add_loc(p, exe, 0x3000, NULL, HOSTILE, HOSTILE, 1, 0);
+	uint32_t naked = add_loc(p, libc, 0x9abc, NULL, NULL, NULL, 0, 0);
+	uint32_t jit = add_loc(p, PROF_NONE, 0x5555, NULL, NULL, NULL, 0, 0);
+	uint32_t deep[14] = { mallocgc, fill, handle, serve, handle, serve, handle, serve, handle, serve, handle, serve, goexit };
+	uint32_t a = profile__add_stack(p, (uint32_t[]){ mallocgc, makeslice, fill, handle, serve, goexit }, 6, 0);
+	uint32_t b = profile__add_stack(p, deep, 13, STACK_TRUNCATED);
+	uint32_t c = profile__add_stack(p, (uint32_t[]){ malloc_, evil, naked, jit }, 4, STACK_BROKEN);
+	uint32_t d = profile__add_stack(p, NULL, 0, STACK_LOST);
+	uint32_t e = profile__add_stack(p, (uint32_t[]){ mallocgc, goexit }, 2, 0);
+
+	add_row(p, pid, SOURCE_GO, "[]uint8", a, (struct prof_counts){ 1000, 96000000, 90000000, 0 });
+	add_row(p, pid, SOURCE_GO, "main.T", a, (struct prof_counts){ 234, 4000000, 4000000, 0 });
+	add_row(p, pid, SOURCE_GO, "map[string]" HOSTILE, b, (struct prof_counts){ 1234567, 50000000, 50000000, 0 });
+	add_row(p, pid, SOURCE_GO, "", e, (struct prof_counts){ 5, 80, 75, 0 });
+	add_row(p, pid, SOURCE_MALLOC, "", c, (struct prof_counts){ 77, 7700, 7700, 0 });
+	add_row(p, pid, SOURCE_MALLOC, "", d, (struct prof_counts){ 3, 300, 300, 0 });
+	add_row(p, pid, SOURCE_GO, "never", c, (struct prof_counts){ 0 });
+	add_row(p, pid, SOURCE_RSS, "", a, (struct prof_counts){ .rss_bytes = 5 << 20 });
+	add_row(p, pid, SOURCE_RSS, "", c, (struct prof_counts){ .rss_bytes = 4096 });
+	add_row(p, pid, SOURCE_RSS, "", b, (struct prof_counts){ .rss_bytes = -8192 });
+}
+
+static struct profile *make_profile(void)
+{
+	struct profile *p = NULL;
+	struct prof_target *t;
+
+	if (!CHECK_INT(profile__new(&p), 0))
+		exit(1);
+	strcpy(p->kernel, "6.1.0");
+	p->start_unix_ns = 1700000000000000000;
+	p->now_unix_ns = 1700000005000000000;
+	profile__add_target(p, 1234);
+	t = &p->targets[0];
+	t->comm = strtab__adds(p->strs, "prometheus");
+	t->exe = strtab__adds(p->strs, "/usr/bin/prometheus");
+	t->runtime = strtab__adds(p->strs, "go1.19.8");
+	t->rss_start_bytes = t->rss_marked_bytes = 80 << 20;
+	t->rss_now_bytes = 86 << 20;
+	t->cpu_ns = 10000000000;
+	p->cost = (struct prof_cost){ 1200000, 250000000, 60000000 };
+	p->has_source[SOURCE_GO] = p->has_source[SOURCE_MALLOC] = p->has_source[SOURCE_RSS] = true;
+	p->has_rss_kinds = true;
+	p->rss_kinds[RSS_ANON] = (struct prof_rss_kind){ 50 << 20, 50 << 20, 55 << 20 };
+	p->rss_kinds[RSS_FILE] = (struct prof_rss_kind){ 30 << 20, 30 << 20, 31 << 20 };
+	profile__loss(p, "site_map_full", "some stacks' counts are too low")->count = 1234;
+	profile__loss(p, "ring_drop", "RSS changes were not seen");
+	add_stacks(p, 1234);
+	return p;
+}
+
+/* A second interval: some more of one stack, a new one of its type. */
+static void advance(struct profile *p)
+{
+	profile__mark(p);
+	p->now_unix_ns += 2500000000;
+	p->rows[0].total.alloc_objects += 10;
+	p->rows[0].total.alloc_bytes += 1000;
+	p->rows[0].total.requested_bytes += 900;
+	p->targets[0].rss_now_bytes -= 1 << 20;
+	p->targets[0].cpu_ns += 1000000000;
+	p->cost.hits += 100;
+	p->cost.trap_ns += 1000000;
+}
+
+/* ---- helpers ---- */
+
+/* Output of @format; the caller frees it. */
+static char *export_to(const struct profile *p, const char *format, const struct export_opts *opts, size_t *ret_len)
+{
+	const struct exporter *exporter = exporter_by_name(format);
+	char *text = NULL;
+	size_t len;
+	FILE *out = open_memstream(&text, &len);
+
+	CHECK(exporter && exporter->write(p, opts, out) == 0);
+	fclose(out);
+	if (ret_len)
+		*ret_len = len;
+	return text;
+}
+
+static char *read_file(const char *path)
+{
+	FILE *f = fopen(path, "r");
+	char *text = calloc(1, 1 << 20);
+
+	if (f) {
+		if (fread(text, 1, (1 << 20) - 1, f) == 0)
+			text[0] = 0;
+		fclose(f);
+	}
+	return text;
+}
+
+static void check_golden(const char *name, const char *got)
+{
+	char path[512];
+	char *want;
+	FILE *f;
+
+	golden_path(path, name);
+	if (getenv("UPDATE_GOLDEN")) {
+		f = fopen(path, "w");
+		if (CHECK(f)) {
+			fputs(got, f);
+			fclose(f);
+		}
+	}
+	want = read_file(path);
+	if (strcmp(got, want) != 0) {
+		fprintf(stderr, "differs from %s, is:\n%s", path, got);
+		test_fail(__FILE__, __LINE__, "golden file");
+	}
+	free(want);
+}
+
+/* No byte of it may do anything to a terminal; only @color lets SGR sequences pass. */
+static void check_terminal_safe(const char *text, bool color)
+{
+	uint32_t cp;
+
+	while (*text) {
+		if (color && strncmp(text, "\033[", 2) == 0) {
+			text += 2 + strspn(text + 2, "0123456789;");
+			if (!CHECK(*text++ == 'm'))
+				return;
+			continue;
+		}
+		text += utf8_next(text, &cp);
+		if (cp != '\n' && !CHECK(!codepoint_is_unsafe(cp)))
+			return;
+	}
+}
+
+static bool have(const char *program)
+{
+	char cmd[128];
+
+	snprintf(cmd, sizeof(cmd), "command -v %s >/dev/null 2>&1", program);
+	return system(cmd) == 0;
+}
+
+static void check_width(const char *text, size_t width)
+{
+	char line[4096];
+
+	for (const char *end; *text; text = end + 1) {
+		end = strchr(text, '\n');
+		snprintf(line, sizeof(line), "%.*s", (int)(end - text), text);
+		if (text_columns(line) > width) {
+			fprintf(stderr, "%zu columns: %s\n", text_columns(line), line);
+			test_fail(__FILE__, __LINE__, "line too wide");
+		}
+		if (end > text && end[-1] == ' ')
+			test_fail(__FILE__, __LINE__, "spaces at the end of a line");
+	}
+}
+
+/* ---- text ---- */
+
+static void check_text(const char *golden, const struct profile *p, const struct export_opts *opts)
+{
+	char *text = export_to(p, "text", opts, NULL);
+
+	check_golden(golden, text);
+	check_terminal_safe(text, opts->color);
+	if (!opts->color)
+		check_width(text, opts->width);
+	free(text);
+}
+
+TEST(text)
+{
+	struct export_opts opts = defaults;
+	struct profile *p = make_profile();
+
+	check_text("export.txt", p, &opts);
+	opts.verbose = true;
+	check_text("export-verbose.txt", p, &opts);
+	opts.verbose = false;
+	opts.group = GROUP_FUNC;
+	check_text("export-func.txt", p, &opts);
+	opts.group = GROUP_LINE;
+	opts.sort = SORT_WASTE;
+	check_text("export-line.txt", p, &opts);
+	opts.group = GROUP_MODULE;
+	opts.sort = SORT_RSS;
+	opts.width = 72;
+	check_text("export-module.txt", p, &opts);
+	opts.group = GROUP_STACK;
+	opts.width = 80;
+	opts.top = 2;
+	check_text("export-80.txt", p, &opts);
+	opts = defaults;
+	opts.sort = SORT_OBJECTS;
+	opts.top = 1;
+	opts.color = true;
+	check_text("export-color.txt", p, &opts);
+	opts = defaults;
+	opts.window = WINDOW_INTERVAL;
+	advance(p);
+	check_text("export-interval.txt", p, &opts);
+	profile__free(p);
+}
+
+TEST(text_of_nothing_and_of_many)
+{
+	struct export_opts opts = defaults;
+	struct profile *p = make_profile();
+	char *text;
+
+	add_stacks(p, 99); /* of a process that is no target */
+	profile__add_target(p, 4321);
+	p->targets[1].comm = strtab__adds(p->strs, HOSTILE);
+	p->targets[1].exit_code = 137;
+	check_text("export-pids.txt", p, &opts);
+	profile__free(p);
+	CHECK_INT(profile__new(&p), 0);
+	text = export_to(p, "text", &opts, NULL);
+	CHECK(strlen(text) > 10);
+	free(text);
+	profile__free(p);
+}
+
+/* ---- folded ---- */
+
+TEST(folded)
+{
+	struct export_opts opts = defaults;
+	struct profile *p = make_profile();
+	char *text = export_to(p, "folded", &opts, NULL);
+	const struct exporter *folded = exporter_by_name("folded");
+
+	check_golden("export.folded", text);
+	check_terminal_safe(text, false);
+	free(text);
+	opts.metric = METRIC_ALLOC_OBJECTS;
+	text = export_to(p, "folded", &opts, NULL);
+	check_golden("export-objects.folded", text);
+	free(text);
+	opts.metric = METRIC_RSS_BYTES;
+	text = export_to(p, "folded", &opts, NULL);
+	check_golden("export-rss.folded", text);
+	free(text);
+	opts.metric = METRIC_LIVE_BYTES;
+	CHECK_INT(folded->write(p, &opts, stderr), -EOPNOTSUPP);
+	profile__free(p);
+}
+
+/* Names in which one is the beginning of another, and bytes below ';' and ' ' follow: sort(1) is the judge. */
+TEST(folded_is_sorted_as_sort_does)
+{
+	const char *names[] = { "a", "ab", "a b", "a!", "a;", "a\xc3\xa9", "A", "a(b)", "a 5", "a-b", "aa" };
+	const size_t n = sizeof(names) / sizeof(names[0]);
+	struct profile *p;
+	unsigned int seed = 7;
+	uint64_t sum = 0, listed = 0;
+	uint32_t locs[11];
+	FILE *sort;
+	char *text;
+
+	CHECK_INT(profile__new(&p), 0);
+	p->has_source[SOURCE_GO] = true;
+	for (size_t i = 0; i < n; i++)
+		locs[i] = add_loc(p, PROF_NONE, i, NULL, names[i], "", 0, 0);
+	for (int i = 0; i < 3000; i++) {
+		uint32_t list[4], len = 1 + (uint32_t)rand_r(&seed) % 4, value = (uint32_t)rand_r(&seed) % 2000;
+
+		for (uint32_t j = 0; j < len; j++)
+			list[j] = locs[(size_t)rand_r(&seed) % n];
+		add_row(p, 1 + i % 2, i & 1 ? SOURCE_GO : SOURCE_MALLOC, i & 2 ? "T" : "", profile__add_stack(p, list, len, 0),
+			(struct prof_counts){ 1, value, value, 0 });
+	}
+	for (uint32_t i = 0; i < p->nrows; i++)
+		sum += p->rows[i].total.alloc_bytes;
+	text = export_to(p, "folded", &defaults, NULL);
+	sort = popen("LC_ALL=C sort -c -u", "w");
+	fputs(text, sort);
+	CHECK_INT(pclose(sort), 0);
+	for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n"))
+		listed += strtoull(strrchr(line, ' '), NULL, 10);
+	CHECK_INT(listed, sum);
+	free(text);
+	profile__free(p);
+}
+
+/* ---- json ---- */
+
+static void check_json(const struct profile *p, const struct export_opts *opts, const char *which)
+{
+	char path[512], cmd[1024];
+	char *text = export_to(p, "json", opts, NULL);
+	FILE *pipe;
+
+	check_terminal_safe(text, false);
+	CHECK(strchr(text, '\n') == text + strlen(text) - 1); /* one line */
+	snprintf(cmd, sizeof(cmd), "python3 %s %s", golden_path(path, "check_json.py"), which);
+	pipe = popen(cmd, "w");
+	fputs(text, pipe);
+	CHECK_INT(pclose(pipe), 0);
+	free(text);
+}
+
+TEST(json)
+{
+	struct export_opts opts = defaults;
+	struct profile *p;
+
+	if (!have("python3")) {
+		SKIP("no python3: the JSON was not judged");
+		return;
+	}
+	p = make_profile();
+	check_json(p, &opts, "all");
+	opts.window = WINDOW_INTERVAL;
+	advance(p);
+	p->targets[0].exit_code = 3;
+	check_json(p, &opts, "interval");
+	profile__free(p);
+	CHECK_INT(profile__new(&p), 0);
+	check_json(p, &defaults, "empty");
+	profile__free(p);
+}
+
+/* ---- pprof ---- */
+
+/* Output of `go tool pprof ARGS FILE`; the caller frees it. NULL if it failed. */
+static char *go_pprof(const char *args, const char *file)
+{
+	char cmd[1024], line[4096];
+	char *text = NULL;
+	size_t len;
+	FILE *out = open_memstream(&text, &len), *pipe;
+
+	snprintf(cmd, sizeof(cmd), "TZ=UTC HOME=${HOME:-/tmp} PPROF_BINARY_PATH=/nonexistent go tool pprof -symbolize=none %s %s 2>&1",
+		 args, file);
+	pipe = popen(cmd, "r");
+	while (fgets(line, sizeof(line), pipe))
+		fputs(line, out);
+	fclose(out);
+	if (pclose(pipe)) {
+		fprintf(stderr, "%s: %s\n", cmd, text);
+		free(text);
+		return NULL;
+	}
+	return text;
+}
+
+static void check_has(const char *text, const char *what)
+{
+	if (!text || !strstr(text, what)) {
+		fprintf(stderr, "no \"%s\" in:\n%s\n", what, text ? text : "(null)");
+		test_fail(__FILE__, __LINE__, "text is missing");
+	}
+}
+
+static bool write_pprof(const struct profile *p, char path[32])
+{
+	size_t len;
+	char *bytes = export_to(p, "pprof", &defaults, &len);
+	char *again = export_to(p, "pprof", &defaults, NULL);
+	int fd;
+	bool ok;
+
+	CHECK(memcmp(bytes, again, len) == 0); /* the same profile is the same file */
+	strcpy(path, "/tmp/test_export.XXXXXX");
+	fd = mkstemp(path);
+	ok = fd >= 0 && write(fd, bytes, len) == (ssize_t)len;
+	if (fd >= 0)
+		close(fd);
+	free(bytes);
+	free(again);
+	return CHECK(ok);
+}
+
+TEST(pprof_by_go)
+{
+	struct profile *p;
+	char path[32];
+	char *text;
+
+	if (!have("go")) {
+		SKIP("no go: the pprof file was not judged");
+		return;
+	}
+	p = make_profile();
+	if (write_pprof(p, path)) {
+		const char *at;
+
+		text = go_pprof("-raw", path);
+		check_has(text, "PeriodType: alloc_space bytes\nPeriod: 1\nTime: 2023-11-14 22:13:20 +0000 UTC\nDuration: 5");
+		check_has(text, "alloc_objects/count alloc_space/bytes[dflt] rss_space/bytes\n");
+		check_has(text, "       1000   96000000          0: 1 2 3 4 5 6 \n                source:[go] type:[[]uint8]\n");
+		check_has(text, "         77       7700          0: 7 8 9 10 \n                source:[malloc]\n");
+		check_has(text, "          3        300          0: 11 \n                source:[malloc]\n");
+		check_has(text, "          0          0    5242880: 1 2 3 4 5 6 \n                source:[rss]\n");
+		check_has(text, "          0          0      -8192: ");
+		/* The inlined frame first. The executable is mapping 1 although libc was met first. */
+		check_has(text, "3: 0x10002000 M=1 main.grow /src/app/main.go:43");
+		at = text ? strstr(text, "main.grow /src/app/main.go:43") : NULL;
+		CHECK(at && strncmp(strchr(at, '\n') + 1, "             main.fill /src/app/main.go:42", 42) == 0);
+		check_has(text, "[libc.so.6+0x9abc]");
+		check_has(text, "evil?[31m;na?me??");
+		check_has(text, "1: 0x400000/0x500000/0x1000 /usr/bin/prometheus 0123abcd [FN][FL][LN][IN]\n"
+				"2: 0x7f0000000000/0x7f0000100000/0x1000 /usr/lib/libc.so.6 c0ffee [FN]\n");
+		check_has(text, "site_map_full: 1234");
+		free(text);
+		text = go_pprof("-top -unit=B -nodefraction=0", path);
+		/* 96000000+4000000+50000000+80+7700+300 */
+		check_has(text, "Showing nodes accounting for 150008080B, 100% of 150008080B total\n");
+		check_has(text, "100000000B 66.66%  runtime.makeslice\n");
+		check_has(text, "150000000B   100%  main.grow (inline)\n");
+		check_has(text, "300B ");
+		check_has(text, "  [lost stack]\n");
+		check_has(text, "Type: alloc_space\n");
+		free(text);
+		text = go_pprof("-top -sample_index=rss_space -unit=B", path);
+		check_has(text, "Type: rss_space\n");
+		free(text);
+		unlink(path);
+	}
+	profile__free(p);
+}
+
+TEST(pprof_of_nothing_and_of_rss_alone)
+{
+	struct profile *p;
+	char path[32];
+	char *text;
+
+	if (!have("go")) {
+		SKIP("no go: the pprof file was not judged");
+		return;
+	}
+	CHECK_INT(profile__new(&p), 0);
+	if (write_pprof(p, path)) {
+		text = go_pprof("-raw", path);
+		check_has(text, "alloc_objects/count alloc_space/bytes[dflt]\n");
+		free(text);
+		unlink(path);
+	}
+	profile__free(p);
+	p = make_profile();
+	p->has_source[SOURCE_GO] = p->has_source[SOURCE_MALLOC] = false;
+	profile__add_target(p, 5);
+	if (write_pprof(p, path)) {
+		text = go_pprof("-raw", path);
+		check_has(text, "Samples:\nrss_space/bytes[dflt]\n");
+		check_has(text, "pid:[1234]");
+		free(text);
+		unlink(path);
+	}
+	profile__free(p);
+}
+
+/* ---- the table ---- */
+
+TEST(table)
+{
+	char names[128] = "";
+	const char *order[] = { "text", "folded", "pprof", "json" };
+
+	for (size_t i = 0; i < 4; i++)
+		sprintf(names + strlen(names), "%s%s", i ? ", " : "", CHECK(exporter_by_name(order[i])) ? order[i] : "?");
+	CHECK_STR(exporter_names(), names);
+	CHECK(!exporter_by_name("xml"));
+	CHECK(!exporter_by_name(""));
+	CHECK_STR(exporter_by_path("a/b.folded")->name, "folded");
+	CHECK_STR(exporter_by_path("x.pb.gz")->name, "pprof");
+	CHECK_STR(exporter_by_path("x.pprof")->name, "pprof");
+	CHECK_STR(exporter_by_path("x.json")->name, "json");
+	CHECK(!exporter_by_path("x.speedscope.json"));
+	CHECK(!exporter_by_path("x.html"));
+	CHECK(!exporter_by_path("json"));
+	CHECK(!exporter_by_path(".json"));
+	CHECK(!exporter_by_path(""));
+}
+
+/* 100,000 stacks of 30 frames through every format, in bounded time. */
+TEST(large)
+{
+	const char *formats[] = { "text", "folded", "pprof", "json" };
+	struct profile *p;
+	uint32_t locs[30], base[5000];
+	clock_t begin;
+	char name[64];
+	FILE *null = fopen("/dev/null", "w");
+
+	CHECK_INT(profile__new(&p), 0);
+	p->has_source[SOURCE_GO] = true;
+	for (uint32_t i = 0; i < 5000; i++) {
+		snprintf(name, sizeof(name), "github.com/some/module/pkg%u.(*Type).Method%u", i % 50, i);
+		base[i] = add_loc(p, PROF_NONE, i, NULL, name, "/src/some/file.go", i, 0);
+	}
+	for (uint32_t i = 0; i < 100000; i++) {
+		for (uint32_t d = 0; d < 30; d++)
+			locs[d] = base[d > 20 ? d : (i * 7919 + d * 31 * (i % 100)) % 5000];
+		locs[0] = base[i % 5000];
+		locs[1] = base[i / 5000];
+		add_row(p, 1, SOURCE_GO, "", profile__add_stack(p, locs, 30, 0), (struct prof_counts){ 1, i, i, 0 });
+	}
+	for (size_t i = 0; i < 4; i++) {
+		begin = clock();
+		CHECK_INT(exporter_by_name(formats[i])->write(p, &defaults, null), 0);
+		fprintf(stderr, "%s of 100,000 stacks of 30: %.2f s\n", formats[i],
+			(double)(clock() - begin) / CLOCKS_PER_SEC);
+		CHECK(clock() - begin < 30 * CLOCKS_PER_SEC);
+	}
+	fclose(null);
+	profile__free(p);
+}
+
+__attribute__((constructor)) static void use_utc(void)
+{
+	setenv("TZ", "UTC", 1);
+}
+
+TEST_MAIN()

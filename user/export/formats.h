@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Private to export/: what the formats share, and the functions in the table of
+ * export.c. Each file says on top what its format does with the odd cases.
+ */
+#ifndef ALLOCSNOOP_EXPORT_FORMATS_H
+#define ALLOCSNOOP_EXPORT_FORMATS_H
+
+#include "export/export.h"
+
+int text_write(const struct profile *prof, const struct export_opts *opts, FILE *out);
+int folded_write(const struct profile *prof, const struct export_opts *opts, FILE *out);
+int pprof_write(const struct profile *prof, const struct export_opts *opts, FILE *out);
+int json_write(const struct profile *prof, const struct export_opts *opts, FILE *out);
+
+/* Stands for the frames of a STACK_LOST stack where a format needs one, so that sums still add up. */
+#define LOST_STACK_NAME "[lost stack]"
+
+/* Where the window begins. */
+uint64_t window_start_ns(const struct profile *prof, enum window window);
+bool counts_are_zero(const struct prof_counts *counts);
+
+/* Strings fit for the format, interned. */
+struct names {
+	struct strtab *strs;
+	char *buf;
+	size_t cap;
+	int err; /* sticks: -ENOMEM */
+};
+
+int names_init(struct names *names);
+void names_free(struct names *names);
+/*
+ * Id of the cleaned @name (base/units.h: name_clean()) with every @from in it (0: none)
+ * replaced by @to. 0 only for "" and on error.
+ */
+uint32_t names_add(struct names *names, const char *name, char from, char to);
+
+#endif

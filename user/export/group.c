@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "export/group.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/hmap.h"
+#include "base/vec.h"
+#include "export/formats.h"
+
+enum subject { SUBJECT_STACK, SUBJECT_FRAME, SUBJECT_ADDRESS, SUBJECT_MODULE, SUBJECT_LOST };
+
+/* Compared as bytes: no padding. */
+struct group_id {
+	uint32_t pid, source, subject;
+	uint32_t a, b, c;
+};
+
+_Static_assert(sizeof(struct group_id) == 24, "padding in a key");
+
+bool stack_blame(const struct profile *prof, uint32_t stack, struct frame_view *ret)
+{
+	struct frame_iter it = frames_of(prof, stack);
+
+	while (frame_iter__next(&it, ret)) {
+		if (!(ret->flags & FRAME_PLUMBING))
+			return true;
+	}
+	it = frames_of(prof, stack);
+	return frame_iter__next(&it, ret);
+}
+
+static struct group_id identify(const struct profile *prof, const struct prof_row *row, enum group_key key,
+				struct frame_view *view)
+{
+	struct group_id id = { .pid = row->pid, .source = row->source };
+
+	if (key == GROUP_STACK) {
+		id.subject = SUBJECT_STACK;
+		id.a = row->stack;
+	} else if (!stack_blame(prof, row->stack, view)) {
+		id.subject = SUBJECT_LOST;
+	} else if (key == GROUP_MODULE) {
+		id.subject = SUBJECT_MODULE;
+		id.a = view->module;
+	} else if (!view->func_id) {
+		id.subject = SUBJECT_ADDRESS;
+		id.a = view->loc;
+	} else {
+		id.subject = SUBJECT_FRAME;
+		id.a = view->func_id;
+		id.b = key == GROUP_LINE ? view->file_id : 0;
+		id.c = key == GROUP_LINE ? view->line : 0;
+	}
+	return id;
+}
+
+static void add_counts(struct prof_counts *to, const struct prof_counts *counts)
+{
+	to->alloc_objects += counts->alloc_objects;
+	to->alloc_bytes += counts->alloc_bytes;
+	to->requested_bytes += counts->requested_bytes;
+	to->rss_bytes += counts->rss_bytes;
+}
+
+static void add_row(struct group *group, const struct prof_row *row, const struct prof_counts *counts, bool first)
+{
+	uint64_t bytes = row->source == SOURCE_RSS ? (uint64_t)llabs(counts->rss_bytes) : counts->alloc_bytes;
+
+	add_counts(&group->counts, counts);
+	group->ntypes += row->type != 0;
+	if (first || bytes > group->top_bytes) {
+		group->top_bytes = bytes;
+		group->stack = row->stack;
+		group->type = row->type;
+	}
+}
+
+static int64_t order_of(const struct group *group, enum sort_key sort)
+{
+	const struct prof_counts *c = &group->counts;
+
+	if (group->source == SOURCE_RSS)
+		return c->rss_bytes;
+	switch (sort) {
+	case SORT_OBJECTS:
+		return (int64_t)c->alloc_objects;
+	case SORT_WASTE:
+		return (int64_t)(c->alloc_bytes - c->requested_bytes);
+	case SORT_RSS: /* says how RSS rows go; allocations have none */
+	case SORT_RATE: /* all rows have the same time */
+	case SORT_BYTES:
+		break;
+	}
+	return (int64_t)c->alloc_bytes;
+}
+
+static int compare(const void *a, const void *b)
+{
+	const struct group *x = a, *y = b;
+
+	if (x->order != y->order)
+		return x->order > y->order ? -1 : 1;
+	if (x->counts.alloc_bytes != y->counts.alloc_bytes)
+		return x->counts.alloc_bytes > y->counts.alloc_bytes ? -1 : 1;
+	return x->nr < y->nr ? -1 : 1;
+}
+
+/* Frames only for groups that are shown by name, and they own them: a view is large. */
+static int keep_frame(struct group *group, const struct group_id *id, const struct frame_view *view)
+{
+	if (id->subject == SUBJECT_STACK || id->subject == SUBJECT_LOST)
+		return 0;
+	group->frame = malloc(sizeof(*group->frame));
+	if (!group->frame)
+		return -ENOMEM;
+	*group->frame = *view;
+	if (!view->func_id)
+		group->frame->func = group->frame->buf;
+	return 0;
+}
+
+static int gather(const struct profile *prof, enum window window, uint32_t sources, enum group_key key,
+		  struct hmap *index, struct groups *groups)
+{
+	size_t cap = 0;
+	int err;
+
+	for (uint32_t i = 0; i < prof->nrows; i++) {
+		const struct prof_row *row = &prof->rows[i];
+		struct prof_counts counts = prof_row_counts(row, window);
+		struct frame_view view;
+		struct group_id id;
+		uint32_t nr;
+		bool added;
+
+		if (!(sources & 1u << row->source) || counts_are_zero(&counts))
+			continue;
+		id = identify(prof, row, key, &view);
+		err = vec_reserve((void **)&groups->items, &cap, groups->len + 1, sizeof(*groups->items));
+		nr = err ? HMAP_NONE : hmap__add(index, &id, &added);
+		if (nr == HMAP_NONE)
+			return -ENOMEM;
+		if (added) {
+			groups->items[groups->len++] =
+				(struct group){ .pid = row->pid, .source = row->source, .nr = nr };
+			err = keep_frame(&groups->items[nr], &id, &view);
+			if (err)
+				return err;
+		}
+		add_row(&groups->items[nr], row, &counts, added);
+		add_counts(&groups->sum, &counts);
+	}
+	return 0;
+}
+
+int groups_build(const struct profile *prof, enum window window, uint32_t sources, enum group_key key,
+		 enum sort_key sort, struct groups *ret)
+{
+	struct groups groups = { 0 };
+	struct hmap *index;
+	int err = hmap__new(sizeof(struct group_id), &index);
+
+	if (err)
+		return err;
+	err = gather(prof, window, sources, key, index, &groups);
+	hmap__free(index);
+	if (err) {
+		groups_free(&groups);
+		return err;
+	}
+	for (size_t i = 0; i < groups.len; i++) {
+		int64_t rss = groups.items[i].counts.rss_bytes;
+
+		groups.items[i].order = order_of(&groups.items[i], sort);
+		groups.rss_grown += rss > 0 ? rss : 0;
+		groups.rss_released -= rss < 0 ? rss : 0;
+	}
+	if (groups.len)
+		qsort(groups.items, groups.len, sizeof(*groups.items), compare);
+	*ret = groups;
+	return 0;
+}
+
+void groups_free(struct groups *groups)
+{
+	for (size_t i = 0; i < groups->len; i++)
+		free(groups->items[i].frame);
+	free(groups->items);
+	*groups = (struct groups){ 0 };
+}

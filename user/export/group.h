@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Rows of a profile gathered and sorted into the lines of a report. Pure: no text, no output. */
+#ifndef ALLOCSNOOP_EXPORT_GROUP_H
+#define ALLOCSNOOP_EXPORT_GROUP_H
+
+#include "export/export.h"
+#include "profile/frames.h"
+
+struct group {
+	uint32_t pid;
+	enum source source;
+	uint32_t stack; /* GROUP_STACK: the stack; else the one of the group with most bytes */
+	struct frame_view *frame; /* what the group stands for; NULL for GROUP_STACK and lost stacks; owned */
+	uint32_t type, ntypes; /* GROUP_STACK: the type with most bytes (0: not known), and how many known ones */
+	struct prof_counts counts;
+	int64_t order; /* sort key: descending */
+	uint64_t top_bytes; /* bytes of the row that gave stack and type */
+	uint32_t nr; /* order of appearance, to break ties */
+};
+
+struct groups {
+	struct group *items;
+	size_t len;
+	struct prof_counts sum;
+	int64_t rss_grown, rss_released; /* sums of the positive and of the negated negative rss_bytes */
+};
+
+#define SOURCES_ALLOC (1u << SOURCE_GO | 1u << SOURCE_MALLOC | 1u << SOURCE_MMAP)
+#define SOURCES_RSS (1u << SOURCE_RSS)
+
+/*
+ * Rows of @sources (bits 1 << enum source) that have anything in the window, by process, source and
+ * @key, largest first. Stacks that differ in type only are one group. 0 or -ENOMEM.
+ */
+int groups_build(const struct profile *prof, enum window window, uint32_t sources, enum group_key key,
+		 enum sort_key sort, struct groups *ret);
+void groups_free(struct groups *groups);
+
+/*
+ * The frame to blame for @stack: the innermost that is not plumbing, else the innermost.
+ * false if it has no frames.
+ */
+bool stack_blame(const struct profile *prof, uint32_t stack, struct frame_view *ret);
+
+#endif

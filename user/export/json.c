@@ -1,0 +1,302 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * JSON, schema 1 of the command line's contract: one document on one line.
+ *
+ * What was not measured is null, never 0: totals of a source that was not captured, live and
+ * freed memory, rss_bytes of an allocation, alloc_* of an RSS row, file and line that
+ * nobody knows. Rows with nothing in the window are left out.
+ *
+ * rss: grown_bytes is what stacks added in the window, released_bytes what stacks removed, each
+ * stack with its own balance; unexplained_bytes is the rest, so that always
+ * end - start = grown - released + unexplained.
+ *
+ * "incomplete" of a stack (an addition to the schema) is null, "lost" (no frames at
+ * all), "truncated" (too deep) or "broken" (the walk ended early).
+ */
+#include <time.h>
+
+#include "base/jsonw.h"
+#include "export/formats.h"
+#include "profile/frames.h"
+
+struct json {
+	const struct profile *prof;
+	enum window window;
+	struct jsonw w;
+};
+
+static const char *str(const struct json *j, uint32_t id)
+{
+	return id ? strtab__get(j->prof->strs, id) : NULL;
+}
+
+/* Source: RFC 3339, section 5.6, in UTC. */
+static void put_time(struct json *j, const char *key, uint64_t unix_ns)
+{
+	time_t seconds = (time_t)(unix_ns / 1000000000);
+	unsigned int ms = (unsigned int)(unix_ns / 1000000 % 1000);
+	char date[40], buf[64];
+	struct tm tm;
+
+	if (!gmtime_r(&seconds, &tm) || !strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%S", &tm)) {
+		jsonw_null(&j->w, key);
+		return;
+	}
+	snprintf(buf, sizeof(buf), "%s.%03uZ", date, ms);
+	jsonw_str(&j->w, key, buf);
+}
+
+static void put_targets(struct json *j)
+{
+	jsonw_array(&j->w, "target");
+	for (uint32_t i = 0; i < j->prof->ntargets; i++) {
+		const struct prof_target *t = &j->prof->targets[i];
+
+		jsonw_object(&j->w, NULL);
+		jsonw_u64(&j->w, "pid", t->pid);
+		jsonw_str(&j->w, "comm", str(j, t->comm));
+		jsonw_str(&j->w, "exe", str(j, t->exe));
+		jsonw_str(&j->w, "runtime", str(j, t->runtime));
+		if (t->exit_code >= 0)
+			jsonw_i64(&j->w, "exit_code", t->exit_code);
+		else
+			jsonw_null(&j->w, "exit_code");
+		jsonw_end_object(&j->w);
+	}
+	jsonw_end_array(&j->w);
+}
+
+static void put_total(struct json *j, enum source source)
+{
+	struct prof_counts sum;
+
+	if (!j->prof->has_source[source]) {
+		jsonw_null(&j->w, source_name(source));
+		return;
+	}
+	sum = profile__sum(j->prof, source, j->window);
+	jsonw_object(&j->w, source_name(source));
+	jsonw_u64(&j->w, "alloc_objects", sum.alloc_objects);
+	jsonw_u64(&j->w, "alloc_bytes", sum.alloc_bytes);
+	jsonw_u64(&j->w, "requested_bytes", sum.requested_bytes);
+	if (source != SOURCE_GO) { /* Go frees by collection: nobody can count it */
+		jsonw_null(&j->w, "free_objects");
+		jsonw_null(&j->w, "free_bytes");
+	}
+	jsonw_null(&j->w, "live_objects");
+	jsonw_null(&j->w, "live_bytes");
+	jsonw_end_object(&j->w);
+}
+
+static void put_losses(struct json *j)
+{
+	const struct prof_loss *losses = j->prof->losses;
+
+	jsonw_object(&j->w, "losses");
+	jsonw_u64(&j->w, "events", profile__losses(j->prof, j->window));
+	for (uint32_t i = 0; i < j->prof->nlosses; i++)
+		jsonw_u64(&j->w, losses[i].name,
+			  losses[i].count - (j->window == WINDOW_INTERVAL ? losses[i].marked : 0));
+	jsonw_end_object(&j->w);
+}
+
+static void put_overhead(struct json *j)
+{
+	struct prof_cost cost = profile__cost(j->prof, j->window);
+	uint64_t cpu_ns = profile__target_cpu_ns(j->prof, j->window);
+
+	jsonw_object(&j->w, "overhead");
+	jsonw_u64(&j->w, "hits", cost.hits);
+	jsonw_u64(&j->w, "trap_ns", cost.trap_ns);
+	jsonw_u64(&j->w, "bpf_ns", cost.bpf_ns);
+	jsonw_double(&j->w, "target_cpu_s", (double)cpu_ns / 1e9, 6);
+	if (cpu_ns)
+		jsonw_double(&j->w, "pct", (double)(cost.trap_ns + cost.bpf_ns) * 100 / (double)cpu_ns, 4);
+	else
+		jsonw_null(&j->w, "pct");
+	jsonw_end_object(&j->w);
+}
+
+static void put_rss_kinds(struct json *j)
+{
+	static const struct {
+		const char *name;
+		enum rss_kind kind;
+	} kinds[] = { { "anon", RSS_ANON }, { "file", RSS_FILE }, { "shmem", RSS_SHMEM }, { "swap", RSS_SWAP } };
+
+	if (!j->prof->has_rss_kinds) {
+		jsonw_null(&j->w, "kinds");
+		return;
+	}
+	jsonw_object(&j->w, "kinds");
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		const struct prof_rss_kind *k = &j->prof->rss_kinds[kinds[i].kind];
+
+		jsonw_object(&j->w, kinds[i].name);
+		jsonw_u64(&j->w, "start_bytes", j->window == WINDOW_INTERVAL ? k->marked_bytes : k->start_bytes);
+		jsonw_u64(&j->w, "end_bytes", k->now_bytes);
+		jsonw_end_object(&j->w);
+	}
+	jsonw_end_object(&j->w);
+}
+
+static void put_rss_ledger(struct json *j, bool measured, uint64_t start, uint64_t end)
+{
+	int64_t grown = 0, released = 0, bytes;
+
+	if (!j->prof->has_source[SOURCE_RSS]) {
+		jsonw_null(&j->w, "grown_bytes");
+		jsonw_null(&j->w, "released_bytes");
+		jsonw_null(&j->w, "unexplained_bytes");
+		return;
+	}
+	for (uint32_t i = 0; i < j->prof->nrows; i++) {
+		if (j->prof->rows[i].source != SOURCE_RSS)
+			continue;
+		bytes = prof_row_counts(&j->prof->rows[i], j->window).rss_bytes;
+		if (bytes > 0)
+			grown += bytes;
+		else
+			released -= bytes;
+	}
+	jsonw_i64(&j->w, "grown_bytes", grown);
+	jsonw_i64(&j->w, "released_bytes", released);
+	if (measured)
+		jsonw_i64(&j->w, "unexplained_bytes", (int64_t)(end - start) - (grown - released));
+	else
+		jsonw_null(&j->w, "unexplained_bytes");
+}
+
+static void put_rss(struct json *j)
+{
+	uint64_t start = 0, end = 0;
+	bool measured;
+
+	for (uint32_t i = 0; i < j->prof->ntargets; i++) {
+		const struct prof_target *t = &j->prof->targets[i];
+
+		start += j->window == WINDOW_INTERVAL ? t->rss_marked_bytes : t->rss_start_bytes;
+		end += t->rss_now_bytes;
+	}
+	measured = start || end; /* no process runs in 0 bytes: nobody has looked */
+	jsonw_object(&j->w, "rss");
+	if (measured) {
+		jsonw_u64(&j->w, "start_bytes", start);
+		jsonw_u64(&j->w, "end_bytes", end);
+	} else {
+		jsonw_null(&j->w, "start_bytes");
+		jsonw_null(&j->w, "end_bytes");
+	}
+	put_rss_ledger(j, measured, start, end);
+	put_rss_kinds(j);
+	jsonw_end_object(&j->w);
+}
+
+static void put_frames(struct json *j, uint32_t stack)
+{
+	struct frame_iter it = frames_of(j->prof, stack);
+	struct frame_view view;
+
+	jsonw_array(&j->w, "frames");
+	while (frame_iter__next(&it, &view)) {
+		jsonw_object(&j->w, NULL);
+		jsonw_str(&j->w, "func", view.func);
+		jsonw_str(&j->w, "file", *view.file ? view.file : NULL);
+		if (view.line)
+			jsonw_u64(&j->w, "line", view.line);
+		else
+			jsonw_null(&j->w, "line");
+		jsonw_str(&j->w, "module", view.module == PROF_NONE ? NULL : prof_module_name(j->prof, view.module));
+		jsonw_bool(&j->w, "inlined", view.flags & FRAME_INLINED);
+		jsonw_end_object(&j->w);
+	}
+	jsonw_end_array(&j->w);
+}
+
+static void put_counts(struct json *j, enum source source, const struct prof_counts *counts)
+{
+	struct jsonw *w = &j->w;
+
+	if (source == SOURCE_RSS) {
+		jsonw_null(w, "alloc_objects");
+		jsonw_null(w, "alloc_bytes");
+		jsonw_null(w, "requested_bytes");
+	} else {
+		jsonw_u64(w, "alloc_objects", counts->alloc_objects);
+		jsonw_u64(w, "alloc_bytes", counts->alloc_bytes);
+		jsonw_u64(w, "requested_bytes", counts->requested_bytes);
+	}
+	jsonw_null(w, "alloc_objects_se"); /* counted, not estimated */
+	jsonw_null(w, "alloc_bytes_se");
+	jsonw_null(w, "free_objects");
+	jsonw_null(w, "free_bytes");
+	jsonw_null(w, "live_objects");
+	jsonw_null(w, "live_bytes");
+	if (source == SOURCE_RSS)
+		jsonw_i64(w, "rss_bytes", counts->rss_bytes);
+	else
+		jsonw_null(w, "rss_bytes");
+}
+
+static const char *incomplete(uint32_t stack_flags)
+{
+	return stack_flags & STACK_LOST	     ? "lost" :
+	       stack_flags & STACK_TRUNCATED ? "truncated" :
+	       stack_flags & STACK_BROKEN    ? "broken" :
+					       NULL;
+}
+
+static void put_stacks(struct json *j)
+{
+	struct prof_counts counts;
+
+	jsonw_array(&j->w, "stacks");
+	for (uint32_t i = 0; i < j->prof->nrows; i++) {
+		const struct prof_row *row = &j->prof->rows[i];
+
+		counts = prof_row_counts(row, j->window);
+		if (counts_are_zero(&counts))
+			continue;
+		jsonw_object(&j->w, NULL);
+		jsonw_u64(&j->w, "pid", row->pid);
+		jsonw_str(&j->w, "source", source_name(row->source));
+		jsonw_str(&j->w, "type", str(j, row->type));
+		jsonw_null(&j->w, "goroutine");
+		jsonw_object(&j->w, "labels");
+		jsonw_end_object(&j->w);
+		put_counts(j, row->source, &counts);
+		jsonw_str(&j->w, "incomplete", incomplete(j->prof->stacks[row->stack].flags));
+		put_frames(j, row->stack);
+		jsonw_end_object(&j->w);
+	}
+	jsonw_end_array(&j->w);
+}
+
+int json_write(const struct profile *prof, const struct export_opts *opts, FILE *out)
+{
+	struct json j = { .prof = prof, .window = opts->window };
+
+	jsonw_init(&j.w, out);
+	jsonw_object(&j.w, NULL);
+	jsonw_u64(&j.w, "schema", 1);
+	jsonw_str(&j.w, "tool", opts->tool);
+	jsonw_str(&j.w, "kernel", prof->kernel);
+	put_time(&j, "start", window_start_ns(prof, opts->window));
+	jsonw_double(&j.w, "duration_s", profile__duration_s(prof, opts->window), 6);
+	put_targets(&j);
+	jsonw_str(&j.w, "mode", prof->mode);
+	jsonw_object(&j.w, "totals");
+	put_total(&j, SOURCE_GO);
+	put_total(&j, SOURCE_MALLOC);
+	if (prof->has_source[SOURCE_MMAP])
+		put_total(&j, SOURCE_MMAP);
+	jsonw_end_object(&j.w);
+	put_losses(&j);
+	put_overhead(&j);
+	put_rss(&j);
+	jsonw_null(&j.w, "gc");
+	put_stacks(&j);
+	jsonw_end_object(&j.w);
+	fputc('\n', out);
+	return 0;
+}

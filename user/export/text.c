@@ -1,0 +1,568 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The text report, for an engineer at 3 a.m.:
+ *
+ * 15:04:05  #1  5.0 s  prometheus (pid 1234, go1.19.8)  exact  tracing cost 3.1 % of its CPU (1.2M hits)
+ * LOST 1,234 events:  site_map_full 1,234 (some stacks' counts are too low)
+ * go      312.4 MiB  62.5 MiB/s  1,234,567 objects  246,913/s  requested 290.1 MiB, waste 7.1 %
+ * RSS     95.1 MiB  +14.9 MiB since attach, +5.1 MiB in this interval  ...
+ *
+ *   #    share       bytes     bytes/s       objects       avg   waste  source  type
+ *   1   45.2 %   141.2 MiB  28.2 MiB/s       512,123     289 B   3.1 %  go      []uint8
+ *      main.fill  main.go:42  via runtime.makeslice
+ *      main.handle  main.go:77
+ *      ... 4 more frames
+ *
+ * The first lines say whether the numbers can be believed (what was lost, what it cost), then the
+ * sums, then who. Under a row of numbers stands its stack, the frame to blame first: the innermost
+ * that is not plumbing. Of the plumbing inside of it only the door is named (via ...), which
+ * says what kind of allocation it was; other plumbing is left out. -v shows every frame.
+ * Tables end with what they leave out, so they add up to the sums above.
+ *
+ * Rejected: numbers and stack side by side. Names of 60 columns are common, and cutting
+ * them costs more than a second line.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/units.h"
+#include "export/formats.h"
+#include "export/group.h"
+#include "export/paper.h"
+
+#define MAX_FRAMES 6
+#define STACK_INDENT 6
+#define MIN_NAME_COLUMNS 30 /* with less left, a name goes to a line of its own */
+#define WIDE_COLUMNS 96
+#define PID_COLUMNS 9
+
+struct report {
+	const struct profile *prof;
+	const struct export_opts *opts;
+	struct paper paper;
+	double seconds; /* of the window */
+	bool wide; /* room for the columns that can be missed */
+};
+
+static const char *last_component(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash && slash[1] ? slash + 1 : path;
+}
+
+/* "comm (pid 1234, go1.19.8, exited with 1)" */
+static void put_target(struct report *r, const struct prof_target *t)
+{
+	const struct strtab *strs = r->prof->strs;
+	const char *runtime = strtab__get(strs, t->runtime);
+	char state[48] = "";
+
+	if (t->exit_code >= 0)
+		snprintf(state, sizeof(state), ", exited with %d", t->exit_code);
+	else if (t->exit_code == PROF_EXIT_UNKNOWN)
+		snprintf(state, sizeof(state), ", exited");
+	paper_item(&r->paper, STYLE_BOLD, "%.100s (pid %u%s%.100s%s)", strtab__get(strs, t->comm), t->pid,
+		   *runtime ? ", " : "", runtime, state);
+}
+
+static void put_cost(struct report *r)
+{
+	struct prof_cost cost = profile__cost(r->prof, r->opts->window);
+	uint64_t cpu_ns = profile__target_cpu_ns(r->prof, r->opts->window);
+	double spent_ns = (double)(cost.trap_ns + cost.bpf_ns);
+
+	if (cpu_ns)
+		paper_item(&r->paper, STYLE_PLAIN, "tracing cost %s of its CPU (%s hits)",
+			   fmt_pct(UNITS_TMP, spent_ns, (double)cpu_ns), fmt_count(UNITS_TMP, cost.hits));
+	else
+		paper_item(&r->paper, STYLE_PLAIN, "tracing cost %s of CPU (%s hits)",
+			   fmt_duration(UNITS_TMP, spent_ns / 1e9), fmt_count(UNITS_TMP, cost.hits));
+}
+
+#define MAX_TARGETS_SHOWN 5
+
+static void put_heading(struct report *r)
+{
+	time_t now = (time_t)(r->prof->now_unix_ns / 1000000000);
+	uint32_t shown = r->prof->ntargets;
+	char clock[16];
+	struct tm tm;
+
+	if (!localtime_r(&now, &tm) || !strftime(clock, sizeof(clock), "%H:%M:%S", &tm))
+		snprintf(clock, sizeof(clock), "--:--:--");
+	paper_put(&r->paper, STYLE_BOLD, clock);
+	if (r->opts->report_nr)
+		paper_item(&r->paper, STYLE_PLAIN, "#%u", r->opts->report_nr);
+	paper_item(&r->paper, STYLE_PLAIN, "%s", fmt_duration(UNITS_TMP, r->seconds));
+	if (shown > MAX_TARGETS_SHOWN && !r->opts->verbose)
+		shown = MAX_TARGETS_SHOWN;
+	for (uint32_t i = 0; i < shown; i++)
+		put_target(r, &r->prof->targets[i]);
+	if (shown < r->prof->ntargets)
+		paper_item(&r->paper, STYLE_BOLD, "and %u more processes", r->prof->ntargets - shown);
+	paper_item(&r->paper, STYLE_PLAIN, "%s", r->prof->mode);
+	put_cost(r);
+	paper_newline(&r->paper);
+}
+
+static void put_losses(struct report *r)
+{
+	bool interval = r->opts->window == WINDOW_INTERVAL;
+	uint64_t sum = profile__losses(r->prof, r->opts->window), count;
+
+	if (!sum)
+		return;
+	paper_item(&r->paper, STYLE_ALERT, "LOST %s events:", fmt_grouped(UNITS_TMP, sum));
+	for (uint32_t i = 0; i < r->prof->nlosses; i++) {
+		const struct prof_loss *loss = &r->prof->losses[i];
+
+		count = loss->count - (interval ? loss->marked : 0);
+		if (count)
+			paper_item(&r->paper, STYLE_PLAIN, "%s %s (%s)", loss->name, fmt_grouped(UNITS_TMP, count),
+				   loss->text);
+	}
+	paper_newline(&r->paper);
+}
+
+static uint64_t waste_bytes(const struct prof_counts *c)
+{
+	return c->alloc_bytes > c->requested_bytes ? c->alloc_bytes - c->requested_bytes : 0;
+}
+
+/* A rate has no meaning without time. */
+static double per_second(const struct report *r, uint64_t n)
+{
+	return r->seconds > 0 ? (double)n / r->seconds : 0;
+}
+
+static void put_sum(struct report *r, enum source source)
+{
+	struct prof_counts sum = profile__sum(r->prof, source, r->opts->window);
+
+	paper_put(&r->paper, STYLE_BOLD, source_name(source));
+	paper_indent(&r->paper, 6);
+	paper_item(&r->paper, STYLE_BOLD, "%s", fmt_bytes(UNITS_TMP, sum.alloc_bytes));
+	paper_item(&r->paper, STYLE_PLAIN, "%s", fmt_byte_rate(UNITS_TMP, per_second(r, sum.alloc_bytes)));
+	paper_item(&r->paper, STYLE_PLAIN, "%s objects", fmt_grouped(UNITS_TMP, sum.alloc_objects));
+	paper_item(&r->paper, STYLE_PLAIN, "%s", fmt_count_rate(UNITS_TMP, per_second(r, sum.alloc_objects)));
+	if (sum.alloc_bytes != sum.requested_bytes)
+		paper_item(&r->paper, STYLE_PLAIN, "requested %s, waste %s", fmt_bytes(UNITS_TMP, sum.requested_bytes),
+			   fmt_pct(UNITS_TMP, (double)waste_bytes(&sum), (double)sum.alloc_bytes));
+	paper_newline(&r->paper);
+}
+
+static void put_rss_kinds(struct report *r)
+{
+	const struct prof_rss_kind *k = r->prof->rss_kinds;
+
+	if (!r->prof->has_rss_kinds)
+		return;
+	paper_item(&r->paper, STYLE_DIM, "anon %s, file %s, shmem %s, swap %s",
+		   fmt_bytes(UNITS_TMP, k[RSS_ANON].now_bytes), fmt_bytes(UNITS_TMP, k[RSS_FILE].now_bytes),
+		   fmt_bytes(UNITS_TMP, k[RSS_SHMEM].now_bytes), fmt_bytes(UNITS_TMP, k[RSS_SWAP].now_bytes));
+}
+
+static void put_rss(struct report *r)
+{
+	bool interval = r->opts->window == WINDOW_INTERVAL && r->prof->mark_unix_ns > r->prof->start_unix_ns;
+	uint64_t start = 0, marked = 0, now = 0;
+	int64_t grown;
+
+	for (uint32_t i = 0; i < r->prof->ntargets; i++) {
+		start += r->prof->targets[i].rss_start_bytes;
+		marked += r->prof->targets[i].rss_marked_bytes;
+		now += r->prof->targets[i].rss_now_bytes;
+	}
+	if (!start && !now)
+		return;
+	grown = (int64_t)(now - (interval ? marked : start));
+	paper_put(&r->paper, STYLE_BOLD, "RSS");
+	paper_indent(&r->paper, 6);
+	paper_item(&r->paper, STYLE_BOLD, "%s", fmt_bytes(UNITS_TMP, now));
+	paper_item(&r->paper, STYLE_PLAIN, "%s since attach", fmt_bytes_signed(UNITS_TMP, (int64_t)(now - start)));
+	if (interval)
+		paper_item(&r->paper, STYLE_PLAIN, "%s in this interval", fmt_bytes_signed(UNITS_TMP, grown));
+	if (r->prof->has_source[SOURCE_RSS])
+		paper_item(&r->paper, STYLE_PLAIN, "stacks explain %s of it",
+			   fmt_bytes_signed(UNITS_TMP,
+					    profile__sum(r->prof, SOURCE_RSS, r->opts->window).rss_bytes));
+	put_rss_kinds(r);
+	paper_newline(&r->paper);
+}
+
+/* "main.fill  main.go:42  via runtime.makeslice  [inlined]"; @door may be NULL. */
+static void put_frame(struct report *r, const struct frame_view *view, const struct frame_view *door)
+{
+	enum style style = view->flags & FRAME_PLUMBING ? STYLE_DIM : STYLE_PLAIN;
+	const char *mark = r->opts->verbose && view->flags & FRAME_INLINED ? "  [inlined]" : "";
+	char place[280] = "", via[192] = "", file[512];
+	size_t used;
+
+	if (*view->file) {
+		name_clean(file, sizeof(file), last_component(view->file));
+		text_cut_middle(place, sizeof(place) - 16, file, 40);
+		if (view->line)
+			snprintf(place + strlen(place), 16, ":%u", view->line);
+	}
+	if (door) {
+		char name[512];
+
+		name_clean(name, sizeof(name), door->func);
+		text_cut_middle(via, sizeof(via), name, 32);
+	}
+	used = STACK_INDENT + strlen(mark);
+	used += *place ? 2 + text_columns(place) : 0;
+	used += *via ? 6 + text_columns(via) : 0;
+	paper_indent(&r->paper, STACK_INDENT);
+	paper_name(&r->paper, style, view->func, used + 16 < r->paper.width ? r->paper.width - used : 16);
+	if (*place) {
+		paper_put(&r->paper, STYLE_PLAIN, "  ");
+		paper_put(&r->paper, STYLE_DIM, place);
+	}
+	if (*via) {
+		paper_put(&r->paper, STYLE_DIM, "  via ");
+		paper_put(&r->paper, STYLE_DIM, via);
+	}
+	paper_put(&r->paper, STYLE_DIM, mark);
+	paper_newline(&r->paper);
+}
+
+static void put_note(struct report *r, const char *text)
+{
+	paper_indent(&r->paper, STACK_INDENT);
+	paper_put(&r->paper, STYLE_DIM, text);
+	paper_newline(&r->paper);
+}
+
+/* How many frames of @stack are not plumbing. */
+static uint32_t count_user_frames(const struct report *r, uint32_t stack)
+{
+	struct frame_iter it = frames_of(r->prof, stack);
+	struct frame_view view;
+	uint32_t n = 0;
+
+	while (frame_iter__next(&it, &view))
+		n += !(view.flags & FRAME_PLUMBING);
+	return n;
+}
+
+static void put_stack(struct report *r, uint32_t stack)
+{
+	uint32_t flags = r->prof->stacks[stack].flags, users = count_user_frames(r, stack), shown = 0, hidden = 0;
+	bool all = r->opts->verbose || !users; /* plumbing is better than nothing */
+	struct frame_iter it = frames_of(r->prof, stack);
+	struct frame_view view, door;
+	bool has_door = false;
+	char note[64];
+
+	while (frame_iter__next(&it, &view)) {
+		if (!all && view.flags & FRAME_PLUMBING) {
+			if (!shown) {
+				door = view; /* the outermost of the run is what the user's code called */
+				if (!view.func_id)
+					door.func = door.buf;
+				has_door = true;
+			}
+			continue;
+		}
+		if (shown >= MAX_FRAMES && !r->opts->verbose) {
+			hidden++;
+			continue;
+		}
+		put_frame(r, &view, !shown && has_door ? &door : NULL);
+		shown++;
+	}
+	if (hidden) {
+		snprintf(note, sizeof(note), "... %u more frame%s", hidden, hidden == 1 ? "" : "s");
+		put_note(r, note);
+	}
+	if (flags & STACK_LOST || !r->prof->stacks[stack].nlocs)
+		put_note(r, LOST_STACK_NAME);
+	else if (flags & STACK_TRUNCATED)
+		put_note(r, "[too deep: the outer frames were not recorded]");
+	else if (flags & STACK_BROKEN)
+		put_note(r, "[the walk broke here: callers are not known]");
+}
+
+static const char *group_noun(enum group_key key, size_t n)
+{
+	switch (key) {
+	case GROUP_STACK:
+		return n == 1 ? "stack" : "stacks";
+	case GROUP_FUNC:
+		return n == 1 ? "function" : "functions";
+	case GROUP_LINE:
+		return n == 1 ? "line" : "lines";
+	case GROUP_MODULE:
+		break;
+	}
+	return n == 1 ? "module" : "modules";
+}
+
+/* The name of a group that is not a stack, on the line of its numbers. */
+static void put_group_name(struct report *r, const struct group *g)
+{
+	const struct frame_view *view = g->frame;
+	char place[64] = "", file[40];
+	size_t left, used;
+
+	if (paper_left(&r->paper) < MIN_NAME_COLUMNS) {
+		paper_newline(&r->paper);
+		paper_indent(&r->paper, STACK_INDENT);
+	}
+	left = paper_left(&r->paper);
+	if (!view) {
+		paper_name(&r->paper, STYLE_DIM, LOST_STACK_NAME, left);
+		return;
+	}
+	if (r->opts->group == GROUP_MODULE) {
+		const char *name = prof_module_name(r->prof, view->module);
+
+		paper_name(&r->paper, STYLE_PLAIN, *name ? name : "[unknown]", left);
+		return;
+	}
+	if (r->opts->group == GROUP_LINE && *view->file) {
+		name_clean(file, sizeof(file), last_component(view->file));
+		snprintf(place, sizeof(place), view->line ? "  %s:%u" : "  %s", file, view->line);
+	}
+	used = text_columns(place);
+	paper_name(&r->paper, STYLE_PLAIN, view->func, used + 16 < left ? left - used : 16);
+	paper_put(&r->paper, STYLE_DIM, place);
+}
+
+static void put_title(struct report *r, const char *what)
+{
+	struct paper *p = &r->paper;
+
+	paper_newline(p);
+	paper_right(p, STYLE_BOLD, 4, "#");
+	paper_right(p, STYLE_BOLD, 9, "share");
+	paper_right(p, STYLE_BOLD, 12, "bytes");
+	if (r->opts->sort == SORT_WASTE)
+		paper_right(p, STYLE_BOLD, 14, "wasted");
+	else
+		paper_right(p, STYLE_BOLD, 14, "bytes/s");
+	paper_right(p, STYLE_BOLD, 14, "objects");
+	if (r->wide) {
+		paper_right(p, STYLE_BOLD, 10, "avg");
+		paper_right(p, STYLE_BOLD, 8, "waste");
+	}
+	if (r->prof->ntargets > 1)
+		paper_right(p, STYLE_BOLD, PID_COLUMNS, "pid");
+	paper_put(p, STYLE_BOLD, "  source  ");
+	paper_put(p, STYLE_BOLD, what);
+	paper_newline(p);
+}
+
+static void put_alloc_numbers(struct report *r, const struct prof_counts *c, const struct prof_counts *sum)
+{
+	struct paper *p = &r->paper;
+
+	paper_right(p, STYLE_BOLD, 9, fmt_pct(UNITS_TMP, (double)c->alloc_bytes, (double)sum->alloc_bytes));
+	paper_right(p, STYLE_BOLD, 12, fmt_bytes(UNITS_TMP, c->alloc_bytes));
+	if (r->opts->sort == SORT_WASTE)
+		paper_right(p, STYLE_PLAIN, 14, fmt_bytes(UNITS_TMP, waste_bytes(c)));
+	else
+		paper_right(p, STYLE_PLAIN, 14, fmt_byte_rate(UNITS_TMP, per_second(r, c->alloc_bytes)));
+	paper_right(p, STYLE_PLAIN, 14, fmt_grouped(UNITS_TMP, c->alloc_objects));
+	if (!r->wide)
+		return;
+	paper_right(p, STYLE_PLAIN, 10,
+		    c->alloc_objects ? fmt_bytes(UNITS_TMP, c->alloc_bytes / c->alloc_objects) : "-");
+	paper_right(p, STYLE_PLAIN, 8, fmt_pct(UNITS_TMP, (double)waste_bytes(c), (double)c->alloc_bytes));
+}
+
+static void put_type(struct report *r, const struct group *g)
+{
+	char more[24] = "";
+
+	if (!g->type || paper_left(&r->paper) < 8)
+		return;
+	if (g->ntypes > 1)
+		snprintf(more, sizeof(more), " +%u", g->ntypes - 1 > 9999 ? 9999 : g->ntypes - 1);
+	paper_name(&r->paper, STYLE_PLAIN, strtab__get(r->prof->strs, g->type), paper_left(&r->paper) - strlen(more));
+	paper_put(&r->paper, STYLE_DIM, more);
+}
+
+static void put_alloc_row(struct report *r, const struct group *g, size_t nr, const struct prof_counts *sum)
+{
+	struct paper *p = &r->paper;
+	char buf[24];
+
+	snprintf(buf, sizeof(buf), "%zu", nr);
+	paper_right(p, STYLE_DIM, 4, buf);
+	put_alloc_numbers(r, &g->counts, sum);
+	if (r->prof->ntargets > 1) {
+		snprintf(buf, sizeof(buf), "%u", g->pid);
+		paper_right(p, STYLE_PLAIN, PID_COLUMNS, buf);
+	}
+	paper_put(p, STYLE_PLAIN, "  ");
+	paper_put(p, STYLE_PLAIN, source_name(g->source));
+	/* Column of what follows: names of sources have at most six letters. */
+	if (r->opts->group == GROUP_STACK ? g->type != 0 : paper_left(p) >= MIN_NAME_COLUMNS + 8)
+		paper_indent(p, p->column + 8 - strlen(source_name(g->source)));
+	if (r->opts->group == GROUP_STACK)
+		put_type(r, g);
+	else
+		put_group_name(r, g);
+	paper_newline(p);
+	if (r->opts->group == GROUP_STACK)
+		put_stack(r, g->stack);
+}
+
+/* What the table leaves out. */
+static void put_alloc_rest(struct report *r, const struct groups *groups, size_t shown)
+{
+	struct prof_counts rest = { 0 };
+	char buf[64];
+
+	if (shown == groups->len)
+		return;
+	for (size_t i = shown; i < groups->len; i++) {
+		rest.alloc_objects += groups->items[i].counts.alloc_objects;
+		rest.alloc_bytes += groups->items[i].counts.alloc_bytes;
+		rest.requested_bytes += groups->items[i].counts.requested_bytes;
+	}
+	paper_right(&r->paper, STYLE_DIM, 4, "");
+	put_alloc_numbers(r, &rest, &groups->sum);
+	snprintf(buf, sizeof(buf), "  in %s more %s", fmt_grouped(UNITS_TMP, groups->len - shown),
+		 group_noun(r->opts->group, groups->len - shown));
+	paper_put(&r->paper, STYLE_DIM, buf);
+	paper_newline(&r->paper);
+}
+
+static int put_alloc_table(struct report *r)
+{
+	static const char *const titles[] = { "type", "function that allocates", "line that allocates", "module" };
+	struct groups groups;
+	size_t shown;
+	int err;
+
+	if (!r->prof->has_source[SOURCE_GO] && !r->prof->has_source[SOURCE_MALLOC] && !r->prof->has_source[SOURCE_MMAP])
+		return 0;
+	err = groups_build(r->prof, r->opts->window, SOURCES_ALLOC, r->opts->group, r->opts->sort, &groups);
+	if (err)
+		return err;
+	shown = groups.len < r->opts->top ? groups.len : r->opts->top;
+	if (groups.len)
+		put_title(r, titles[r->opts->group]);
+	else
+		fputs("\nno allocations\n", r->paper.out);
+	for (size_t i = 0; i < shown; i++)
+		put_alloc_row(r, &groups.items[i], i + 1, &groups.sum);
+	put_alloc_rest(r, &groups, shown);
+	groups_free(&groups);
+	return 0;
+}
+
+static void put_rss_row(struct report *r, const struct group *g, size_t nr, const struct groups *groups)
+{
+	struct paper *p = &r->paper;
+	char buf[24];
+
+	snprintf(buf, sizeof(buf), "%zu", nr);
+	paper_right(p, STYLE_DIM, 4, buf);
+	paper_right(p, STYLE_BOLD, 9,
+		    fmt_pct(UNITS_TMP, (double)g->counts.rss_bytes, (double)groups->rss_grown));
+	paper_right(p, STYLE_BOLD, 12, fmt_bytes_signed(UNITS_TMP, g->counts.rss_bytes));
+	paper_right(p, STYLE_PLAIN, 14, fmt_byte_rate(UNITS_TMP, per_second(r, (uint64_t)g->counts.rss_bytes)));
+	if (r->prof->ntargets > 1) {
+		snprintf(buf, sizeof(buf), "%u", g->pid);
+		paper_right(p, STYLE_PLAIN, PID_COLUMNS, buf);
+	}
+	if (r->opts->group != GROUP_STACK) {
+		paper_put(p, STYLE_PLAIN, "  ");
+		put_group_name(r, g);
+	}
+	paper_newline(p);
+	if (r->opts->group == GROUP_STACK)
+		put_stack(r, g->stack);
+}
+
+static void put_rss_title(struct report *r)
+{
+	struct paper *p = &r->paper;
+
+	paper_newline(p);
+	paper_right(p, STYLE_BOLD, 4, "#");
+	paper_right(p, STYLE_BOLD, 9, "share");
+	paper_right(p, STYLE_BOLD, 12, "RSS");
+	paper_right(p, STYLE_BOLD, 14, "bytes/s");
+	if (r->prof->ntargets > 1)
+		paper_right(p, STYLE_BOLD, PID_COLUMNS, "pid");
+	paper_put(p, STYLE_BOLD, "  RSS growth by ");
+	paper_put(p, STYLE_BOLD, group_noun(r->opts->group, 1));
+	paper_newline(p);
+}
+
+/* "   +38.1 MiB in 12 more stacks, -10.0 MiB in 3 stacks that released": grown + released = the sum. */
+static void put_rss_rest(struct report *r, const struct groups *groups, size_t shown)
+{
+	size_t more = 0, released = 0;
+	int64_t bytes = 0;
+
+	for (size_t i = shown; i < groups->len; i++) {
+		if (groups->items[i].counts.rss_bytes > 0) {
+			bytes += groups->items[i].counts.rss_bytes;
+			more++;
+		} else {
+			released++;
+		}
+	}
+	if (!more && !released)
+		return;
+	paper_indent(&r->paper, STACK_INDENT - 2);
+	if (more)
+		paper_item(&r->paper, STYLE_DIM, "%s in %s more %s", fmt_bytes_signed(UNITS_TMP, bytes),
+			   fmt_grouped(UNITS_TMP, more), group_noun(r->opts->group, more));
+	if (released)
+		paper_item(&r->paper, STYLE_DIM, "%s released by %s %s",
+			   fmt_bytes_signed(UNITS_TMP, -groups->rss_released), fmt_grouped(UNITS_TMP, released),
+			   group_noun(r->opts->group, released));
+	paper_newline(&r->paper);
+}
+
+static int put_rss_table(struct report *r)
+{
+	struct groups groups;
+	size_t shown = 0;
+	int err;
+
+	if (!r->prof->has_source[SOURCE_RSS])
+		return 0;
+	err = groups_build(r->prof, r->opts->window, SOURCES_RSS, r->opts->group, SORT_RSS, &groups);
+	if (err)
+		return err;
+	if (groups.len)
+		put_rss_title(r);
+	for (; shown < groups.len && shown < r->opts->top && groups.items[shown].counts.rss_bytes > 0; shown++)
+		put_rss_row(r, &groups.items[shown], shown + 1, &groups);
+	put_rss_rest(r, &groups, shown);
+	groups_free(&groups);
+	return 0;
+}
+
+int text_write(const struct profile *prof, const struct export_opts *opts, FILE *out)
+{
+	struct report r = { .prof = prof, .opts = opts, .seconds = profile__duration_s(prof, opts->window) };
+	int err;
+
+	paper_init(&r.paper, out, opts->width, opts->color);
+	r.wide = opts->group == GROUP_STACK &&
+		 r.paper.width >= WIDE_COLUMNS + (prof->ntargets > 1 ? PID_COLUMNS - 5 : 0);
+	put_heading(&r);
+	put_losses(&r);
+	for (int source = SOURCE_GO; source < SOURCE_RSS; source++) {
+		if (prof->has_source[source])
+			put_sum(&r, source);
+	}
+	put_rss(&r);
+	/* What was asked for comes first. */
+	err = opts->sort == SORT_RSS ? put_rss_table(&r) : put_alloc_table(&r);
+	if (!err)
+		err = opts->sort == SORT_RSS ? put_alloc_table(&r) : put_rss_table(&r);
+	fputc('\n', out);
+	return err;
+}

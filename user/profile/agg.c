@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "profile/agg.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/hmap.h"
+#include "base/vec.h"
+
+#define MAX_FRAMES 256
+
+struct agg {
+	struct profile *prof;
+	agg_module_fn *module_fn;
+	void *ctx;
+	struct hmap *ids; /* stack id -> index in stacks */
+	uint32_t *stacks; /* index in the profile */
+	size_t cap_stacks;
+	uint32_t *modules; /* event module -> profile module */
+	size_t nmodules, cap_modules;
+	uint32_t lost_stack, others_stack; /* PROF_NONE until needed */
+};
+
+int agg__new(struct profile *prof, agg_module_fn *module_fn, void *ctx, struct agg **ret)
+{
+	struct agg *agg = calloc(1, sizeof(*agg));
+	int err;
+
+	if (!agg)
+		return -ENOMEM;
+	err = hmap__new(sizeof(uint64_t), &agg->ids);
+	if (err) {
+		free(agg);
+		return err;
+	}
+	agg->prof = prof;
+	agg->module_fn = module_fn;
+	agg->ctx = ctx;
+	agg->lost_stack = agg->others_stack = PROF_NONE;
+	*ret = agg;
+	return 0;
+}
+
+void agg__free(struct agg *agg)
+{
+	if (!agg)
+		return;
+	hmap__free(agg->ids);
+	free(agg->stacks);
+	free(agg->modules);
+	free(agg);
+}
+
+static uint32_t module_of(struct agg *agg, uint32_t module)
+{
+	struct prof_module mod = { 0 };
+
+	if (module == UINT32_MAX)
+		return PROF_NONE;
+	if (vec_reserve((void **)&agg->modules, &agg->cap_modules, (size_t)module + 1, sizeof(*agg->modules)))
+		return PROF_NONE;
+	while (agg->nmodules <= module)
+		agg->modules[agg->nmodules++] = PROF_NONE;
+	if (agg->modules[module] == PROF_NONE) {
+		agg->module_fn(agg->ctx, module, &mod, agg->prof->strs);
+		agg->modules[module] = profile__add_module(agg->prof, &mod);
+	}
+	return agg->modules[module];
+}
+
+static int on_stack(void *ctx, uint64_t stack_id, const struct event_frame *frames, uint32_t nframes, uint32_t flags)
+{
+	struct agg *agg = ctx;
+	uint32_t locs[MAX_FRAMES], index, stack;
+	uint32_t prof_flags = 0;
+	bool added;
+
+	if (nframes > MAX_FRAMES)
+		nframes = MAX_FRAMES;
+	index = hmap__add(agg->ids, &stack_id, &added);
+	if (index == HMAP_NONE)
+		return -ENOMEM;
+	if (!added)
+		return 0; /* sent again: the kernel side had forgotten that we know it */
+	if (vec_reserve((void **)&agg->stacks, &agg->cap_stacks, (size_t)index + 1, sizeof(*agg->stacks)))
+		return -ENOMEM;
+	for (uint32_t i = 0; i < nframes; i++)
+		locs[i] = profile__add_loc(agg->prof, module_of(agg, frames[i].module), frames[i].vaddr, frames[i].addr);
+	if (flags & EVENT_STACK_TRUNCATED)
+		prof_flags |= STACK_TRUNCATED;
+	if (flags & EVENT_STACK_BROKEN)
+		prof_flags |= STACK_BROKEN;
+	if (!nframes)
+		prof_flags |= STACK_LOST;
+	stack = profile__add_stack(agg->prof, locs, nframes, prof_flags);
+	agg->stacks[index] = stack;
+	return stack == PROF_NONE ? -ENOMEM : 0;
+}
+
+/* The stack of what others than the process did to it: one made-up frame. */
+static uint32_t others_stack(struct agg *agg)
+{
+	struct prof_frame frame = { 0 };
+	uint32_t loc;
+
+	if (agg->others_stack != PROF_NONE)
+		return agg->others_stack;
+	loc = profile__add_loc(agg->prof, PROF_NONE, 0, 0);
+	frame.func = strtab__adds(agg->prof->strs, "[the kernel or another process]");
+	if (loc != PROF_NONE && !profile__set_frames(agg->prof, loc, &frame, 1))
+		agg->others_stack = profile__add_stack(agg->prof, &loc, 1, 0);
+	return agg->others_stack;
+}
+
+static uint32_t stack_of(struct agg *agg, uint64_t stack_id)
+{
+	uint32_t index;
+
+	if (!stack_id)
+		return others_stack(agg);
+	index = hmap__find(agg->ids, &stack_id);
+	if (index != HMAP_NONE)
+		return agg->stacks[index];
+	if (agg->lost_stack == PROF_NONE)
+		agg->lost_stack = profile__add_stack(agg->prof, NULL, 0, STACK_LOST);
+	return agg->lost_stack;
+}
+
+static int on_counts(void *ctx, uint32_t pid, enum event_source source, uint64_t stack_id,
+		     const struct event_counts *counts)
+{
+	static const enum source sources[] = {
+		[EVENT_GO] = SOURCE_GO,
+		[EVENT_MALLOC] = SOURCE_MALLOC,
+		[EVENT_RSS] = SOURCE_RSS,
+	};
+	struct agg *agg = ctx;
+	uint32_t stack = stack_of(agg, stack_id);
+	struct prof_counts *total;
+	uint32_t row;
+
+	if (stack == PROF_NONE)
+		return -ENOMEM;
+	row = profile__add_row(agg->prof, pid, sources[source], 0, stack);
+	if (row == PROF_NONE)
+		return -ENOMEM;
+	total = &agg->prof->rows[row].total;
+	if (source == EVENT_RSS) {
+		total->rss_bytes += counts->bytes;
+		return 0;
+	}
+	total->alloc_objects += counts->objects;
+	total->alloc_bytes += counts->bytes;
+	total->requested_bytes += counts->requested_bytes;
+	return 0;
+}
+
+struct event_sink agg__sink(struct agg *agg)
+{
+	return (struct event_sink){ agg, on_stack, on_counts };
+}

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "profile/frames.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+struct frame_iter frames_of(const struct profile *prof, uint32_t stack)
+{
+	const struct prof_stack *s = &prof->stacks[stack];
+
+	return (struct frame_iter){ .prof = prof, .pos = s->first, .end = s->first + s->nlocs };
+}
+
+const char *prof_module_name(const struct profile *prof, uint32_t module)
+{
+	return module < prof->nmodules ? strtab__get(prof->strs, prof->modules[module].name) : "";
+}
+
+uint32_t prof_loc_nframes(const struct profile *prof, uint32_t loc)
+{
+	uint32_t n = prof->locs[loc].nframes;
+
+	return n ? n : 1;
+}
+
+static void name_address(const struct profile *prof, const struct prof_loc *loc, struct frame_view *ret)
+{
+	const char *module = prof_module_name(prof, loc->module);
+
+	/* The name of a file has at most 255 bytes. */
+	if (*module)
+		snprintf(ret->buf, sizeof(ret->buf), "[%.280s+0x%" PRIx64 "]", module, loc->vaddr);
+	else
+		snprintf(ret->buf, sizeof(ret->buf), "[unknown+0x%" PRIx64 "]", loc->vaddr);
+	ret->func = ret->buf;
+	ret->func_id = 0;
+	ret->flags |= FRAME_UNKNOWN;
+}
+
+void prof_loc_frame(const struct profile *prof, uint32_t loc, uint32_t i, struct frame_view *ret)
+{
+	const struct prof_loc *l = &prof->locs[loc];
+	struct prof_frame frame = { 0 };
+
+	if (i < l->nframes)
+		frame = prof->frames[l->first_frame + i];
+	ret->func_id = frame.func;
+	ret->file_id = frame.file;
+	ret->func = strtab__get(prof->strs, frame.func);
+	ret->file = strtab__get(prof->strs, frame.file);
+	ret->line = frame.line;
+	ret->flags = frame.flags;
+	ret->module = l->module;
+	ret->loc = loc;
+	if (!*ret->func)
+		name_address(prof, l, ret);
+}
+
+bool frame_iter__next(struct frame_iter *it, struct frame_view *ret)
+{
+	uint32_t loc;
+
+	if (it->pos == it->end)
+		return false;
+	loc = it->prof->stack_locs[it->pos];
+	prof_loc_frame(it->prof, loc, it->frame, ret);
+	if (++it->frame >= prof_loc_nframes(it->prof, loc)) {
+		it->frame = 0;
+		it->pos++;
+	}
+	return true;
+}

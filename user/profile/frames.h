@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A stack as a list of frames: inlined ones unfolded, addresses without a symbol named. */
+#ifndef ALLOCSNOOP_PROFILE_FRAMES_H
+#define ALLOCSNOOP_PROFILE_FRAMES_H
+
+#include "profile/profile.h"
+
+struct frame_view {
+	const char *func; /* untrusted; never empty; "[module+0xOFFSET]" without a symbol; good until the next frame */
+	const char *file; /* untrusted; "" if unknown */
+	uint32_t func_id, file_id; /* strtab ids; func_id 0: func was made up here, from loc */
+	uint32_t line; /* 0 if unknown */
+	uint32_t flags; /* enum frame_flag */
+	uint32_t module; /* index or PROF_NONE */
+	uint32_t loc;
+	char buf[320];
+};
+
+struct frame_iter {
+	const struct profile *prof;
+	uint32_t pos, end; /* in stack_locs */
+	uint32_t frame; /* of the location at pos */
+};
+
+/* Innermost first: `for (it = frames_of(prof, stack); frame_iter__next(&it, &view);)`. */
+struct frame_iter frames_of(const struct profile *prof, uint32_t stack);
+bool frame_iter__next(struct frame_iter *it, struct frame_view *ret);
+
+/* Number of frames of location @loc (at least 1: one without a symbol is a frame too), and the @i-th of them. */
+uint32_t prof_loc_nframes(const struct profile *prof, uint32_t loc);
+void prof_loc_frame(const struct profile *prof, uint32_t loc, uint32_t i, struct frame_view *ret);
+
+/* Name of a module, "" for PROF_NONE. Untrusted. */
+const char *prof_module_name(const struct profile *prof, uint32_t module);
+
+#endif

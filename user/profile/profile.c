@@ -1,0 +1,398 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * How the profile finds what it has.
+ *
+ * Everything is a dense array with an index beside it, from key to position, so
+ * consumers walk plain arrays and never see the indices. Modules, targets, locations
+ * and rows have fixed-size keys and use base/hmap.h.
+ *
+ * Stacks are lists of any length. Their key is their content: an open addressing table of
+ * stack numbers, with a full 64-bit hash per stack that saves most comparisons and makes
+ * growing cheap. Equality is decided by comparing the lists, never by the hash: two
+ * stacks are merged only if they are the same, whatever the hash does. (The hash of the
+ * kernel side could not be used: it covers addresses, which differ between processes.)
+ *
+ * The value arrays are grown before the index takes the key, so that when memory is out both
+ * stay as they were.
+ */
+#include "profile/profile.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/hmap.h"
+#include "base/vec.h"
+
+struct profile_priv {
+	struct hmap *modules, *targets, *locs, *rows;
+	size_t cap_modules, cap_targets, cap_locs, cap_frames, cap_stack_locs, cap_stacks, cap_rows;
+
+	uint64_t *stack_hashes; /* by stack */
+	size_t cap_stack_hashes;
+	uint32_t *stack_slots; /* stack + 1, 0 is free */
+	uint32_t stack_mask;
+};
+
+/* Keys are compared as bytes: no padding in any of them. */
+struct module_key {
+	uint32_t path, build_id;
+	uint64_t start, end, file_off; /* 0 when there is a build ID */
+};
+
+struct loc_key {
+	uint32_t module, zero;
+	uint64_t vaddr;
+};
+
+struct row_key {
+	uint32_t pid, source, type, stack;
+};
+
+_Static_assert(sizeof(struct module_key) == 32, "padding in a key");
+_Static_assert(sizeof(struct loc_key) == 16, "padding in a key");
+_Static_assert(sizeof(struct row_key) == 16, "padding in a key");
+
+#define STACK_SLOTS_MIN 256u
+
+const char *source_name(enum source source)
+{
+	static const char *const names[SOURCE__N] = {
+		[SOURCE_GO] = "go",
+		[SOURCE_MALLOC] = "malloc",
+		[SOURCE_MMAP] = "mmap",
+		[SOURCE_RSS] = "rss",
+	};
+
+	return (unsigned int)source < SOURCE__N ? names[source] : "unknown";
+}
+
+int profile__new(struct profile **ret)
+{
+	struct profile *prof = calloc(1, sizeof(*prof));
+	struct profile_priv *priv;
+
+	if (!prof)
+		return -ENOMEM;
+	prof->mode = "exact";
+	priv = prof->priv = calloc(1, sizeof(*priv));
+	prof->losses = calloc(PROF_MAX_LOSSES, sizeof(*prof->losses));
+	if (!priv || !prof->losses)
+		goto out_free;
+	priv->stack_mask = STACK_SLOTS_MIN - 1;
+	priv->stack_slots = calloc(STACK_SLOTS_MIN, sizeof(*priv->stack_slots));
+	if (!priv->stack_slots || strtab__new(&prof->strs) ||
+	    hmap__new(sizeof(struct module_key), &priv->modules) || hmap__new(sizeof(uint32_t), &priv->targets) ||
+	    hmap__new(sizeof(struct loc_key), &priv->locs) || hmap__new(sizeof(struct row_key), &priv->rows))
+		goto out_free;
+	*ret = prof;
+	return 0;
+out_free:
+	profile__free(prof);
+	return -ENOMEM;
+}
+
+void profile__free(struct profile *prof)
+{
+	if (!prof)
+		return;
+	if (prof->priv) {
+		hmap__free(prof->priv->modules);
+		hmap__free(prof->priv->targets);
+		hmap__free(prof->priv->locs);
+		hmap__free(prof->priv->rows);
+		free(prof->priv->stack_hashes);
+		free(prof->priv->stack_slots);
+		free(prof->priv);
+	}
+	free(prof->modules);
+	free(prof->targets);
+	free(prof->locs);
+	free(prof->frames);
+	free(prof->stack_locs);
+	free(prof->stacks);
+	free(prof->rows);
+	free(prof->losses);
+	strtab__free(prof->strs);
+	free(prof);
+}
+
+uint32_t profile__add_module(struct profile *prof, const struct prof_module *mod)
+{
+	struct profile_priv *priv = prof->priv;
+	struct module_key key = { .path = mod->path, .build_id = mod->build_id };
+	uint32_t index;
+	bool added;
+
+	if (!mod->build_id) {
+		key.start = mod->start;
+		key.end = mod->end;
+		key.file_off = mod->file_off;
+	}
+	if (vec_reserve((void **)&prof->modules, &priv->cap_modules, (size_t)prof->nmodules + 1,
+			sizeof(*prof->modules)))
+		return PROF_NONE;
+	index = hmap__add(priv->modules, &key, &added);
+	if (index == HMAP_NONE)
+		return PROF_NONE;
+	if (added)
+		prof->modules[prof->nmodules++] = *mod;
+	return index;
+}
+
+uint32_t profile__add_target(struct profile *prof, uint32_t pid)
+{
+	struct profile_priv *priv = prof->priv;
+	uint32_t index;
+	bool added;
+
+	if (vec_reserve((void **)&prof->targets, &priv->cap_targets, (size_t)prof->ntargets + 1,
+			sizeof(*prof->targets)))
+		return PROF_NONE;
+	index = hmap__add(priv->targets, &pid, &added);
+	if (index == HMAP_NONE)
+		return PROF_NONE;
+	if (added)
+		prof->targets[prof->ntargets++] = (struct prof_target){ .pid = pid, .exit_code = PROF_RUNNING };
+	return index;
+}
+
+struct prof_target *profile__find_target(const struct profile *prof, uint32_t pid)
+{
+	uint32_t index = hmap__find(prof->priv->targets, &pid);
+
+	return index == HMAP_NONE ? NULL : &prof->targets[index];
+}
+
+uint32_t profile__add_loc(struct profile *prof, uint32_t module, uint64_t vaddr, uint64_t addr)
+{
+	struct profile_priv *priv = prof->priv;
+	struct loc_key key = { .module = module, .vaddr = vaddr };
+	uint32_t index;
+	bool added;
+
+	if (module != PROF_NONE && module >= prof->nmodules)
+		return PROF_NONE;
+	if (vec_reserve((void **)&prof->locs, &priv->cap_locs, (size_t)prof->nlocs + 1, sizeof(*prof->locs)))
+		return PROF_NONE;
+	index = hmap__add(priv->locs, &key, &added);
+	if (index == HMAP_NONE)
+		return PROF_NONE;
+	if (added)
+		prof->locs[prof->nlocs++] = (struct prof_loc){ .module = module, .vaddr = vaddr, .addr = addr };
+	return index;
+}
+
+static uint64_t hash_stack(const uint32_t *locs, uint32_t nlocs, uint32_t flags)
+{
+	return hash_bytes(locs, (size_t)nlocs * sizeof(*locs)) ^ flags * 0x9e3779b97f4a7c15u;
+}
+
+static bool stack_is(const struct profile *prof, uint32_t stack, const uint32_t *locs, uint32_t nlocs, uint32_t flags)
+{
+	const struct prof_stack *s = &prof->stacks[stack];
+
+	return s->nlocs == nlocs && s->flags == flags &&
+	       (!nlocs || memcmp(&prof->stack_locs[s->first], locs, nlocs * sizeof(*locs)) == 0);
+}
+
+static int grow_stack_slots(struct profile *prof)
+{
+	struct profile_priv *priv = prof->priv;
+	uint32_t mask = priv->stack_mask * 2 + 1, slot;
+	uint32_t *slots = calloc((size_t)mask + 1, sizeof(*slots));
+
+	if (!slots)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < prof->nstacks; i++) {
+		for (slot = (uint32_t)priv->stack_hashes[i] & mask; slots[slot]; slot = (slot + 1) & mask)
+			;
+		slots[slot] = i + 1;
+	}
+	free(priv->stack_slots);
+	priv->stack_slots = slots;
+	priv->stack_mask = mask;
+	return 0;
+}
+
+static int reserve_stack(struct profile *prof, uint32_t nlocs)
+{
+	struct profile_priv *priv = prof->priv;
+
+	if (prof->nstacks >= PROF_NONE / 4 || nlocs > PROF_NONE - prof->nstack_locs)
+		return -ENOMEM;
+	if (vec_reserve((void **)&prof->stacks, &priv->cap_stacks, (size_t)prof->nstacks + 1, sizeof(*prof->stacks)) ||
+	    vec_reserve((void **)&priv->stack_hashes, &priv->cap_stack_hashes, (size_t)prof->nstacks + 1,
+			sizeof(*priv->stack_hashes)) ||
+	    vec_reserve((void **)&prof->stack_locs, &priv->cap_stack_locs, (size_t)prof->nstack_locs + nlocs,
+			sizeof(*prof->stack_locs)))
+		return -ENOMEM;
+	return prof->nstacks < priv->stack_mask / 4 * 3 ? 0 : grow_stack_slots(prof);
+}
+
+uint32_t profile__add_stack(struct profile *prof, const uint32_t *locs, uint32_t nlocs, uint32_t flags)
+{
+	struct profile_priv *priv = prof->priv;
+	uint64_t hash = hash_stack(locs, nlocs, flags);
+	uint32_t slot;
+
+	for (uint32_t i = 0; i < nlocs; i++) {
+		if (locs[i] >= prof->nlocs)
+			return PROF_NONE;
+	}
+	if (reserve_stack(prof, nlocs))
+		return PROF_NONE;
+	for (slot = (uint32_t)hash & priv->stack_mask; priv->stack_slots[slot]; slot = (slot + 1) & priv->stack_mask) {
+		uint32_t stack = priv->stack_slots[slot] - 1;
+
+		if (priv->stack_hashes[stack] == hash && stack_is(prof, stack, locs, nlocs, flags))
+			return stack;
+	}
+	if (nlocs)
+		memcpy(&prof->stack_locs[prof->nstack_locs], locs, nlocs * sizeof(*locs));
+	prof->stacks[prof->nstacks] = (struct prof_stack){ prof->nstack_locs, nlocs, flags };
+	prof->nstack_locs += nlocs;
+	priv->stack_hashes[prof->nstacks] = hash;
+	priv->stack_slots[slot] = ++prof->nstacks;
+	return prof->nstacks - 1;
+}
+
+uint32_t profile__add_row(struct profile *prof, uint32_t pid, enum source source, uint32_t type, uint32_t stack)
+{
+	struct profile_priv *priv = prof->priv;
+	struct row_key key = { pid, source, type, stack };
+	uint32_t index;
+	bool added;
+
+	if (stack >= prof->nstacks || (unsigned int)source >= SOURCE__N)
+		return PROF_NONE;
+	if (vec_reserve((void **)&prof->rows, &priv->cap_rows, (size_t)prof->nrows + 1, sizeof(*prof->rows)))
+		return PROF_NONE;
+	index = hmap__add(priv->rows, &key, &added);
+	if (index == HMAP_NONE)
+		return PROF_NONE;
+	if (added)
+		prof->rows[prof->nrows++] =
+			(struct prof_row){ .pid = pid, .source = source, .type = type, .stack = stack };
+	return index;
+}
+
+int profile__set_frames(struct profile *prof, uint32_t loc, const struct prof_frame *frames, uint32_t nframes)
+{
+	struct prof_loc *l = &prof->locs[loc];
+
+	if (l->nframes || !nframes)
+		return 0;
+	if (nframes > PROF_NONE - prof->nframes ||
+	    vec_reserve((void **)&prof->frames, &prof->priv->cap_frames, (size_t)prof->nframes + nframes,
+			sizeof(*prof->frames)))
+		return -ENOMEM;
+	memcpy(&prof->frames[prof->nframes], frames, nframes * sizeof(*frames));
+	l->first_frame = prof->nframes;
+	l->nframes = nframes;
+	prof->nframes += nframes;
+	return 0;
+}
+
+struct prof_loss *profile__loss(struct profile *prof, const char *name, const char *text)
+{
+	for (uint32_t i = 0; i < prof->nlosses; i++) {
+		if (strcmp(prof->losses[i].name, name) == 0)
+			return &prof->losses[i];
+	}
+	if (prof->nlosses == PROF_MAX_LOSSES)
+		return &prof->losses[PROF_MAX_LOSSES - 1];
+	if (prof->nlosses == PROF_MAX_LOSSES - 1) {
+		name = "other";
+		text = "more kinds of losses than can be told apart";
+	}
+	prof->losses[prof->nlosses] = (struct prof_loss){ .name = name, .text = text };
+	return &prof->losses[prof->nlosses++];
+}
+
+void profile__mark(struct profile *prof)
+{
+	for (uint32_t i = 0; i < prof->nrows; i++)
+		prof->rows[i].marked = prof->rows[i].total;
+	for (uint32_t i = 0; i < prof->ntargets; i++) {
+		prof->targets[i].rss_marked_bytes = prof->targets[i].rss_now_bytes;
+		prof->targets[i].cpu_marked_ns = prof->targets[i].cpu_ns;
+	}
+	for (uint32_t i = 0; i < prof->nlosses; i++)
+		prof->losses[i].marked = prof->losses[i].count;
+	for (int i = 0; i < RSS_KIND__N; i++)
+		prof->rss_kinds[i].marked_bytes = prof->rss_kinds[i].now_bytes;
+	prof->cost_marked = prof->cost;
+	prof->mark_unix_ns = prof->now_unix_ns;
+}
+
+/* What a counter grew by; one that went back (a process that is gone reads 0) did not grow. */
+static uint64_t grown(uint64_t now, uint64_t before)
+{
+	return now > before ? now - before : 0;
+}
+
+struct prof_counts prof_row_counts(const struct prof_row *row, enum window window)
+{
+	struct prof_counts c = row->total;
+
+	if (window == WINDOW_INTERVAL) {
+		c.alloc_objects = grown(c.alloc_objects, row->marked.alloc_objects);
+		c.alloc_bytes = grown(c.alloc_bytes, row->marked.alloc_bytes);
+		c.requested_bytes = grown(c.requested_bytes, row->marked.requested_bytes);
+		c.rss_bytes -= row->marked.rss_bytes;
+	}
+	return c;
+}
+
+struct prof_counts profile__sum(const struct profile *prof, enum source source, enum window window)
+{
+	struct prof_counts sum = { 0 }, c;
+
+	for (uint32_t i = 0; i < prof->nrows; i++) {
+		if (prof->rows[i].source != source)
+			continue;
+		c = prof_row_counts(&prof->rows[i], window);
+		sum.alloc_objects += c.alloc_objects;
+		sum.alloc_bytes += c.alloc_bytes;
+		sum.requested_bytes += c.requested_bytes;
+		sum.rss_bytes += c.rss_bytes;
+	}
+	return sum;
+}
+
+struct prof_cost profile__cost(const struct profile *prof, enum window window)
+{
+	struct prof_cost cost = prof->cost;
+
+	if (window == WINDOW_INTERVAL) {
+		cost.hits = grown(cost.hits, prof->cost_marked.hits);
+		cost.trap_ns = grown(cost.trap_ns, prof->cost_marked.trap_ns);
+		cost.bpf_ns = grown(cost.bpf_ns, prof->cost_marked.bpf_ns);
+	}
+	return cost;
+}
+
+uint64_t profile__target_cpu_ns(const struct profile *prof, enum window window)
+{
+	uint64_t sum = 0;
+
+	for (uint32_t i = 0; i < prof->ntargets; i++)
+		sum += grown(prof->targets[i].cpu_ns, window == WINDOW_INTERVAL ? prof->targets[i].cpu_marked_ns : 0);
+	return sum;
+}
+
+uint64_t profile__losses(const struct profile *prof, enum window window)
+{
+	uint64_t sum = 0;
+
+	for (uint32_t i = 0; i < prof->nlosses; i++)
+		sum += grown(prof->losses[i].count, window == WINDOW_INTERVAL ? prof->losses[i].marked : 0);
+	return sum;
+}
+
+double profile__duration_s(const struct profile *prof, enum window window)
+{
+	uint64_t from = window == WINDOW_INTERVAL && prof->mark_unix_ns ? prof->mark_unix_ns : prof->start_unix_ns;
+
+	return (double)grown(prof->now_unix_ns, from) / 1e9;
+}

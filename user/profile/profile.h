@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The profile: what a capture gathered, as exporters and reports see it.
+ *
+ * Vocabulary: a location is one code address (module, vaddr); it has one or more
+ * frames (inlined ones innermost first); a stack is a list of locations, innermost
+ * first; a row is what one stack did: its counts for one (process, source, type).
+ *
+ * Every row carries its totals since the attach; the counts at the last mark are
+ * kept beside them, so that any consumer can ask for the whole capture or for the
+ * interval since that mark (profile__mark()).
+ *
+ * Frames are attached late: a profile is gathered as addresses, and whoever needs
+ * names calls the symbolizer on it (sym/sym.h: sym__annotate()).
+ */
+#ifndef ALLOCSNOOP_PROFILE_PROFILE_H
+#define ALLOCSNOOP_PROFILE_PROFILE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/strtab.h"
+
+enum source {
+	SOURCE_GO,
+	SOURCE_MALLOC,
+	SOURCE_MMAP,
+	SOURCE_RSS,
+	SOURCE__N,
+};
+
+/* "go", "malloc", "mmap", "rss". */
+const char *source_name(enum source source);
+
+struct prof_module {
+	uint32_t path, name; /* strtab ids */
+	uint32_t build_id; /* hex, 0 if none */
+	uint64_t start, end, file_off; /* where a target had its code mapped */
+};
+
+enum frame_flag {
+	FRAME_INLINED = 1, /* into the next frame */
+	FRAME_PLUMBING = 2, /* runtime or allocator internals, left out of text reports unless -v */
+	FRAME_UNKNOWN = 4, /* no symbol: func is "[module+0xOFFSET]" */
+};
+
+struct prof_frame {
+	uint32_t func, file; /* strtab ids; file 0 if unknown */
+	uint32_t line; /* 0 if unknown */
+	uint32_t flags;
+};
+
+struct prof_loc {
+	uint32_t module; /* index in modules; PROF_NONE: in no module */
+	uint32_t nframes; /* 0: not symbolized yet */
+	uint32_t first_frame; /* index in frames */
+	uint64_t vaddr; /* ELF vaddr for lookups: a return address minus one, a fault or probe address as is */
+	uint64_t addr; /* as it stood in the target (first seen): pprof wants it */
+};
+
+#define PROF_NONE UINT32_MAX
+
+enum stack_flag {
+	STACK_LOST = 1, /* the frames never arrived; counts are right */
+	STACK_TRUNCATED = 2, /* deeper than 127 frames */
+	STACK_BROKEN = 4, /* the walk ended before the thread's first frame */
+};
+
+struct prof_stack {
+	uint32_t first; /* index in stack_locs */
+	uint32_t nlocs;
+	uint32_t flags;
+};
+
+struct prof_counts {
+	uint64_t alloc_objects, alloc_bytes, requested_bytes;
+	int64_t rss_bytes;
+};
+
+struct prof_row {
+	uint32_t pid;
+	enum source source;
+	uint32_t type; /* strtab id, 0: not known */
+	uint32_t stack;
+	struct prof_counts total; /* since attach */
+	struct prof_counts marked; /* total at the last mark */
+};
+
+struct prof_target {
+	uint32_t pid;
+	uint32_t comm, exe, runtime; /* strtab ids; runtime "go1.19.8" or "native" */
+	int exit_code; /* PROF_RUNNING, PROF_EXIT_UNKNOWN, or as wait(2) would shape it: 0-255, 128 + signal */
+	/* RSS in bytes. */
+	uint64_t rss_start_bytes, rss_marked_bytes, rss_now_bytes;
+	uint64_t cpu_ns, cpu_marked_ns; /* CPU time of the target since attach, and at the last mark */
+};
+
+#define PROF_RUNNING (-1)
+#define PROF_EXIT_UNKNOWN (-2)
+
+struct prof_loss {
+	const char *name; /* static, e.g. "site_map_full" */
+	const char *text; /* static: what it means for the reader, one line */
+	uint64_t count, marked; /* events */
+};
+
+/* Cost of tracing, since attach and at the last mark. */
+struct prof_cost {
+	uint64_t hits, trap_ns, bpf_ns;
+};
+
+struct prof_rss_kind {
+	uint64_t start_bytes, marked_bytes, now_bytes;
+};
+
+enum rss_kind { RSS_FILE, RSS_ANON, RSS_SWAP, RSS_SHMEM, RSS_KIND__N }; /* MM_FILEPAGES.. order of mm_types_task.h */
+
+struct profile {
+	struct strtab *strs;
+	char kernel[128];
+	const char *mode; /* static: "exact" */
+	uint64_t start_unix_ns, mark_unix_ns, now_unix_ns;
+
+	struct prof_module *modules;
+	uint32_t nmodules;
+	struct prof_target *targets;
+	uint32_t ntargets;
+	struct prof_loc *locs;
+	uint32_t nlocs;
+	struct prof_frame *frames;
+	uint32_t nframes;
+	uint32_t *stack_locs;
+	uint32_t nstack_locs;
+	struct prof_stack *stacks;
+	uint32_t nstacks;
+	struct prof_row *rows;
+	uint32_t nrows;
+
+	struct prof_loss *losses;
+	uint32_t nlosses;
+	bool has_source[SOURCE__N]; /* was it captured at all? else its numbers are null, not 0 */
+	struct prof_cost cost, cost_marked;
+	struct prof_rss_kind rss_kinds[RSS_KIND__N]; /* sums over targets */
+	bool has_rss_kinds;
+
+	struct profile_priv *priv; /* indices; profile.c */
+};
+
+enum window { WINDOW_ALL, WINDOW_INTERVAL };
+
+/* Starts empty, with a string table of its own and losses that need no more memory. */
+int profile__new(struct profile **ret);
+void profile__free(struct profile *prof);
+
+/*
+ * Builders; each returns an index or PROF_NONE when memory is out (or an index among the
+ * arguments is none). Equal input gives the same index. Pointers into the arrays live
+ * until the next builder of that array, indices for ever. (So never
+ * `prof->rows[profile__add_row(...)]`: C may read prof->rows before the call moves it.)
+ *
+ * Modules are equal when path and build ID are; without a build ID, when they are mapped
+ * the same as well. So the index need not be the one of target/modules.h: keep a map.
+ * Stacks are equal when locations and flags are.
+ */
+uint32_t profile__add_module(struct profile *prof, const struct prof_module *mod);
+uint32_t profile__add_target(struct profile *prof, uint32_t pid);
+uint32_t profile__add_loc(struct profile *prof, uint32_t module, uint64_t vaddr, uint64_t addr);
+uint32_t profile__add_stack(struct profile *prof, const uint32_t *locs, uint32_t nlocs, uint32_t flags);
+uint32_t profile__add_row(struct profile *prof, uint32_t pid, enum source source, uint32_t type, uint32_t stack);
+/* Sets the frames of a location, once: later calls change nothing. 0 or -ENOMEM. */
+int profile__set_frames(struct profile *prof, uint32_t loc, const struct prof_frame *frames, uint32_t nframes);
+/*
+ * The loss of that (static) name, added if new: never NULL, and good for as long as the profile.
+ * The names are ours, so they are few; past PROF_MAX_LOSSES the rest share one, "other".
+ */
+#define PROF_MAX_LOSSES 64
+struct prof_loss *profile__loss(struct profile *prof, const char *name, const char *text);
+struct prof_target *profile__find_target(const struct profile *prof, uint32_t pid);
+
+/* Start a new interval: everything's "marked" becomes its total of now. */
+void profile__mark(struct profile *prof);
+
+/* Views: all derived, nothing stored twice. */
+struct prof_counts prof_row_counts(const struct prof_row *row, enum window window);
+struct prof_counts profile__sum(const struct profile *prof, enum source source, enum window window);
+struct prof_cost profile__cost(const struct profile *prof, enum window window);
+uint64_t profile__target_cpu_ns(const struct profile *prof, enum window window);
+uint64_t profile__losses(const struct profile *prof, enum window window);
+double profile__duration_s(const struct profile *prof, enum window window);
+
+#endif
