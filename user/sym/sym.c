@@ -1,0 +1,375 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The symbolizer's face: which backends a module has, and what was asked before.
+ *
+ * A module's backends are opened one by one, each when the ones before it did not
+ * know an address: a Go program's DWARF is never read unless C code in it allocates.
+ * An answer is kept for each (module, vaddr), so that repeated reports cost one lookup.
+ */
+#include "sym/sym.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/hmap.h"
+#include "base/vec.h"
+#include "sym/sym_backend.h"
+
+/* In order of trust. A new source of names is a row here. */
+static const struct {
+	const char *name;
+	int (*open)(struct sym_source *src, struct sym_backend **ret);
+	bool knows_sp; /* has sp_delta(): asked without opening the others */
+} backend_rows[] = {
+	{ "Go's pclntab", sym_go__open, true },
+	{ "DWARF", sym_dwarf__open, false },
+	{ "ELF symbols", sym_elf__open, false },
+};
+
+#define NBACKENDS ((int)(sizeof(backend_rows) / sizeof(backend_rows[0])))
+
+struct sym_module {
+	struct sym_source src;
+	struct sym_backend *backends[NBACKENDS]; /* NULL: not there */
+	bool opened[NBACKENDS];
+};
+
+/* Key of the cache: compared as bytes, no padding. */
+struct cache_key {
+	uint64_t vaddr;
+	uint32_t module, zero;
+};
+
+struct cached {
+	uint32_t first, len; /* in frames */
+};
+
+struct sym {
+	const struct modules *mods;
+	struct strtab *strs;
+	char *debug_root;
+	const struct diag *diag;
+	struct sym_module **modules; /* by module id; NULL: not asked yet */
+	size_t nmodules, modules_cap;
+	struct hmap *cache;
+	struct cached *cached;
+	size_t cached_cap;
+	struct prof_frame *frames;
+	size_t nframes, frames_cap;
+};
+
+void sym_sink__add(struct sym_sink *sink, const char *func, const char *file, uint32_t line, bool inlined)
+{
+	struct prof_frame frame = { .line = line, .flags = inlined ? FRAME_INLINED : 0 };
+	char name[SYM_MAX_NAME_BYTES];
+
+	if (sink->len >= SYM_MAX_FRAMES)
+		return;
+	sink->last_was_mangled = func && demangle(func, name, sizeof(name));
+	if (sink->last_was_mangled)
+		func = name;
+	if (func) {
+		frame.func = strtab__add(sink->strs, func, strnlen(func, SYM_MAX_NAME_BYTES));
+		if (plumbing_is(func))
+			frame.flags |= FRAME_PLUMBING;
+	}
+	if (file)
+		frame.file = strtab__add(sink->strs, file, strnlen(file, SYM_MAX_NAME_BYTES));
+	sink->frames[sink->len++] = frame;
+}
+
+struct elf_file *sym_source__debug(struct sym_source *src)
+{
+	if (!src->debug_searched) {
+		src->debug_searched = true;
+		if (debugfile_find(src->mod, src->debug_root, &src->debug) == 0)
+			diag_emit(src->diag, DIAG_DEBUG, "%s: debug file %s", src->mod->name,
+				  elf_file__name(src->debug));
+	}
+	return src->debug;
+}
+
+int sym__new(const struct modules *mods, struct strtab *strs, const struct sym_opts *opts, struct sym **ret)
+{
+	struct sym *sym = calloc(1, sizeof(*sym));
+
+	if (!sym)
+		return -ENOMEM;
+	sym->mods = mods;
+	sym->strs = strs;
+	sym->diag = opts ? opts->diag : NULL;
+	sym->debug_root = strdup(opts && opts->debug_root ? opts->debug_root : "");
+	if (!sym->debug_root || hmap__new(sizeof(struct cache_key), &sym->cache)) {
+		sym__free(sym);
+		return -ENOMEM;
+	}
+	*ret = sym;
+	return 0;
+}
+
+static void sym_module__free(struct sym_module *mod)
+{
+	if (!mod)
+		return;
+	for (int i = 0; i < NBACKENDS; i++) {
+		if (mod->backends[i])
+			mod->backends[i]->ops->free(mod->backends[i]);
+	}
+	elf_file__free(mod->src.debug);
+	free(mod);
+}
+
+void sym__free(struct sym *sym)
+{
+	if (!sym)
+		return;
+	for (size_t i = 0; i < sym->nmodules; i++)
+		sym_module__free(sym->modules[i]);
+	free(sym->modules);
+	hmap__free(sym->cache);
+	free(sym->cached);
+	free(sym->frames);
+	free(sym->debug_root);
+	free(sym);
+}
+
+/* Ours of module @id; NULL when it has no ELF file or memory is out. */
+static struct sym_module *module_of(struct sym *sym, uint32_t id)
+{
+	const struct module *mod = modules__get(sym->mods, id);
+	struct sym_module *ours;
+
+	if (!mod || !mod->elf)
+		return NULL;
+	if (vec_reserve((void **)&sym->modules, &sym->modules_cap, (size_t)id + 1, sizeof(*sym->modules)))
+		return NULL;
+	while (sym->nmodules <= id)
+		sym->modules[sym->nmodules++] = NULL;
+	if (sym->modules[id])
+		return sym->modules[id];
+	ours = calloc(1, sizeof(*ours));
+	if (!ours)
+		return NULL;
+	ours->src = (struct sym_source){ .mod = mod, .debug_root = sym->debug_root, .diag = sym->diag };
+	sym->modules[id] = ours;
+	return ours;
+}
+
+static struct sym_backend *backend_of(struct sym_module *mod, int i)
+{
+	if (!mod->opened[i]) {
+		int err;
+
+		mod->opened[i] = true;
+		err = backend_rows[i].open(&mod->src, &mod->backends[i]);
+		if (err && err != -ENOENT)
+			diag_emit(mod->src.diag, DIAG_DEBUG, "%s: %s not usable: %s", mod->src.mod->name,
+				  backend_rows[i].name, strerror(-err));
+	}
+	return mod->backends[i];
+}
+
+/* @sink has lines and lacks the (full) name of the function around them, which @more may have. */
+static void take_outermost_name(struct sym_sink *sink, const struct sym_sink *more)
+{
+	struct prof_frame *outermost = &sink->frames[sink->len - 1];
+	const struct prof_frame *other = &more->frames[more->len - 1];
+
+	if (outermost->func && !more->last_was_mangled)
+		return;
+	outermost->func = other->func;
+	outermost->flags = (outermost->flags & ~(uint32_t)FRAME_PLUMBING) | (other->flags & FRAME_PLUMBING);
+	sink->wants_mangled = false;
+}
+
+/* Ask one backend after the other until the outermost frame has a name. */
+static void ask_backends(struct sym_module *mod, uint64_t vaddr, struct sym_sink *sink)
+{
+	for (int i = 0; i < NBACKENDS; i++) {
+		struct sym_backend *backend = backend_of(mod, i);
+		struct sym_sink more = { .strs = sink->strs };
+
+		if (!backend || !backend->ops->resolve(backend, vaddr, &more) || !more.len)
+			continue;
+		if (!sink->len)
+			*sink = more;
+		else
+			take_outermost_name(sink, &more);
+		if (sink->frames[sink->len - 1].func && !sink->wants_mangled)
+			return;
+	}
+}
+
+/* "[libc.so.6+0x1234]"; names with brackets of their own lose them: "[vdso+0x9a0]". */
+static uint32_t made_up_name(struct strtab *strs, const char *module, uint64_t vaddr)
+{
+	size_t len = strnlen(module, 255);
+	char name[320];
+	int n;
+
+	if (len > 2 && module[0] == '[' && module[len - 1] == ']') {
+		module++;
+		len -= 2;
+	}
+	n = snprintf(name, sizeof(name), "[%.*s+0x%" PRIx64 "]", (int)len, module, vaddr);
+	return strtab__add(strs, name, (size_t)n);
+}
+
+static void resolve(struct sym *sym, uint32_t module, uint64_t vaddr, struct sym_sink *sink)
+{
+	const struct module *info = modules__get(sym->mods, module);
+	struct sym_module *mod = module_of(sym, module);
+
+	if (mod)
+		ask_backends(mod, vaddr, sink);
+	if (!sink->len)
+		sink->frames[sink->len++] = (struct prof_frame){ 0 };
+	for (int i = 0; i < sink->len; i++) {
+		if (sink->frames[i].func)
+			continue;
+		sink->frames[i].func = made_up_name(sym->strs, info ? info->name : "unknown", vaddr);
+		sink->frames[i].flags |= FRAME_UNKNOWN;
+	}
+}
+
+/* Keep what @sink holds; when memory is out it is looked up again next time. */
+static void remember(struct sym *sym, const struct cache_key *key, const struct sym_sink *sink)
+{
+	size_t count = (size_t)sink->len;
+	uint32_t index;
+	bool added;
+
+	if (sym->nframes + count > UINT32_MAX ||
+	    vec_reserve((void **)&sym->frames, &sym->frames_cap, sym->nframes + count, sizeof(*sym->frames)) ||
+	    vec_reserve((void **)&sym->cached, &sym->cached_cap, (size_t)hmap__len(sym->cache) + 1,
+			sizeof(*sym->cached)))
+		return;
+	index = hmap__add(sym->cache, key, &added);
+	if (index == HMAP_NONE)
+		return;
+	sym->cached[index] = (struct cached){ (uint32_t)sym->nframes, (uint32_t)count };
+	memcpy(&sym->frames[sym->nframes], sink->frames, count * sizeof(*sym->frames));
+	sym->nframes += count;
+}
+
+int sym__resolve(struct sym *sym, uint32_t module, uint64_t vaddr, struct prof_frame *ret, int cap)
+{
+	const struct cache_key key = { .vaddr = vaddr, .module = module };
+	uint32_t index = hmap__find(sym->cache, &key);
+	struct sym_sink sink = { .strs = sym->strs };
+	const struct prof_frame *frames;
+	int len;
+
+	if (index != HMAP_NONE) {
+		frames = &sym->frames[sym->cached[index].first];
+		len = (int)sym->cached[index].len;
+	} else {
+		resolve(sym, module, vaddr, &sink);
+		remember(sym, &key, &sink);
+		frames = sink.frames;
+		len = sink.len;
+	}
+	if (len > cap)
+		len = cap;
+	memcpy(ret, frames, (size_t)len * sizeof(*ret));
+	return len;
+}
+
+/* The module of the table that @pm was made from, by what tells modules apart in a profile (see profile.c). */
+static uint32_t find_module(const struct sym *sym, const struct prof_module *pm, uint32_t guess)
+{
+	const char *path = strtab__get(sym->strs, pm->path), *build_id = strtab__get(sym->strs, pm->build_id);
+	uint32_t count = modules__len(sym->mods);
+
+	for (uint32_t i = 0; i < count; i++) {
+		/* Usually both tables grew together, so the same index comes first. */
+		uint32_t id = (guess + i) % count;
+		const struct module *mod = modules__get(sym->mods, id);
+
+		if (strcmp(mod->path, path) != 0 || strcmp(mod->build_id, build_id) != 0)
+			continue;
+		if (build_id[0] ||
+		    (mod->start == pm->start && mod->end == pm->end && mod->file_off == pm->file_off))
+			return id;
+	}
+	return MODULE_NONE;
+}
+
+/* Mark the locations that need frames: those of rows' stacks that have none. */
+static void mark_used(const struct profile *prof, bool *used)
+{
+	for (uint32_t r = 0; r < prof->nrows; r++) {
+		const struct prof_stack *stack;
+
+		if (prof->rows[r].stack >= prof->nstacks)
+			continue;
+		stack = &prof->stacks[prof->rows[r].stack];
+		for (uint32_t i = 0; i < stack->nlocs; i++) {
+			uint32_t loc = prof->stack_locs[stack->first + i];
+
+			used[loc] = prof->locs[loc].nframes == 0;
+		}
+	}
+}
+
+static int annotate_loc(struct sym *sym, struct profile *prof, uint32_t loc, const uint32_t *ids)
+{
+	const struct prof_loc *l = &prof->locs[loc];
+	struct prof_frame frames[SYM_MAX_FRAMES];
+	int len;
+
+	if (l->module < prof->nmodules && ids[l->module] == MODULE_NONE) {
+		const char *name = strtab__get(prof->strs, prof->modules[l->module].name);
+
+		frames[0] = (struct prof_frame){ .func = made_up_name(prof->strs, name, l->vaddr),
+						 .flags = FRAME_UNKNOWN };
+		len = 1;
+	} else {
+		len = sym__resolve(sym, l->module < prof->nmodules ? ids[l->module] : MODULE_NONE, l->vaddr, frames,
+				   SYM_MAX_FRAMES);
+	}
+	return profile__set_frames(prof, loc, frames, (uint32_t)len);
+}
+
+int sym__annotate(struct sym *sym, struct profile *prof)
+{
+	uint32_t *ids;
+	bool *used;
+	int err = 0;
+
+	if (prof->strs != sym->strs)
+		return -EINVAL; /* ids of one table mean nothing in the other */
+	used = calloc((size_t)prof->nlocs + 1, sizeof(*used));
+	ids = calloc((size_t)prof->nmodules + 1, sizeof(*ids));
+	if (!used || !ids) {
+		err = -ENOMEM;
+		goto out;
+	}
+	mark_used(prof, used);
+	for (uint32_t i = 0; i < prof->nmodules; i++)
+		ids[i] = find_module(sym, &prof->modules[i], i);
+	for (uint32_t loc = 0; loc < prof->nlocs && !err; loc++) {
+		if (used[loc])
+			err = annotate_loc(sym, prof, loc, ids);
+	}
+out:
+	free(used);
+	free(ids);
+	return err;
+}
+
+bool sym__go_sp_delta(struct sym *sym, uint32_t module, uint64_t vaddr, int32_t *ret)
+{
+	struct sym_module *mod = module_of(sym, module);
+
+	for (int i = 0; mod && i < NBACKENDS; i++) {
+		struct sym_backend *backend = backend_rows[i].knows_sp ? backend_of(mod, i) : NULL;
+
+		if (backend && backend->ops->sp_delta(backend, vaddr, ret))
+			return true;
+	}
+	return false;
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Symbolizer: (module, vaddr) to function, file, line, inlined frames.
+ * Backends, tried in this order for each module: Go's pclntab; DWARF (of the file
+ * itself or its separate debug file) for lines and inlines; ELF symbols; else
+ * "[module+0xOFFSET]". Names are demangled (C++, Rust).
+ */
+#ifndef ALLOCSNOOP_SYM_SYM_H
+#define ALLOCSNOOP_SYM_SYM_H
+
+#include "base/err.h"
+#include "base/strtab.h"
+#include "profile/profile.h"
+#include "target/modules.h"
+
+struct sym;
+
+struct sym_opts {
+	/* Root folder in which debug files are looked up besides the target's own root; "" is the host's. */
+	const char *debug_root;
+	const struct diag *diag; /* progress and warnings */
+};
+
+/* @mods and @strs are borrowed and must outlive it. */
+int sym__new(const struct modules *mods, struct strtab *strs, const struct sym_opts *opts, struct sym **ret);
+void sym__free(struct sym *sym);
+
+/* Frames at (module, vaddr), innermost first, at least one and at most @cap (>= 1). */
+int sym__resolve(struct sym *sym, uint32_t module, uint64_t vaddr, struct prof_frame *ret, int cap);
+
+/*
+ * Give frames to every location of @prof that has none yet and that a row's stack uses.
+ * 0, -ENOMEM, or -EINVAL when @prof uses another strtab than @sym.
+ */
+int sym__annotate(struct sym *sym, struct profile *prof);
+
+/*
+ * Go's stack depth at (module, vaddr): true and *ret bytes when the module is Go and knows it
+ * (see gopclntab__sp_delta()).
+ */
+bool sym__go_sp_delta(struct sym *sym, uint32_t module, uint64_t vaddr, int32_t *ret);
+
+#endif

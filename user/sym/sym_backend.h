@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Private to sym/: what a source of names is, and what it writes to.
+ *
+ * A backend belongs to one module. sym.c opens the backends of a module in the
+ * order of its table, each when the ones before it did not know an address.
+ */
+#ifndef ALLOCSNOOP_SYM_BACKEND_H
+#define ALLOCSNOOP_SYM_BACKEND_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/strtab.h"
+#include "profile/profile.h"
+#include "target/elf.h"
+#include "target/modules.h"
+
+#define SYM_MAX_FRAMES 64 /* at one address; deeper inlining loses its outermost frames */
+#define SYM_MAX_NAME_BYTES 4096 /* longer names are cut */
+
+/* Frames of one address, innermost first. Names are copied, demangled and judged on the way in. */
+struct sym_sink {
+	struct strtab *strs;
+	struct prof_frame frames[SYM_MAX_FRAMES];
+	int len;
+	bool last_was_mangled; /* the name of the frame added last: it says all there is to say */
+	/*
+	 * Set by a backend that has only the short name of the outermost function: a C++ one without linkage, for which
+	 * GCC writes no linkage name into DWARF but the assembler a mangled one into the symbol table.
+	 */
+	bool wants_mangled;
+};
+
+/* @func NULL: not known, a later backend may (outermost frame only). @file NULL: not known. Nothing when full. */
+void sym_sink__add(struct sym_sink *sink, const char *func, const char *file, uint32_t line, bool inlined);
+
+/* What a backend can draw from. */
+struct sym_source {
+	const struct module *mod; /* with an ELF file */
+	const char *debug_root;
+	const struct diag *diag;
+	struct elf_file *debug; /* separate debug file; see sym_source__debug() */
+	bool debug_searched;
+};
+
+/* The module's separate debug file, searched once; NULL if there is none. Lives as long as the source. */
+struct elf_file *sym_source__debug(struct sym_source *src);
+
+struct sym_backend;
+
+struct sym_backend_ops {
+	const char *name;
+	/* Write the frames at @vaddr; false, and nothing written, when it is not known here. */
+	bool (*resolve)(struct sym_backend *backend, uint64_t vaddr, struct sym_sink *sink);
+	/* Optional: see sym__go_sp_delta(). */
+	bool (*sp_delta)(struct sym_backend *backend, uint64_t vaddr, int32_t *ret);
+	void (*free)(struct sym_backend *backend);
+};
+
+/* First member of every backend. */
+struct sym_backend {
+	const struct sym_backend_ops *ops;
+};
+
+/* Each: 0, -ENOENT when @src has nothing of the kind, another -errno when it is unusable. @src outlives it. */
+int sym_go__open(struct sym_source *src, struct sym_backend **ret);
+int sym_dwarf__open(struct sym_source *src, struct sym_backend **ret);
+int sym_elf__open(struct sym_source *src, struct sym_backend **ret);
+
+/*
+ * The debug file of @mod (build ID, .gnu_debuglink), checked to belong to it, from the root of the process that has the
+ * module or from @debug_root ("" is the host's). 0, or -ENOENT.
+ */
+int debugfile_find(const struct module *mod, const char *debug_root, struct elf_file **ret);
+/*
+ * The file that @debug shares strings and DIEs with (.gnu_debugaltlink, made by dwz).
+ * 0 with *ret NULL when it shares none, -ENOENT when the file is missing.
+ */
+int debugfile_find_alt(const struct module *mod, struct elf_file *debug, const char *debug_root, struct elf_file **ret);
+
+/*
+ * C++ (Itanium ABI) and Rust (legacy and v0) names, with parameters as c++filt writes them, into @buf (always
+ * terminated); cut with "..." when longer. false, @buf untouched or "", if it is not mangled.
+ */
+bool demangle(const char *mangled, char *buf, size_t size);
+
+/*
+ * Is @func (demangled) runtime or allocator internals, which a text report leaves out? A pure function of the
+ * name; a stack that consists of nothing else is the report's case to care for.
+ */
+bool plumbing_is(const char *func);
+
+#endif
