@@ -15,7 +15,7 @@ const volatile __u64 max_size_bytes = ~0ULL;
 const volatile __u32 only_tid = 0; /* 0: all threads */
 const volatile __u32 nr_cpus = 1; /* possible CPUs */
 const volatile __u32 sweep_mark = 32768; /* new sites in one epoch after which user space is asked to sweep */
-const volatile bool rss_stacks = true;
+const volatile bool watch_rss = false; /* the RSS ledger is on */
 
 /* New sites since the last sweep; user space sets it back to 0. */
 __u32 sites_used = 0;

@@ -19,6 +19,16 @@ static __always_inline struct abi_target *target_of(__u32 tgid)
 	return slot ? bpf_map_lookup_elem(&targets, slot) : NULL;
 }
 
+/* The new address space; the old one gave its pages back as the target's own doing. */
+static __always_inline void rss_watch_exec(struct task_struct *task, __u32 tgid)
+{
+	__u32 *slot = bpf_map_lookup_elem(&slots, &tgid);
+	struct mm_struct *mm = task->mm;
+
+	if (slot && mm)
+		mm_watch(mm, *slot);
+}
+
 SEC("tp_btf/sched_process_exec")
 int BPF_PROG(proc_exec, struct task_struct *task, pid_t old_pid, struct linux_binprm *bprm)
 {
@@ -31,6 +41,8 @@ int BPF_PROG(proc_exec, struct task_struct *task, pid_t old_pid, struct linux_bi
 		return 0;
 	rec.leader_changed = old_pid != task->pid;
 	__sync_fetch_and_add(&target->map_gen, 1);
+	if (watch_rss)
+		rss_watch_exec(task, rec.rec.tgid);
 	send_proc(&rec);
 	return 0;
 }

@@ -78,7 +78,9 @@ static __always_inline __s64 rss_pages_percpu(const struct mm_struct *mm, __u32 
 		  member * bpf_core_type_size(struct percpu_counter);
 	sum = BPF_CORE_READ(counter, count);
 	parts = (__u64)BPF_CORE_READ(counter, counters);
-	for (__u32 cpu = 0; cpu < ABI_MAX_CPUS && cpu < nr_cpus; cpu++) {
+	for (__u32 i = 0; i < ABI_MAX_CPUS && i < nr_cpus; i++) {
+		__u32 cpu = i; /* its address is taken: as the loop's variable the verifier would lose it */
+
 		offset = bpf_map_lookup_elem(&cpu_offsets, &cpu);
 		if (offset && *offset && !bpf_probe_read_kernel(&part, sizeof(part), (void *)(parts + *offset)))
 			sum += part;
@@ -123,7 +125,7 @@ static __noinline void rss_change(struct scratch *s, struct mm_struct *mm, struc
 	delta = now - __sync_lock_test_and_set(&state->last_pages[member & 3], now);
 	if (!delta)
 		return;
-	if (rss_stacks && task->mm == mm) {
+	if (task->mm == mm) {
 		regs = (struct pt_regs *)bpf_task_pt_regs(task);
 		s->from = (struct walk_from){ PT_REGS_IP(regs), PT_REGS_SP(regs), PT_REGS_FP(regs), 0,
 					      ABI_STACK_LEAF_GUESS, 0 };
@@ -164,7 +166,9 @@ static __noinline void learn_cpu_offsets(void)
 	/* Pointers go through memory here: the verifier does no arithmetic on these. */
 	bpf_probe_read_kernel(&array, sizeof(array), &map);
 	base = (__u64)BPF_CORE_READ(array, pptrs[0]);
-	for (__u32 cpu = 0; cpu < ABI_MAX_CPUS && cpu < nr_cpus; cpu++) {
+	for (__u32 i = 0; i < ABI_MAX_CPUS && i < nr_cpus; i++) {
+		__u32 cpu = i;
+
 		elem = bpf_map_lookup_percpu_elem(&cpu_landmark, &zero, cpu);
 		if (!elem)
 			continue;

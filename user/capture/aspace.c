@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * What makes a word of the stack a caller? It lies in mapped code, and
+ *  - in a Go function, by the pclntab: Go's frame pointers are always right; or
+ *  - right behind a call instruction. Native code built without frame pointers
+ *    keeps anything in the register, and a walk along it ends in data or in code
+ *    that nobody returns to: there the stack is cut and marked broken.
+ * The word at [sp] of a page fault is a caller only in a function without a frame:
+ * Go's pclntab knows, for native code it must lie behind a call.
+ */
+#include "capture/aspace.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/vec.h"
+#include "capture/spot.h"
+
+static uint32_t module_of(struct modules *mods, pid_t pid, const struct mapping *map)
+{
+	return map->executable ? modules__add(mods, pid, map) : MODULE_NONE;
+}
+
+int aspace__read(struct aspace *as, struct modules *mods, pid_t pid)
+{
+	struct aspace fresh = { 0 };
+	int err = proc_read_maps(pid, &fresh.maps);
+
+	if (err)
+		return err;
+	if (!fresh.maps.len) { /* exiting: what we knew is better than nothing */
+		mappings__free(&fresh.maps);
+		return -ESRCH;
+	}
+	fresh.modules = calloc(fresh.maps.len, sizeof(*fresh.modules));
+	if (!fresh.modules) {
+		aspace__free(&fresh);
+		return -ENOMEM;
+	}
+	for (size_t i = 0; i < fresh.maps.len; i++)
+		fresh.modules[i] = module_of(mods, pid, &fresh.maps.items[i]);
+	aspace__free(as);
+	*as = fresh;
+	return 0;
+}
+
+int aspace__copy(struct aspace *as, const struct aspace *from)
+{
+	struct aspace fresh = { 0 };
+
+	for (size_t i = 0; i < from->maps.len; i++) {
+		int err = from->modules[i] == MODULE_NONE ?
+				  0 :
+				  aspace__add(&fresh, &from->maps.items[i], from->modules[i]);
+
+		if (err) {
+			aspace__free(&fresh);
+			return err;
+		}
+	}
+	aspace__free(as);
+	*as = fresh;
+	return 0;
+}
+
+static void remove_at(struct aspace *as, size_t i)
+{
+	free(as->maps.items[i].path);
+	memmove(&as->maps.items[i], &as->maps.items[i + 1], (as->maps.len - i - 1) * sizeof(*as->maps.items));
+	memmove(&as->modules[i], &as->modules[i + 1], (as->maps.len - i - 1) * sizeof(*as->modules));
+	as->maps.len--;
+}
+
+int aspace__add(struct aspace *as, const struct mapping *map, uint32_t module)
+{
+	struct mapping *items;
+	uint32_t *modules;
+	size_t at = 0;
+	char *path;
+
+	while (at < as->maps.len && as->maps.items[at].end <= map->start)
+		at++;
+	while (at < as->maps.len && as->maps.items[at].start < map->end)
+		remove_at(as, at);
+	path = strdup(map->path ? map->path : "");
+	items = realloc(as->maps.items, (as->maps.len + 1) * sizeof(*items));
+	if (items)
+		as->maps.items = items;
+	modules = realloc(as->modules, (as->maps.len + 1) * sizeof(*modules));
+	if (modules)
+		as->modules = modules;
+	if (!path || !items || !modules) {
+		free(path);
+		return -ENOMEM;
+	}
+	memmove(&items[at + 1], &items[at], (as->maps.len - at) * sizeof(*items));
+	memmove(&modules[at + 1], &modules[at], (as->maps.len - at) * sizeof(*modules));
+	items[at] = *map;
+	items[at].path = path;
+	modules[at] = module;
+	as->maps.len++;
+	return 0;
+}
+
+void aspace__free(struct aspace *as)
+{
+	mappings__free(&as->maps);
+	free(as->modules);
+	memset(as, 0, sizeof(*as));
+}
+
+int aspace__find_code(const struct aspace *as, uint64_t addr)
+{
+	const struct mapping *map = mappings__find(&as->maps, addr);
+
+	return map && map->executable ? (int)(map - as->maps.items) : -1;
+}
+
+struct judge {
+	const struct aspace *as;
+	const struct modules *mods;
+	struct gomods *gomods;
+};
+
+/* The frame at @addr; false when there is no code. */
+static bool locate(const struct judge *j, uint64_t addr, struct event_frame *ret)
+{
+	int at = aspace__find_code(j->as, addr);
+	const struct module *mod;
+
+	if (at < 0)
+		return false;
+	ret->addr = addr;
+	ret->module = j->as->modules[at];
+	mod = ret->module == MODULE_NONE ? NULL : modules__get(j->mods, ret->module);
+	ret->vaddr = mod ? module__vaddr(mod, &j->as->maps.items[at], addr) : addr;
+	return true;
+}
+
+static const struct gopclntab *go_table(const struct judge *j, uint32_t module)
+{
+	const struct gobin *bin = module == MODULE_NONE ? NULL : gomods__get(j->gomods, module);
+
+	return bin ? gobin__pclntab(bin) : NULL;
+}
+
+static bool is_caller(const struct judge *j, const struct event_frame *frame)
+{
+	const struct gopclntab *tab = go_table(j, frame->module);
+	const struct module *mod;
+	uint8_t before[8];
+	struct go_func func;
+
+	if (tab && gopclntab__find_pc(tab, frame->vaddr - 1, &func))
+		return true;
+	mod = frame->module == MODULE_NONE ? NULL : modules__get(j->mods, frame->module);
+	if (!mod || !mod->elf)
+		return true; /* generated code: no file to look at */
+	if (frame->vaddr < sizeof(before) ||
+	    elf_file__read_vaddr(mod->elf, frame->vaddr - sizeof(before), before, sizeof(before)) != sizeof(before))
+		return false;
+	return spot_is_after_call((struct span){ before, sizeof(before) });
+}
+
+/* Is the word at [sp] the caller of the function that faulted at @leaf? */
+static bool leaf_has_no_frame(const struct judge *j, const struct event_frame *leaf)
+{
+	const struct gopclntab *tab = go_table(j, leaf->module);
+	int32_t delta;
+
+	return !tab || !gopclntab__sp_delta(tab, leaf->vaddr, &delta) || delta == 0;
+}
+
+uint32_t aspace__resolve_stack(const struct aspace *as, const struct modules *mods, struct gomods *gomods,
+			       const struct abi_rec_stack *rec, struct event_frame *ret, uint32_t *ret_flags)
+{
+	struct judge j = { as, mods, gomods };
+	bool guess = rec->flags & ABI_STACK_LEAF_GUESS;
+	uint32_t n = 0, flags = 0;
+
+	if (rec->flags & ABI_STACK_TRUNCATED)
+		flags |= EVENT_STACK_TRUNCATED;
+	if (rec->flags & (ABI_STACK_UNREADABLE | ABI_STACK_LOOP))
+		flags |= EVENT_STACK_BROKEN;
+	for (uint32_t i = 0; i < rec->nframes && i < ABI_MAX_FRAMES; i++) {
+		struct event_frame frame = { 0 };
+		bool ok = locate(&j, rec->frames[i], &frame);
+
+		if (i)
+			ok = ok && is_caller(&j, &frame);
+		if (i == 1 && guess && n && (!ok || !leaf_has_no_frame(&j, &ret[0])))
+			continue;
+		if (!ok) {
+			flags |= EVENT_STACK_BROKEN;
+			break;
+		}
+		if (i)
+			frame.vaddr--; /* the call, not what follows it */
+		ret[n++] = frame;
+	}
+	*ret_flags = flags;
+	return n;
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * An address space of a target as a list of code mappings with their modules, and
+ * the judgement of a raw stack by it: which words are code addresses of which file,
+ * and where the walk left the ground.
+ */
+#ifndef ALLOCSNOOP_CAPTURE_ASPACE_H
+#define ALLOCSNOOP_CAPTURE_ASPACE_H
+
+#include "base/event.h"
+#include "bpf/abi.h"
+#include "go/gomods.h"
+#include "target/modules.h"
+
+struct aspace {
+	struct mappings maps;
+	uint32_t *modules; /* by index of the mapping; MODULE_NONE: not code */
+};
+
+/* What is mapped in @pid now; the old content is freed. -errno leaves it as it was. */
+int aspace__read(struct aspace *as, struct modules *mods, pid_t pid);
+/* The same mappings as @from (a forked child's). */
+int aspace__copy(struct aspace *as, const struct aspace *from);
+/* Add one mapping that is not in /proc any more, or not yet; what it overlaps is cut away. */
+int aspace__add(struct aspace *as, const struct mapping *map, uint32_t module);
+void aspace__free(struct aspace *as);
+
+/* Index of the code mapping that holds @addr, or -1. */
+int aspace__find_code(const struct aspace *as, uint64_t addr);
+
+/*
+ * The frames of @rec in @ret (places for ABI_MAX_FRAMES + 1), innermost first, up to
+ * the first word that cannot be a caller; *ret_flags are enum event_stack_flag.
+ * The number of frames.
+ */
+uint32_t aspace__resolve_stack(const struct aspace *as, const struct modules *mods, struct gomods *gomods,
+			       const struct abi_rec_stack *rec, struct event_frame *ret, uint32_t *ret_flags);
+
+#endif

@@ -1,0 +1,703 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "capture/capture.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/vec.h"
+#include "capture/aspace.h"
+#include "capture/drain.h"
+#include "capture/kfeat.h"
+#include "capture/plan.h"
+#include "capture/session.h"
+#include "capture/spot.h"
+
+struct target {
+	struct proc_info info;
+	uint32_t slot;
+	uint32_t map_gen; /* of the programs, when the address space was read */
+	struct aspace as;
+	struct abi_go go;
+	char runtime[64];
+	uint32_t nprobes;
+	bool is_command; /* its first exec is the program itself */
+	bool may_be_stale; /* the address space was not read in this step */
+	int exit_code;
+	uint64_t cpu_start_ns, cpu_ns;
+	struct proc_rss rss_start, rss;
+};
+
+struct capture {
+	struct capture_opts opts;
+	struct modules *mods;
+	struct gomods *gomods;
+	struct event_sink sink;
+	struct kfeat feat;
+	struct calib calib;
+	struct session *session;
+	struct drain *drain;
+	struct target **targets;
+	size_t ntargets, cap_targets;
+	struct plan *plans; /* by module id */
+	bool *planned;
+	size_t nplans;
+	bool has_go, has_c;
+	bool wants_sweep;
+	uint64_t lost_late_attach;
+};
+
+static void on_rec(void *ctx, const struct abi_rec *rec, size_t len);
+static void on_site(void *ctx, const struct abi_site_key *key, const struct abi_site *site);
+
+int capture__open(const struct capture_opts *opts, struct modules *mods, struct gomods *gomods,
+		  const struct event_sink *sink, struct capture **ret, struct err *err)
+{
+	struct capture *c = calloc(1, sizeof(*c));
+	struct session_opts session_opts = { 0 };
+	struct drain_sink drain_sink = { c, on_rec, on_site };
+	int code;
+
+	if (!c)
+		return err_set(err, FAIL_GENERAL, -ENOMEM, "out of memory");
+	c->opts = *opts;
+	c->mods = mods;
+	c->gomods = gomods;
+	c->sink = *sink;
+	code = kfeat_probe(&c->feat, err);
+	if (code)
+		goto fail;
+	if (opts->want_rss && !c->feat.rss_tp)
+		diag_emit(opts->diag, DIAG_WARN, "this kernel does not let kmem:rss_stat be read: no RSS growth by stack");
+	session_opts.feat = &c->feat;
+	session_opts.min_size_bytes = opts->min_size_bytes;
+	session_opts.max_size_bytes = opts->max_size_bytes;
+	session_opts.only_tid = opts->only_tid;
+	session_opts.rss = opts->want_rss;
+	session_opts.kernel_log = opts->kernel_log;
+	code = session__open(&session_opts, &c->session, err);
+	if (code)
+		goto fail;
+	code = drain__new(c->session, &drain_sink, &c->drain);
+	if (code) {
+		err_set(err, FAIL_GENERAL, code, "cannot read the BPF maps: %s", strerror(-code));
+		goto fail;
+	}
+	code = calib_run(c->feat.uprobe_multi, &c->calib, err);
+	if (code)
+		goto fail;
+	diag_emit(opts->diag, DIAG_DEBUG, "a trap costs %.0f ns here, a single-stepped one %.0f ns, a return %.0f ns more",
+		  c->calib.emulated_ns, c->calib.stepped_ns, c->calib.return_ns);
+	*ret = c;
+	return 0;
+fail:
+	capture__free(c);
+	return code;
+}
+
+static void target_free(struct target *t)
+{
+	if (!t)
+		return;
+	aspace__free(&t->as);
+	free(t);
+}
+
+void capture__free(struct capture *capture)
+{
+	if (!capture)
+		return;
+	drain__free(capture->drain);
+	session__free(capture->session);
+	for (size_t i = 0; i < capture->ntargets; i++)
+		target_free(capture->targets[i]);
+	for (size_t i = 0; i < capture->nplans; i++)
+		plan__clear(&capture->plans[i]);
+	free(capture->targets);
+	free(capture->plans);
+	free(capture->planned);
+	free(capture);
+}
+
+static struct target *find_target(const struct capture *c, pid_t pid)
+{
+	/* The newest first: a PID can come again. */
+	for (size_t i = c->ntargets; i > 0; i--)
+		if (c->targets[i - 1]->info.pid == pid)
+			return c->targets[i - 1];
+	return NULL;
+}
+
+/* The plan of a module, made once. NULL when memory is out. */
+static const struct plan *plan_of(struct capture *c, uint32_t module)
+{
+	unsigned int want = (c->opts.want_go ? PLAN_GO : 0) | (c->opts.want_malloc ? PLAN_C : 0);
+
+	if (module >= c->nplans) {
+		size_t n = modules__len(c->mods);
+		struct plan *plans = realloc(c->plans, n * sizeof(*plans));
+		bool *planned;
+
+		if (!plans)
+			return NULL;
+		c->plans = plans;
+		planned = realloc(c->planned, n * sizeof(*planned));
+		if (!planned)
+			return NULL;
+		c->planned = planned;
+		memset(plans + c->nplans, 0, (n - c->nplans) * sizeof(*plans));
+		memset(planned + c->nplans, 0, (n - c->nplans) * sizeof(*planned));
+		c->nplans = n;
+	}
+	if (!c->planned[module]) {
+		c->planned[module] = true;
+		if (plan__add_module(&c->plans[module], c->gomods, modules__get(c->mods, module), want, c->opts.diag))
+			return NULL;
+	}
+	return &c->plans[module];
+}
+
+/* Does the running image have the bytes that the plan saw in the file? */
+static bool image_agrees(const struct capture *c, const struct target *t, const struct mapping *map,
+			 const struct probe_site *site)
+{
+	uint64_t addr = map->start + (site->file_off - map->file_off);
+	uint8_t image[PROBE_CHECK_BYTES];
+
+	if (proc_read_mem(t->info.pid, addr, image, sizeof(image)) == sizeof(image) &&
+	    spot_matches((struct span){ site->bytes, sizeof(site->bytes) }, (struct span){ image, sizeof(image) }))
+		return true;
+	diag_emit(c->opts.diag, DIAG_WARN, "%s in process %d is not what its file says at 0x%llx: not probed", site->name,
+		  t->info.pid, (unsigned long long)addr);
+	return false;
+}
+
+/* Arm what @plan has in the part of the module that @map maps (all of it if @map is NULL). Number of probes or -errno. */
+static int arm(struct capture *c, struct target *t, uint32_t module, const struct plan *plan, const struct mapping *map,
+	       struct err *err)
+{
+	const struct module *mod = modules__get(c->mods, module);
+	struct probe_site *sites = calloc(plan->len + 1, sizeof(*sites));
+	size_t n = 0;
+	int code;
+
+	if (!sites)
+		return err_set(err, FAIL_GENERAL, -ENOMEM, "out of memory");
+	for (size_t i = 0; i < plan->len; i++) {
+		const struct probe_site *site = &plan->sites[i];
+
+		if (map && (site->file_off < map->file_off || site->file_off >= map->file_off + (map->end - map->start)))
+			continue;
+		if (map && !image_agrees(c, t, map, site))
+			continue;
+		if (site->spot_flags & ABI_SPOT_STEPPED)
+			diag_emit(c->opts.diag, DIAG_WARN,
+				  "%s: %s has no cheap place for a probe: each hit costs about %.1f us", mod->name, site->name,
+				  c->calib.stepped_ns / 1000);
+		sites[n++] = *site;
+	}
+	code = n ? session__attach(c->session, t->info.pid, t->slot, module, elf_file__fd(mod->elf), sites, n, err) : 0;
+	free(sites);
+	return code;
+}
+
+static void note_plan(struct capture *c, struct target *t, const struct plan *plan)
+{
+	c->has_go |= plan->has_go;
+	c->has_c |= plan->has_c;
+	if (plan->has_go) {
+		t->go = plan->go;
+		snprintf(t->runtime, sizeof(t->runtime), "%s", plan->runtime);
+		session__set_go(c->session, t->slot, &t->go);
+	}
+}
+
+/* Arm every mapped module that is not armed yet. Number of new probes or -errno. */
+static int arm_mapped(struct capture *c, struct target *t, struct err *err)
+{
+	int total = 0;
+
+	for (size_t i = 0; i < t->as.maps.len; i++) {
+		uint32_t module = t->as.modules[i];
+		const struct plan *plan;
+		int n;
+
+		if (module == MODULE_NONE || !modules__get(c->mods, module)->elf ||
+		    session__is_attached(c->session, t->info.pid, module))
+			continue;
+		plan = plan_of(c, module);
+		if (!plan)
+			return err_set(err, FAIL_GENERAL, -ENOMEM, "out of memory");
+		if (!plan->len)
+			continue;
+		note_plan(c, t, plan);
+		n = arm(c, t, module, plan, &t->as.maps.items[i], err);
+		if (n < 0)
+			return n;
+		total += n;
+	}
+	t->nprobes += total;
+	return total;
+}
+
+static void read_usage(struct target *t)
+{
+	uint64_t cpu = proc_cpu_ns(t->info.pid);
+	struct proc_rss rss;
+
+	if (cpu >= t->cpu_start_ns && cpu)
+		t->cpu_ns = cpu - t->cpu_start_ns;
+	if (!proc_read_rss(t->info.pid, &rss) && rss.rss_bytes)
+		t->rss = rss;
+}
+
+/* A new target with a slot, known to the BPF side, nothing armed. */
+static int new_target(struct capture *c, pid_t pid, struct target **ret, struct err *err)
+{
+	struct abi_target abi = { .tgid = pid };
+	struct target *t;
+	int code;
+
+	if (c->ntargets >= ABI_MAX_TARGETS)
+		return err_set(err, FAIL_GENERAL, -ENOSPC, "more than %d processes", ABI_MAX_TARGETS);
+	t = calloc(1, sizeof(*t));
+	if (!t || vec_reserve((void **)&c->targets, &c->cap_targets, c->ntargets + 1, sizeof(*c->targets))) {
+		free(t);
+		return err_set(err, FAIL_GENERAL, -ENOMEM, "out of memory");
+	}
+	code = proc_read_info(pid, &t->info);
+	if (code) {
+		free(t);
+		return err_set(err, FAIL_TARGET, code, "no process with PID %d", pid);
+	}
+	t->slot = c->ntargets;
+	t->exit_code = CAPTURE_RUNNING;
+	snprintf(t->runtime, sizeof(t->runtime), "native");
+	abi.map_gen = t->slot << 16; /* a PID that comes again has other stack ids */
+	t->map_gen = abi.map_gen;
+	code = session__add_target(c->session, t->slot, &abi);
+	if (code) {
+		free(t);
+		return err_set(err, FAIL_GENERAL, code, "cannot make process %d known to the BPF programs: %s", pid,
+			       strerror(-code));
+	}
+	c->targets[c->ntargets++] = t;
+	*ret = t;
+	return 0;
+}
+
+static void start_usage(struct target *t)
+{
+	t->cpu_start_ns = proc_cpu_ns(t->info.pid);
+	read_usage(t);
+	t->rss_start = t->rss;
+}
+
+static void drop_target(struct capture *c, struct target *t)
+{
+	session__remove_target(c->session, t->slot, t->info.pid);
+	if (c->ntargets && c->targets[c->ntargets - 1] == t) {
+		c->ntargets--;
+		target_free(t);
+	}
+}
+
+/* The reasons for which a process cannot be a target, before anything is done to it. */
+static int check_process(struct capture *c, pid_t pid, struct err *err)
+{
+	struct proc_info info;
+	struct elf_file *elf;
+	char path[64];
+	int fd, code;
+
+	if (proc_read_info(pid, &info))
+		return err_set(err, FAIL_TARGET, -ESRCH, "no process with PID %d", pid);
+	if (info.is_kernel_thread)
+		return err_set(err, FAIL_TARGET, -EINVAL, "PID %d (%s) is a kernel thread: it has no user memory", pid,
+			       info.comm);
+	if (info.is_zombie)
+		return err_set(err, FAIL_TARGET, -ESRCH, "PID %d (%s) has exited and waits for its parent", pid, info.comm);
+	if (pid == getpid())
+		return err_set(err, FAIL_TARGET, -EINVAL, "PID %d is allocsnoop itself", pid);
+	if (find_target(c, pid))
+		return err_set(err, FAIL_USAGE, -EEXIST, "PID %d is given twice", pid);
+	snprintf(path, sizeof(path), "/proc/%d/exe", pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return err_set(err, errno == ENOENT ? FAIL_TARGET : FAIL_KERNEL, -errno, "cannot open %s: %s", path,
+			       strerror(errno));
+	code = elf_file__open(fd, info.exe, &elf, err);
+	if (!code)
+		elf_file__free(elf);
+	return code;
+}
+
+int capture__attach_pid(struct capture *capture, pid_t pid, struct err *err)
+{
+	struct target *t;
+	int code;
+
+	code = check_process(capture, pid, err);
+	if (!code)
+		code = new_target(capture, pid, &t, err);
+	if (code)
+		return code;
+	code = aspace__read(&t->as, capture->mods, pid);
+	if (code) {
+		err_set(err, code == -EACCES || code == -EPERM ? FAIL_KERNEL : FAIL_TARGET, code,
+			"cannot read /proc/%d/maps: %s", pid, strerror(-code));
+		goto fail;
+	}
+	code = arm_mapped(capture, t, err);
+	if (code < 0)
+		goto fail;
+	if (!t->nprobes && (capture->opts.want_go || capture->opts.want_malloc)) {
+		code = err_set(err, FAIL_TARGET, -ENOENT,
+			       "nothing to probe in PID %d (%s): no Go runtime, and no file that it maps has a malloc by name"
+			       " (a static program must keep its symbols)",
+			       pid, t->info.comm);
+		goto fail;
+	}
+	/* The breakpoints' own pages are in the start value, not in the growth. */
+	session__seed_rss(capture->session);
+	start_usage(t);
+	return 0;
+fail:
+	drop_target(capture, t);
+	return code;
+}
+
+int capture__attach_command(struct capture *capture, pid_t pid, char *const *paths, size_t npaths, struct err *err)
+{
+	struct target *t;
+	int code = new_target(capture, pid, &t, err);
+
+	if (code)
+		return code;
+	t->is_command = true;
+	for (size_t i = 0; i < npaths; i++) {
+		int fd = open(paths[i], O_RDONLY | O_CLOEXEC);
+		const struct plan *plan;
+		uint32_t module;
+		int n;
+
+		module = fd < 0 ? MODULE_NONE : modules__add_file(capture->mods, fd, paths[i]);
+		if (module == MODULE_NONE || !modules__get(capture->mods, module)->elf ||
+		    session__is_attached(capture->session, pid, module))
+			continue;
+		plan = plan_of(capture, module);
+		if (!plan || !plan->len)
+			continue;
+		note_plan(capture, t, plan);
+		n = arm(capture, t, module, plan, NULL, err);
+		if (n < 0) {
+			drop_target(capture, t);
+			return n;
+		}
+		t->nprobes += n;
+	}
+	t->cpu_start_ns = proc_cpu_ns(pid);
+	return 0;
+}
+
+int capture__fd(const struct capture *capture)
+{
+	return drain__fd(capture->drain);
+}
+
+static void refresh(struct capture *c, struct target *t)
+{
+	t->may_be_stale = false;
+	if (t->exit_code == CAPTURE_RUNNING)
+		aspace__read(&t->as, c->mods, t->info.pid);
+}
+
+/* A walk ended at an address that was not mapped when we looked: look again, once a step. */
+static bool has_unmapped(const struct target *t, const struct abi_rec_stack *rec)
+{
+	return rec->nframes && aspace__find_code(&t->as, rec->frames[0]) < 0;
+}
+
+static void on_stack(struct capture *c, const struct abi_rec_stack *rec)
+{
+	struct event_frame frames[ABI_MAX_FRAMES + 1];
+	struct target *t = find_target(c, rec->rec.tgid);
+	uint32_t n, flags;
+
+	if (!t)
+		return;
+	if (rec->map_gen != t->map_gen) {
+		t->map_gen = rec->map_gen;
+		refresh(c, t);
+	} else if (t->may_be_stale && has_unmapped(t, rec)) {
+		refresh(c, t);
+	}
+	n = aspace__resolve_stack(&t->as, c->mods, c->gomods, rec, frames, &flags);
+	c->sink.on_stack(c->sink.ctx, rec->stack_id, frames, n, flags);
+}
+
+/* What stands in the way of a new image or child is a warning: the rest of the capture goes on. */
+static void arm_late(struct capture *c, struct target *t)
+{
+	struct err err = { 0 };
+	int n = arm_mapped(c, t, &err);
+
+	if (n < 0 && kill(t->info.pid, 0) == 0)
+		diag_emit(c->opts.diag, DIAG_WARN, "%s", err.msg);
+	if (n > 0) {
+		c->lost_late_attach++;
+		diag_emit(c->opts.diag, DIAG_INFO, "attached to %d (%s), %d probes, while it was running", t->info.pid,
+			  t->info.comm, n);
+	}
+}
+
+static void on_exec(struct capture *c, const struct abi_rec_proc *rec)
+{
+	struct target *t = find_target(c, rec->rec.tgid);
+
+	if (!t)
+		return;
+	if (rec->leader_changed)
+		session__detach(c->session, t->info.pid);
+	proc_read_info(t->info.pid, &t->info);
+	refresh(c, t);
+	if (!t->is_command)
+		snprintf(t->runtime, sizeof(t->runtime), "native");
+	t->map_gen = session__map_gen(c->session, t->slot);
+	if (t->is_command)
+		start_usage(t);
+	t->is_command = false;
+	arm_late(c, t);
+}
+
+static void on_fork(struct capture *c, const struct abi_rec_proc *rec)
+{
+	struct target *parent = find_target(c, rec->rec.tgid), *t;
+	struct err err;
+
+	if (!c->opts.follow || !parent || new_target(c, rec->child_tgid, &t, &err))
+		return;
+	if (aspace__read(&t->as, c->mods, t->info.pid))
+		aspace__copy(&t->as, &parent->as);
+	session__seed_rss(c->session);
+	start_usage(t);
+	arm_late(c, t);
+}
+
+static void on_exit_rec(struct capture *c, const struct abi_rec_proc *rec)
+{
+	struct target *t = find_target(c, rec->rec.tgid);
+	int status = (int)rec->exit_code;
+
+	if (!t)
+		return;
+	if (t->exit_code == CAPTURE_RUNNING)
+		t->exit_code = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+	session__remove_target(c->session, t->slot, t->info.pid);
+}
+
+static void on_maps(struct capture *c, const struct abi_rec_proc *rec)
+{
+	struct target *t = find_target(c, rec->rec.tgid);
+
+	if (!t || t->is_command)
+		return;
+	refresh(c, t);
+	t->map_gen = session__map_gen(c->session, t->slot);
+	arm_late(c, t);
+}
+
+static void on_rec(void *ctx, const struct abi_rec *rec, size_t len)
+{
+	struct capture *c = ctx;
+
+	if (rec->kind == ABI_REC_STACK) {
+		const struct abi_rec_stack *stack = (const void *)rec;
+
+		if (len >= ABI_REC_STACK_BYTES(0) && len >= ABI_REC_STACK_BYTES(stack->nframes))
+			on_stack(c, stack);
+		return;
+	}
+	if (rec->kind == ABI_REC_SWEEP)
+		c->wants_sweep = true;
+	if (len < sizeof(struct abi_rec_proc))
+		return;
+	switch (rec->kind) {
+	case ABI_REC_EXEC:
+		on_exec(c, (const void *)rec);
+		break;
+	case ABI_REC_FORK:
+		on_fork(c, (const void *)rec);
+		break;
+	case ABI_REC_EXIT:
+		on_exit_rec(c, (const void *)rec);
+		break;
+	case ABI_REC_MAPS:
+		on_maps(c, (const void *)rec);
+		break;
+	}
+}
+
+static void on_site(void *ctx, const struct abi_site_key *key, const struct abi_site *site)
+{
+	static const enum event_source sources[] = {
+		[ABI_SOURCE_GO] = EVENT_GO,
+		[ABI_SOURCE_MALLOC] = EVENT_MALLOC,
+		[ABI_SOURCE_RSS] = EVENT_RSS,
+	};
+	struct capture *c = ctx;
+	struct event_counts counts = { site->objects, site->bytes, site->requested_bytes };
+
+	if (key->source >= sizeof(sources) / sizeof(sources[0]))
+		return;
+	if (key->source == ABI_SOURCE_RSS) {
+		if (key->detail == ABI_RSS_SWAP)
+			return; /* not part of RSS */
+		counts.bytes *= sysconf(_SC_PAGESIZE);
+	}
+	c->sink.on_counts(c->sink.ctx, key->tgid, sources[key->source],
+			  key->stack_id == ABI_STACK_OTHERS ? 0 : key->stack_id, &counts);
+}
+
+static void look_after_targets(struct capture *c)
+{
+	for (size_t i = 0; i < c->ntargets; i++) {
+		struct target *t = c->targets[i];
+		struct proc_info info;
+
+		t->may_be_stale = true;
+		if (t->exit_code != CAPTURE_RUNNING)
+			continue;
+		/* The tracepoint tells of an exit, with its code; this is for a lost record. */
+		if (proc_read_info(t->info.pid, &info) || info.start_ticks != t->info.start_ticks) {
+			t->exit_code = CAPTURE_EXIT_UNKNOWN;
+			session__remove_target(c->session, t->slot, t->info.pid);
+		}
+	}
+}
+
+void capture__step(struct capture *capture)
+{
+	look_after_targets(capture);
+	drain__ring(capture->drain);
+}
+
+int capture__sweep(struct capture *capture)
+{
+	for (size_t i = 0; i < capture->ntargets; i++)
+		if (capture->targets[i]->exit_code == CAPTURE_RUNNING)
+			read_usage(capture->targets[i]);
+	capture__step(capture);
+	capture->wants_sweep = false;
+	return drain__sweep(capture->drain);
+}
+
+bool capture__wants_sweep(const struct capture *capture)
+{
+	return capture->wants_sweep;
+}
+
+uint32_t capture__ntargets(const struct capture *capture)
+{
+	return capture->ntargets;
+}
+
+void capture__target(struct capture *capture, uint32_t index, struct capture_target *ret)
+{
+	struct target *t = capture->targets[index];
+
+	memset(ret, 0, sizeof(*ret));
+	ret->pid = t->info.pid;
+	snprintf(ret->comm, sizeof(ret->comm), "%s", t->info.comm);
+	ret->exe = t->info.exe;
+	ret->runtime = t->runtime;
+	ret->nprobes = t->nprobes;
+	ret->exit_code = t->exit_code;
+	ret->cpu_ns = t->cpu_ns;
+	ret->rss_start = t->rss_start;
+	ret->rss = t->rss;
+}
+
+bool capture__alive(const struct capture *capture)
+{
+	for (size_t i = 0; i < capture->ntargets; i++)
+		if (capture->targets[i]->exit_code == CAPTURE_RUNNING)
+			return true;
+	return false;
+}
+
+void capture__set_exit(struct capture *capture, pid_t pid, int exit_code)
+{
+	struct target *t = find_target(capture, pid);
+
+	if (t)
+		t->exit_code = exit_code;
+}
+
+bool capture__has_source(const struct capture *capture, enum event_source source)
+{
+	switch (source) {
+	case EVENT_GO:
+		return capture->has_go;
+	case EVENT_MALLOC:
+		return capture->has_c;
+	default:
+		return session__has_rss(capture->session);
+	}
+}
+
+void capture__cost(struct capture *capture, struct capture_cost *ret)
+{
+	const struct calib *calib = &capture->calib;
+	struct abi_stats st = { 0 };
+	const __u64 *v = st.v;
+	uint64_t probes;
+
+	memset(ret, 0, sizeof(*ret));
+	if (drain__stats(capture->drain, &st))
+		return;
+	probes = v[ABI_STAT_HITS] + v[ABI_STAT_HITS_STEPPED] + v[ABI_STAT_HITS_RETURN];
+	ret->hits = probes + v[ABI_STAT_HITS_RSS];
+	ret->trap_ns = v[ABI_STAT_HITS] * calib->emulated_ns + v[ABI_STAT_HITS_STEPPED] * calib->stepped_ns +
+		       v[ABI_STAT_HITS_RETURN] * calib->return_ns;
+	if (v[ABI_STAT_TIMED])
+		ret->bpf_ns += (double)v[ABI_STAT_TIMED_NS] / v[ABI_STAT_TIMED] * probes;
+	if (v[ABI_STAT_TIMED_RSS])
+		ret->bpf_ns += (double)v[ABI_STAT_TIMED_RSS_NS] / v[ABI_STAT_TIMED_RSS] * v[ABI_STAT_HITS_RSS];
+}
+
+struct loss_row {
+	const char *name, *text;
+	enum abi_stat stat;
+};
+
+static const struct loss_row loss_rows[] = {
+	{ "site_map_full", "allocations not counted: more different stacks than the map holds", ABI_STAT_LOST_SITE_MAP_FULL },
+	{ "thread_table_full", "allocations not counted: more threads than the table holds", ABI_STAT_LOST_THREAD_TABLE_FULL },
+	{ "return_missed", "allocations not counted: the function's return was not seen", ABI_STAT_LOST_RETURN_MISSED },
+	{ "ring_full", "stacks that could not be handed out at the first try", ABI_STAT_LOST_RING_FULL_STACK },
+	{ "stack_truncated", "stacks deeper than 127 frames: the outermost are missing", ABI_STAT_LOST_STACK_TRUNCATED },
+	{ "stack_unreadable", "stacks cut at a page that was not in memory", ABI_STAT_LOST_STACK_UNREADABLE },
+	{ "tiny_unreadable", "small Go objects charged a whole block: the runtime's state was not readable",
+	  ABI_STAT_LOST_GO_TINY_UNREADABLE },
+};
+
+void capture__each_loss(struct capture *capture, void (*fn)(void *ctx, const char *name, const char *text, uint64_t count),
+			void *ctx)
+{
+	struct abi_stats st = { 0 };
+
+	drain__stats(capture->drain, &st);
+	for (size_t i = 0; i < sizeof(loss_rows) / sizeof(loss_rows[0]); i++)
+		fn(ctx, loss_rows[i].name, loss_rows[i].text, st.v[loss_rows[i].stat]);
+	fn(ctx, "scratch_busy", "allocations not counted: probes interrupted each other too often",
+	   session__lost_scratch_busy(capture->session));
+	fn(ctx, "process_event_lost", "an exec, fork or exit was not seen", session__lost_ring_full_proc(capture->session));
+	fn(ctx, "late_attach", "programs or libraries that ran for some milliseconds before their probes were armed",
+	   capture->lost_late_attach);
+}

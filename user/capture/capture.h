@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A capture: the targets, their probes, and what they did since it began.
+ *
+ * capture__step() follows the lives of the targets (exec, fork, exit, dlopen) and
+ * hands on new stacks, capture__sweep() hands on the counts as well. Everything
+ * arrives at the event sink; states (targets, losses, cost) are asked for.
+ */
+#ifndef ALLOCSNOOP_CAPTURE_CAPTURE_H
+#define ALLOCSNOOP_CAPTURE_CAPTURE_H
+
+#include "base/event.h"
+#include "capture/calib.h"
+#include "go/gomods.h"
+#include "target/modules.h"
+
+struct capture;
+
+struct capture_opts {
+	bool want_go, want_malloc, want_rss;
+	bool follow; /* children, too */
+	uint64_t min_size_bytes, max_size_bytes;
+	uint32_t only_tid; /* 0: all threads */
+	bool kernel_log; /* let libbpf print what the kernel says of a program it refuses */
+	const struct diag *diag;
+};
+
+/* @mods and @gomods are borrowed. Loads the BPF side, probes nothing yet. */
+int capture__open(const struct capture_opts *opts, struct modules *mods, struct gomods *gomods,
+		  const struct event_sink *sink, struct capture **ret, struct err *err);
+void capture__free(struct capture *capture);
+
+/* Arm the probes of a running process. */
+int capture__attach_pid(struct capture *capture, pid_t pid, struct err *err);
+
+/*
+ * Arm the probes of a program that @pid, a child of ours that waits, is about to
+ * execute: of the program and of the libraries it will load, by path.
+ */
+int capture__attach_command(struct capture *capture, pid_t pid, char *const *paths, size_t npaths, struct err *err);
+
+/* For poll(2): readable when capture__step() wants to be called. */
+int capture__fd(const struct capture *capture);
+void capture__step(struct capture *capture);
+int capture__sweep(struct capture *capture);
+/* The site map is filling up: sweep before it is full. */
+bool capture__wants_sweep(const struct capture *capture);
+
+enum { CAPTURE_RUNNING = -1, CAPTURE_EXIT_UNKNOWN = -2 };
+
+struct capture_target {
+	pid_t pid;
+	char comm[64];
+	const char *exe;
+	const char *runtime; /* "go1.19.8" or "native" */
+	uint32_t nprobes;
+	int exit_code; /* CAPTURE_RUNNING, CAPTURE_EXIT_UNKNOWN, 0-255, 128 + signal */
+	uint64_t cpu_ns; /* since the attach */
+	struct proc_rss rss_start, rss; /* now, or the last seen alive */
+};
+
+uint32_t capture__ntargets(const struct capture *capture);
+/* Strings are borrowed until the next step. */
+void capture__target(struct capture *capture, uint32_t index, struct capture_target *ret);
+/* Is any target still alive? */
+bool capture__alive(const struct capture *capture);
+/* A child of ours was reaped: wait(2)'s word is better than the tracepoint's. */
+void capture__set_exit(struct capture *capture, pid_t pid, int exit_code);
+
+bool capture__has_source(const struct capture *capture, enum event_source source);
+
+struct capture_cost {
+	uint64_t hits, trap_ns, bpf_ns;
+};
+
+void capture__cost(struct capture *capture, struct capture_cost *ret);
+
+/* Every loss with its name and what it means, also those of 0. */
+void capture__each_loss(struct capture *capture, void (*fn)(void *ctx, const char *name, const char *text, uint64_t count),
+			void *ctx);
+
+#endif

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "capture/drain.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define BATCH 4096
+
+struct drain {
+	struct session *session;
+	struct session_maps maps;
+	struct drain_sink sink;
+	struct ring_buffer *ring;
+	int live; /* index of the inner map that the programs write */
+	struct abi_site_key *keys;
+	struct abi_site *sites;
+	uint8_t *scratch; /* one value of each CPU */
+	uint32_t scratch_bytes, nscratches;
+};
+
+static int on_ring(void *ctx, void *data, size_t len)
+{
+	struct drain *drain = ctx;
+
+	if (len >= sizeof(struct abi_rec))
+		drain->sink.on_rec(drain->sink.ctx, data, len);
+	return 0;
+}
+
+int drain__new(struct session *session, const struct drain_sink *sink, struct drain **ret)
+{
+	struct drain *drain = calloc(1, sizeof(*drain));
+	struct bpf_map_info info = { 0 };
+	__u32 len = sizeof(info);
+	int err = -ENOMEM;
+
+	if (!drain)
+		return -ENOMEM;
+	drain->session = session;
+	drain->sink = *sink;
+	session__maps(session, &drain->maps);
+	if (bpf_obj_get_info_by_fd(drain->maps.scratches, &info, &len)) {
+		err = -errno;
+		goto fail;
+	}
+	drain->scratch_bytes = (info.value_size + 7) & ~7u;
+	drain->nscratches = info.max_entries;
+	drain->keys = calloc(BATCH, sizeof(*drain->keys));
+	drain->sites = calloc(BATCH, sizeof(*drain->sites));
+	drain->scratch = calloc(session__ncpus(session), drain->scratch_bytes);
+	if (!drain->keys || !drain->sites || !drain->scratch)
+		goto fail;
+	drain->ring = ring_buffer__new(drain->maps.ring, on_ring, drain, NULL);
+	if (!drain->ring) {
+		err = -errno;
+		goto fail;
+	}
+	*ret = drain;
+	return 0;
+fail:
+	drain__free(drain);
+	return err;
+}
+
+void drain__free(struct drain *drain)
+{
+	if (!drain)
+		return;
+	ring_buffer__free(drain->ring);
+	free(drain->keys);
+	free(drain->sites);
+	free(drain->scratch);
+	free(drain);
+}
+
+int drain__fd(const struct drain *drain)
+{
+	return ring_buffer__epoll_fd(drain->ring);
+}
+
+void drain__ring(struct drain *drain)
+{
+	ring_buffer__consume(drain->ring);
+}
+
+/* Nobody writes the map any more: read and empty it. */
+static int read_sites(struct drain *drain, int fd)
+{
+	__u32 in = 0, out = 0, n;
+	void *start = NULL;
+	bool end = false;
+	int err;
+
+	while (!end) {
+		n = BATCH;
+		err = bpf_map_lookup_and_delete_batch(fd, start, &out, drain->keys, drain->sites, &n, NULL);
+		/* -ENOSPC: one bucket holds more than a batch; cannot be with this many places. */
+		if (err && errno != ENOENT)
+			return -errno;
+		end = err != 0;
+		for (__u32 i = 0; i < n; i++)
+			drain->sink.on_site(drain->sink.ctx, &drain->keys[i], &drain->sites[i]);
+		in = out;
+		start = &in;
+	}
+	return 0;
+}
+
+int drain__sweep(struct drain *drain)
+{
+	int rest = drain->live, next = !drain->live;
+	__u32 zero = 0;
+
+	if (bpf_map_update_elem(drain->maps.sites, &zero, &drain->maps.sites_inner[next], BPF_ANY))
+		return -errno;
+	drain->live = next;
+	session__reset_sites_used(drain->session);
+	drain__ring(drain);
+	return read_sites(drain, drain->maps.sites_inner[rest]);
+}
+
+int drain__stats(struct drain *drain, struct abi_stats *ret)
+{
+	struct abi_stats sum = { 0 };
+	int ncpus = session__ncpus(drain->session);
+
+	for (__u32 i = 0; i < drain->nscratches; i++) {
+		if (bpf_map_lookup_elem(drain->maps.scratches, &i, drain->scratch))
+			return -errno;
+		for (int cpu = 0; cpu < ncpus; cpu++) {
+			const struct abi_stats *part = (const void *)(drain->scratch + (size_t)cpu * drain->scratch_bytes);
+
+			for (int k = 0; k < ABI_STAT__N; k++)
+				sum.v[k] += part->v[k];
+		}
+	}
+	*ret = sum;
+	return 0;
+}

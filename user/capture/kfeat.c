@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "capture/kfeat.h"
+
+#include <bpf/bpf.h>
+#include <bpf/btf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "capture/link.h"
+
+struct cap {
+	const char *name;
+	unsigned int bit;
+	unsigned int instead; /* another capability that includes it */
+	const char *what_for;
+};
+
+#define CAP_SYS_ADMIN_BIT 21
+#define CAP_SYS_PTRACE_BIT 19
+
+static const struct cap caps[] = {
+	{ "CAP_BPF", 39, CAP_SYS_ADMIN_BIT, "load the programs" },
+	{ "CAP_PERFMON", 38, CAP_SYS_ADMIN_BIT, "attach them" },
+	{ "CAP_SYS_PTRACE", CAP_SYS_PTRACE_BIT, CAP_SYS_PTRACE_BIT, "read the target's memory map" },
+};
+
+static uint64_t effective_caps(void)
+{
+	unsigned long long bits = 0;
+	char line[256];
+	FILE *f = fopen("/proc/self/status", "re");
+
+	if (!f)
+		return 0;
+	while (fgets(line, sizeof(line), f))
+		if (sscanf(line, "CapEff: %llx", &bits) == 1)
+			break;
+	fclose(f);
+	return bits;
+}
+
+static int check_caps(struct err *err)
+{
+	uint64_t have = effective_caps();
+	char missing[256] = "";
+	size_t len = 0;
+
+	for (size_t i = 0; i < sizeof(caps) / sizeof(caps[0]); i++) {
+		if (have >> caps[i].bit & 1 || have >> caps[i].instead & 1)
+			continue;
+		len += snprintf(missing + len, sizeof(missing) - len, "%s%s (to %s)", len ? ", " : "", caps[i].name,
+				caps[i].what_for);
+	}
+	if (!len)
+		return 0;
+	return err_set(err, FAIL_KERNEL, -EPERM,
+		       "missing privileges: %s; run it with sudo, or give it CAP_BPF, CAP_PERFMON and CAP_SYS_PTRACE", missing);
+}
+
+/*
+ * Does a uprobe_multi link filter by process? The first kernels with it filtered by
+ * thread; the fix (kernel commit 46ba0e49b642) also made a negative PID an -EINVAL
+ * that comes before the path is looked at.
+ */
+static bool probe_uprobe_multi(void)
+{
+	static const struct bpf_insn insns[] = {
+		{ .code = 0xb7 /* mov r0, 0 */ },
+		{ .code = 0x95 /* exit */ },
+	};
+	LIBBPF_OPTS(bpf_prog_load_opts, opts, .expected_attach_type = ATTACH_TYPE_UPROBE_MULTI);
+	unsigned long offset = 0;
+	int prog, link, error;
+
+	prog = bpf_prog_load(BPF_PROG_TYPE_KPROBE, "uprobe_multi", "GPL", insns, 2, &opts);
+	if (prog < 0)
+		return false;
+	link = link_uprobe_multi(prog, "/", &offset, NULL, 1, false, -1);
+	error = errno;
+	if (link >= 0)
+		close(link);
+	close(prog);
+	return link < 0 && error == EINVAL;
+}
+
+static bool has_btf_func(struct btf *btf, const char *name, uint32_t kind)
+{
+	return btf__find_by_name_kind(btf, name, kind) > 0;
+}
+
+int kfeat_probe(struct kfeat *ret, struct err *err)
+{
+	struct rlimit unlimited = { RLIM_INFINITY, RLIM_INFINITY };
+	struct kfeat feat = { 0 };
+	struct btf *btf;
+	int code = check_caps(err);
+
+	if (code)
+		return code;
+	/* Kernels before 5.11 charge maps to it. */
+	setrlimit(RLIMIT_MEMLOCK, &unlimited);
+	btf = btf__load_vmlinux_btf();
+	if (!btf)
+		return err_set(err, FAIL_KERNEL, -EOPNOTSUPP,
+			       "this kernel has no BTF (/sys/kernel/btf/vmlinux): one built with CONFIG_DEBUG_INFO_BTF=y is needed");
+	feat.rss_tp = has_btf_func(btf, "btf_trace_rss_stat", BTF_KIND_TYPEDEF) &&
+		      has_btf_func(btf, "bpf_iter__task", BTF_KIND_STRUCT);
+	btf__free(btf);
+	if (access("/sys/bus/event_source/devices/uprobe/type", R_OK) && access("/proc/kallsyms", R_OK))
+		return err_set(err, FAIL_KERNEL, -EOPNOTSUPP, "/sys is not mounted: uprobes cannot be found");
+	feat.uprobe_multi = probe_uprobe_multi();
+	if (!feat.uprobe_multi && access("/sys/bus/event_source/devices/uprobe/type", R_OK))
+		return err_set(err, FAIL_KERNEL, -EOPNOTSUPP,
+			       "this kernel has no uprobes: one built with CONFIG_UPROBE_EVENTS=y is needed");
+	*ret = feat;
+	return 0;
+}

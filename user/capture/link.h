@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* uprobe_multi links by the bare system call: libbpf has it from 1.3 only. */
+#ifndef ALLOCSNOOP_CAPTURE_LINK_H
+#define ALLOCSNOOP_CAPTURE_LINK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#define ATTACH_TYPE_UPROBE_MULTI 48 /* BPF_TRACE_UPROBE_MULTI of linux/bpf.h, 6.6 */
+
+/*
+ * Probe @n instructions of the file at @path, given by file offset, in the address
+ * space of @pid only. @cookies may be NULL. The link's descriptor, or -1 with errno.
+ */
+int link_uprobe_multi(int prog_fd, const char *path, const unsigned long *offsets, const uint64_t *cookies, uint32_t n,
+		      bool at_return, pid_t pid);
+
+#endif

@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Doors. A door is a function that every allocation of some kind enters exactly
+ * once. Native ones are found by name in the symbol tables, Go's by name in the
+ * pclntab, which a stripped binary still has.
+ *
+ * Go 1.15 to 1.26 have one door, runtime.mallocgc: what it dispatches to from 1.24
+ * (mallocgcTiny, mallocgcSmallNoscan, ...) are rooms behind it. With size-specialised
+ * malloc (an experiment in 1.26, the default from 1.27) compiled code calls
+ * mallocgc<Kind>SC<n> and mallocgcTinySize<n> itself, and mallocgc forwards small
+ * sizes to them. So each of those is a door, and mallocgc is one only for sizes
+ * that no SC<n> takes. *SlowPath functions are continuations, entered while the GC
+ * marks, and never doors.
+ */
+#include "capture/plan.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/vec.h"
+#include "capture/goabi.h"
+#include "capture/spot.h"
+
+#define CODE_BYTES 64 /* of a function, enough for any prologue */
+#define GO_SPECIAL_PREFIX "runtime.mallocgc"
+
+struct c_door {
+	const char *name;
+	enum abi_door door;
+};
+
+static const struct c_door c_doors[] = {
+	{ "malloc", ABI_DOOR_MALLOC },
+	{ "calloc", ABI_DOOR_CALLOC },
+	{ "realloc", ABI_DOOR_REALLOC },
+	{ "reallocarray", ABI_DOOR_REALLOCARRAY },
+	{ "posix_memalign", ABI_DOOR_POSIX_MEMALIGN },
+	{ "aligned_alloc", ABI_DOOR_MEMALIGN },
+	{ "memalign", ABI_DOOR_MEMALIGN },
+	{ "valloc", ABI_DOOR_MALLOC },
+	{ "pvalloc", ABI_DOOR_MALLOC },
+};
+
+struct planner {
+	struct plan *plan;
+	const struct module *mod;
+	const struct diag *diag;
+};
+
+static bool has_site(const struct plan *plan, uint64_t file_off)
+{
+	for (size_t i = 0; i < plan->len; i++)
+		if (plan->sites[i].file_off == file_off)
+			return true;
+	return false;
+}
+
+/* Add the spot in the function at @entry. 1: added, 0: refused or there already, or -ENOMEM. */
+static int add_site(struct planner *p, enum probe_prog prog, enum abi_door door, const char *name, uint64_t entry,
+		    bool old_abi)
+{
+	struct probe_site site = { .prog = prog, .door = door };
+	uint8_t code[CODE_BYTES];
+	struct spot spot;
+	ssize_t len;
+	int err;
+
+	len = elf_file__read_vaddr(p->mod->elf, entry, code, sizeof(code));
+	if (len < PROBE_CHECK_BYTES || !elf_file__is_code(p->mod->elf, entry)) {
+		diag_emit(p->diag, DIAG_WARN, "%s: %s at 0x%llx is not code: not probed", p->mod->name, name,
+			  (unsigned long long)entry);
+		return 0;
+	}
+	err = prog == PROBE_GO ? spot_find_go((struct span){ code, len }, old_abi, &spot) :
+				 spot_find_c((struct span){ code, len }, &spot);
+	if (err || spot.offset + PROBE_CHECK_BYTES > (size_t)len ||
+	    !elf_file__vaddr_to_off(p->mod->elf, entry + spot.offset, &site.file_off)) {
+		diag_emit(p->diag, DIAG_WARN,
+			  "%s: the code of %s begins with bytes that are not understood (%02x %02x %02x %02x): not probed",
+			  p->mod->name, name, code[0], code[1], code[2], code[3]);
+		return 0;
+	}
+	if (has_site(p->plan, site.file_off))
+		return 0;
+	site.vaddr = entry + spot.offset;
+	site.spot_flags = spot.flags;
+	memcpy(site.bytes, code + spot.offset, PROBE_CHECK_BYTES);
+	snprintf(site.name, sizeof(site.name), "%s", name);
+	if (vec_reserve((void **)&p->plan->sites, &p->plan->cap, p->plan->len + 1, sizeof(site)))
+		return -ENOMEM;
+	p->plan->sites[p->plan->len++] = site;
+	return 1;
+}
+
+static int on_c_sym(void *ctx, const struct elf_sym *sym)
+{
+	struct planner *p = ctx;
+	int err;
+
+	if (!sym->is_func || sym->is_ifunc)
+		return 0;
+	if (strcmp(sym->name, "_dl_debug_state") == 0) {
+		err = add_site(p, PROBE_MAPS, 0, sym->name, sym->vaddr, false);
+		return err < 0 ? err : 0;
+	}
+	for (size_t i = 0; i < sizeof(c_doors) / sizeof(c_doors[0]); i++) {
+		if (strcmp(sym->name, c_doors[i].name) != 0)
+			continue;
+		err = add_site(p, PROBE_C, c_doors[i].door, sym->name, sym->vaddr, false);
+		p->plan->has_c |= err > 0;
+		return err < 0 ? err : 0;
+	}
+	return 0;
+}
+
+/* A size-specialised door? Then the number of its size class, or 0 for one without (TinySize<n>); else -1. */
+static int special_class(const char *name)
+{
+	const char *digits = name + strlen(name);
+
+	if (strncmp(name, GO_SPECIAL_PREFIX, strlen(GO_SPECIAL_PREFIX)) != 0)
+		return -1;
+	while (digits > name && digits[-1] >= '0' && digits[-1] <= '9')
+		digits--;
+	if (!*digits)
+		return -1;
+	if (digits - name > 2 && strncmp(digits - 2, "SC", 2) == 0)
+		return atoi(digits);
+	if (digits - name > 8 && strncmp(digits - 8, "TinySize", 8) == 0)
+		return 0;
+	return -1;
+}
+
+/* The specialised doors; *ret_class is the largest size class among them, -1 if there are none. */
+static int add_special_doors(struct planner *p, const struct gopclntab *tab, int *ret_class)
+{
+	uint32_t n = gopclntab__nfuncs(tab);
+	struct go_func func;
+	int err, class;
+
+	*ret_class = -1;
+	for (uint32_t i = 0; i < n; i++) {
+		if (!gopclntab__func(tab, i, &func))
+			continue;
+		class = special_class(func.name);
+		if (class < 0)
+			continue;
+		err = add_site(p, PROBE_GO, ABI_DOOR_GO_MALLOC, func.name, func.entry, false);
+		if (err < 0)
+			return err;
+		if (class > *ret_class)
+			*ret_class = class;
+	}
+	return 0;
+}
+
+static bool find_func(const struct gopclntab *tab, const char *name, struct go_func *ret)
+{
+	uint32_t n = gopclntab__nfuncs(tab);
+
+	for (uint32_t i = 0; i < n; i++)
+		if (gopclntab__func(tab, i, ret) && strcmp(ret->name, name) == 0)
+			return true;
+	return false;
+}
+
+static int add_go(struct planner *p, const struct gobin *bin)
+{
+	const struct gopclntab *tab = gobin__pclntab(bin);
+	const char *version = gobin__version(bin);
+	const char *experiments = strstr(version, "X:");
+	const struct go_layout *layout;
+	struct go_func func;
+	bool is_guess, layout_guess = false;
+	int minor = gobin__minor(bin, &is_guess);
+	int class, err;
+
+	layout = go_layout_for(minor, experiments ? experiments + 2 : "", &layout_guess);
+	if (!layout) {
+		diag_emit(p->diag, DIAG_WARN, "%s: %s is older than Go 1.15: its allocations cannot be counted",
+			  p->mod->name, version);
+		return 0;
+	}
+	if (is_guess || layout_guess)
+		diag_emit(p->diag, DIAG_WARN,
+			  "%s: Go version %s is not known: taken for 1.%d, bytes of small objects may be off", p->mod->name,
+			  version[0] ? version : "(not told)", layout->minor);
+	if (!tab || !find_func(tab, "runtime.mallocgc", &func)) {
+		diag_emit(p->diag, DIAG_WARN, "%s: a Go program without runtime.mallocgc in its pclntab: not probed",
+			  p->mod->name);
+		return 0;
+	}
+	goabi_from_layout(layout, &p->plan->go);
+	err = add_special_doors(p, tab, &class);
+	if (err < 0)
+		return err;
+	if (class >= 0 && class < layout->nclasses)
+		p->plan->go.forward_max = class ? layout->class_to_size[class] : layout->tiny_size - 1;
+	err = add_site(p, PROBE_GO, class >= 0 ? ABI_DOOR_GO_DISPATCH : ABI_DOOR_GO_MALLOC, func.name, func.entry,
+		       minor < 17);
+	if (err <= 0)
+		return err;
+	p->plan->has_go = true;
+	snprintf(p->plan->runtime, sizeof(p->plan->runtime), "%s", version[0] ? version : "go");
+	return 0;
+}
+
+int plan__add_module(struct plan *plan, struct gomods *gomods, const struct module *mod, unsigned int want,
+		     const struct diag *diag)
+{
+	struct planner p = { .plan = plan, .mod = mod, .diag = diag };
+	const struct gobin *bin;
+	int err = 0;
+
+	if (!mod->elf)
+		return 0;
+	bin = gomods__get(gomods, mod->id);
+	if (bin && want & PLAN_GO)
+		err = add_go(&p, bin);
+	if (!err && want & PLAN_C)
+		err = elf_file__each_sym(mod->elf, on_c_sym, &p);
+	return err;
+}
+
+void plan__clear(struct plan *plan)
+{
+	free(plan->sites);
+	memset(plan, 0, sizeof(*plan));
+}

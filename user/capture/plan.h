@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The plan: what to probe in a module, where, and why. Reads files, attaches nothing.
+ * A new allocator is a row of a table in plan.c.
+ */
+#ifndef ALLOCSNOOP_CAPTURE_PLAN_H
+#define ALLOCSNOOP_CAPTURE_PLAN_H
+
+#include "base/err.h"
+#include "bpf/abi.h"
+#include "go/gomods.h"
+#include "target/modules.h"
+
+enum probe_prog {
+	PROBE_GO, /* go_malloc */
+	PROBE_C, /* c_malloc and, at the return, c_malloc_return */
+	PROBE_MAPS, /* maps_changed */
+	PROBE__N,
+};
+
+#define PROBE_CHECK_BYTES 8
+
+struct probe_site {
+	enum probe_prog prog;
+	uint64_t file_off, vaddr; /* of the probed instruction */
+	uint32_t spot_flags; /* enum abi_spot_flag */
+	uint32_t door; /* enum abi_door */
+	uint8_t bytes[PROBE_CHECK_BYTES]; /* the file's bytes there */
+	char name[64]; /* the function */
+};
+
+struct plan {
+	struct probe_site *sites;
+	size_t len, cap;
+	bool has_go;
+	bool has_c;
+	struct abi_go go; /* if has_go */
+	char runtime[64]; /* "go1.19.8", or "" */
+};
+
+enum { PLAN_GO = 1, PLAN_C = 2 };
+
+/*
+ * Add what @mod has to probe to @plan: doors of the kinds in @want. Sites that
+ * must be refused are left out with a warning. 0 or -ENOMEM.
+ */
+int plan__add_module(struct plan *plan, struct gomods *gomods, const struct module *mod, unsigned int want,
+		     const struct diag *diag);
+void plan__clear(struct plan *plan);
+
+#endif

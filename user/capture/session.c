@@ -1,0 +1,352 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "capture/session.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "base/vec.h"
+#include "bpf/allocsnoop.skel.h"
+#include "capture/link.h"
+
+/* Either kind of link. */
+struct probe_link {
+	pid_t pid;
+	uint32_t module;
+	int fd; /* uprobe_multi, or -1 */
+	struct bpf_link *single;
+};
+
+struct session {
+	struct allocsnoop_bpf *skel;
+	struct probe_link *links;
+	size_t nlinks, cap_links;
+	bool uprobe_multi, has_rss;
+	int ncpus;
+};
+
+/* The one message of a failure is ours; libbpf's are many. */
+static int quiet(enum libbpf_print_level level, const char *fmt, va_list args)
+{
+	(void)level;
+	(void)fmt;
+	(void)args;
+	return 0;
+}
+
+static void set_constants(struct session *session, const struct session_opts *opts)
+{
+	struct allocsnoop_bpf__rodata *ro = session->skel->rodata;
+	uint64_t seed = 0;
+
+	if (getrandom(&seed, sizeof(seed), 0) != sizeof(seed))
+		seed = 0x9e3779b97f4a7c15u; /* stacks are then merely predictable */
+	ro->hash_seed = seed;
+	ro->min_size_bytes = opts->min_size_bytes;
+	ro->max_size_bytes = opts->max_size_bytes;
+	ro->only_tid = opts->only_tid;
+	ro->nr_cpus = session->ncpus;
+	ro->watch_rss = session->has_rss;
+	ro->sweep_mark = bpf_map__max_entries(session->skel->maps.sites_a) / 2;
+}
+
+static void choose_programs(struct session *session)
+{
+	struct allocsnoop_bpf *skel = session->skel;
+	struct bpf_program *uprobes[] = { skel->progs.go_malloc, skel->progs.c_malloc, skel->progs.c_malloc_return,
+					  skel->progs.maps_changed };
+
+	bpf_program__set_autoload(skel->progs.rss_stat, session->has_rss);
+	bpf_program__set_autoload(skel->progs.mm_seed, session->has_rss);
+	for (size_t i = 0; session->uprobe_multi && i < sizeof(uprobes) / sizeof(uprobes[0]); i++)
+		bpf_program__set_expected_attach_type(uprobes[i], ATTACH_TYPE_UPROBE_MULTI);
+}
+
+static int attach_tracepoints(struct session *session)
+{
+	struct allocsnoop_bpf *skel = session->skel;
+
+	skel->links.proc_exec = bpf_program__attach(skel->progs.proc_exec);
+	skel->links.proc_fork = bpf_program__attach(skel->progs.proc_fork);
+	skel->links.proc_exit = bpf_program__attach(skel->progs.proc_exit);
+	if (!skel->links.proc_exec || !skel->links.proc_fork || !skel->links.proc_exit)
+		return -errno;
+	if (!session->has_rss)
+		return 0;
+	skel->links.rss_stat = bpf_program__attach(skel->progs.rss_stat);
+	skel->links.mm_seed = bpf_program__attach(skel->progs.mm_seed);
+	return skel->links.rss_stat && skel->links.mm_seed ? 0 : -errno;
+}
+
+int session__open(const struct session_opts *opts, struct session **ret, struct err *err)
+{
+	struct session *session = calloc(1, sizeof(*session));
+	int code;
+
+	if (!session)
+		return err_set(err, FAIL_GENERAL, -ENOMEM, "out of memory");
+	if (!opts->kernel_log)
+		libbpf_set_print(quiet);
+	libbpf_set_strict_mode(LIBBPF_STRICT_ALL);
+	session->uprobe_multi = opts->feat->uprobe_multi;
+	session->has_rss = opts->rss && opts->feat->rss_tp;
+	session->ncpus = libbpf_num_possible_cpus();
+	if (session->ncpus < 1 || session->ncpus > ABI_MAX_CPUS)
+		session->ncpus = 1;
+	session->skel = allocsnoop_bpf__open();
+	if (!session->skel) {
+		code = err_set(err, FAIL_KERNEL, -errno, "cannot open the BPF programs: %s", strerror(errno));
+		goto fail;
+	}
+	set_constants(session, opts);
+	choose_programs(session);
+	code = allocsnoop_bpf__load(session->skel);
+	if (code) {
+		err_set(err, FAIL_KERNEL, code,
+			"the kernel refuses the BPF programs: %s; with -v its own words are shown",
+			strerror(-code));
+		goto fail;
+	}
+	code = attach_tracepoints(session);
+	if (code) {
+		err_set(err, FAIL_KERNEL, code, "cannot attach to the kernel's tracepoints: %s", strerror(-code));
+		goto fail;
+	}
+	*ret = session;
+	return 0;
+fail:
+	session__free(session);
+	return code;
+}
+
+static void close_link(struct probe_link *link)
+{
+	if (link->fd >= 0)
+		close(link->fd);
+	bpf_link__destroy(link->single);
+}
+
+void session__free(struct session *session)
+{
+	if (!session)
+		return;
+	for (size_t i = 0; i < session->nlinks; i++)
+		close_link(&session->links[i]);
+	free(session->links);
+	allocsnoop_bpf__destroy(session->skel);
+	free(session);
+}
+
+bool session__has_rss(const struct session *session)
+{
+	return session->has_rss;
+}
+
+int session__add_target(struct session *session, uint32_t slot, const struct abi_target *target)
+{
+	if (bpf_map_update_elem(bpf_map__fd(session->skel->maps.targets), &slot, target, BPF_ANY) ||
+	    bpf_map_update_elem(bpf_map__fd(session->skel->maps.slots), &target->tgid, &slot, BPF_ANY))
+		return -errno;
+	return 0;
+}
+
+uint32_t session__map_gen(struct session *session, uint32_t slot)
+{
+	struct abi_target target = { 0 };
+
+	bpf_map_lookup_elem(bpf_map__fd(session->skel->maps.targets), &slot, &target);
+	return target.map_gen;
+}
+
+int session__set_go(struct session *session, uint32_t slot, const struct abi_go *go)
+{
+	int fd = bpf_map__fd(session->skel->maps.targets);
+	struct abi_target target;
+
+	if (bpf_map_lookup_elem(fd, &slot, &target))
+		return -errno;
+	target.go = *go;
+	return bpf_map_update_elem(fd, &slot, &target, BPF_ANY) ? -errno : 0;
+}
+
+void session__remove_target(struct session *session, uint32_t slot, pid_t pid)
+{
+	uint32_t tgid = pid;
+
+	(void)slot;
+	session__detach(session, pid);
+	bpf_map_delete_elem(bpf_map__fd(session->skel->maps.slots), &tgid);
+}
+
+int session__seed_rss(struct session *session)
+{
+	char buf[64];
+	int fd;
+
+	if (!session->has_rss)
+		return 0;
+	fd = bpf_iter_create(bpf_link__fd(session->skel->links.mm_seed));
+	if (fd < 0)
+		return -errno;
+	while (read(fd, buf, sizeof(buf)) > 0)
+		;
+	close(fd);
+	return 0;
+}
+
+bool session__is_attached(const struct session *session, pid_t pid, uint32_t module)
+{
+	for (size_t i = 0; i < session->nlinks; i++)
+		if (session->links[i].pid == pid && session->links[i].module == module)
+			return true;
+	return false;
+}
+
+static int keep_link(struct session *session, struct probe_link link)
+{
+	if (vec_reserve((void **)&session->links, &session->cap_links, session->nlinks + 1, sizeof(link))) {
+		close_link(&link);
+		return -ENOMEM;
+	}
+	session->links[session->nlinks++] = link;
+	return 0;
+}
+
+struct attach_job {
+	struct bpf_program *prog;
+	bool at_return;
+	pid_t pid;
+	uint32_t module;
+	const char *path;
+	const unsigned long *offsets;
+	const uint64_t *cookies;
+	uint32_t n;
+};
+
+static int attach_multi(struct session *session, const struct attach_job *job)
+{
+	struct probe_link link = { .pid = job->pid, .module = job->module };
+
+	link.fd = link_uprobe_multi(bpf_program__fd(job->prog), job->path, job->offsets, job->cookies, job->n, job->at_return,
+				    job->pid);
+	return link.fd < 0 ? -errno : keep_link(session, link);
+}
+
+static int attach_singles(struct session *session, const struct attach_job *job)
+{
+	for (uint32_t i = 0; i < job->n; i++) {
+		LIBBPF_OPTS(bpf_uprobe_opts, opts, .retprobe = job->at_return, .bpf_cookie = job->cookies[i]);
+		struct probe_link link = { .pid = job->pid, .module = job->module, .fd = -1 };
+		int err;
+
+		link.single = bpf_program__attach_uprobe_opts(job->prog, job->pid, job->path, job->offsets[i], &opts);
+		if (!link.single)
+			return -errno;
+		err = keep_link(session, link);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+/* All sites of one program; its uretprobes are attached first, so that no entry is seen without its return. */
+static int attach_prog(struct session *session, struct attach_job *job, enum probe_prog prog)
+{
+	struct allocsnoop_bpf *skel = session->skel;
+	struct bpf_program *const entry[PROBE__N] = {
+		[PROBE_GO] = skel->progs.go_malloc,
+		[PROBE_C] = skel->progs.c_malloc,
+		[PROBE_MAPS] = skel->progs.maps_changed,
+	};
+	int err = 0;
+
+	if (prog == PROBE_C) {
+		job->prog = skel->progs.c_malloc_return;
+		job->at_return = true;
+		err = session->uprobe_multi ? attach_multi(session, job) : attach_singles(session, job);
+	}
+	job->prog = entry[prog];
+	job->at_return = false;
+	if (!err)
+		err = session->uprobe_multi ? attach_multi(session, job) : attach_singles(session, job);
+	return err;
+}
+
+int session__attach(struct session *session, pid_t pid, uint32_t slot, uint32_t module, int module_fd,
+		    const struct probe_site *sites, size_t n, struct err *err)
+{
+	struct attach_job job = { .pid = pid, .module = module };
+	unsigned long *offsets = calloc(n + 1, sizeof(*offsets));
+	uint64_t *cookies = calloc(n + 1, sizeof(*cookies));
+	int code = offsets && cookies ? 0 : -ENOMEM;
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", module_fd);
+	job.path = path;
+	job.offsets = offsets;
+	job.cookies = cookies;
+	for (int prog = 0; !code && prog < PROBE__N; prog++) {
+		job.n = 0;
+		for (size_t i = 0; i < n; i++) {
+			if ((int)sites[i].prog != prog)
+				continue;
+			offsets[job.n] = sites[i].file_off;
+			cookies[job.n++] = ABI_COOKIE(slot, sites[i].spot_flags, sites[i].door);
+		}
+		if (job.n)
+			code = attach_prog(session, &job, prog);
+	}
+	free(offsets);
+	free(cookies);
+	if (code)
+		return err_set(err, code == -ESRCH ? FAIL_TARGET : FAIL_KERNEL, code, "cannot probe %s in process %d: %s",
+			       n ? sites[0].name : "", pid, strerror(-code));
+	return (int)n;
+}
+
+void session__detach(struct session *session, pid_t pid)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < session->nlinks; i++) {
+		if (session->links[i].pid == pid)
+			close_link(&session->links[i]);
+		else
+			session->links[kept++] = session->links[i];
+	}
+	session->nlinks = kept;
+}
+
+void session__maps(const struct session *session, struct session_maps *ret)
+{
+	ret->sites = bpf_map__fd(session->skel->maps.sites);
+	ret->sites_inner[0] = bpf_map__fd(session->skel->maps.sites_a);
+	ret->sites_inner[1] = bpf_map__fd(session->skel->maps.sites_b);
+	ret->ring = bpf_map__fd(session->skel->maps.ring);
+	ret->scratches = bpf_map__fd(session->skel->maps.scratches);
+}
+
+uint64_t session__lost_scratch_busy(const struct session *session)
+{
+	return __atomic_load_n(&session->skel->bss->lost_scratch_busy, __ATOMIC_RELAXED);
+}
+
+uint64_t session__lost_ring_full_proc(const struct session *session)
+{
+	return __atomic_load_n(&session->skel->bss->lost_ring_full_proc, __ATOMIC_RELAXED);
+}
+
+void session__reset_sites_used(struct session *session)
+{
+	__atomic_store_n(&session->skel->bss->sites_used, 0, __ATOMIC_RELAXED);
+}
+
+int session__ncpus(const struct session *session)
+{
+	return session->ncpus;
+}

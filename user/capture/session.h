@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The BPF side as an object: loads it, attaches and detaches probes, gives its
+ * maps. Sole owner of the skeleton. Closing it takes out every breakpoint; so does
+ * the death of this process, however it dies.
+ */
+#ifndef ALLOCSNOOP_CAPTURE_SESSION_H
+#define ALLOCSNOOP_CAPTURE_SESSION_H
+
+#include "base/err.h"
+#include "capture/kfeat.h"
+#include "capture/plan.h"
+
+struct session;
+
+struct session_opts {
+	const struct kfeat *feat;
+	uint64_t min_size_bytes, max_size_bytes;
+	uint32_t only_tid; /* 0: all */
+	bool rss; /* attach the RSS ledger's program, if the kernel has it */
+	bool kernel_log; /* let libbpf print what the kernel says of a program it refuses */
+};
+
+int session__open(const struct session_opts *opts, struct session **ret, struct err *err);
+void session__free(struct session *session);
+
+bool session__has_rss(const struct session *session);
+
+/* Make @pid known under @slot, with what its probes must know. */
+int session__add_target(struct session *session, uint32_t slot, const struct abi_target *target);
+/* The map generation of a slot, as the programs have it now. */
+uint32_t session__map_gen(struct session *session, uint32_t slot);
+/* Change what is known of a Go runtime (after an exec); the generation stays. */
+int session__set_go(struct session *session, uint32_t slot, const struct abi_go *go);
+void session__remove_target(struct session *session, uint32_t slot, pid_t pid);
+/* Start the RSS ledger of targets added since the last call, from the kernel's counters of now. */
+int session__seed_rss(struct session *session);
+
+/*
+ * Probe @sites of one module, open as @module_fd, in @pid. The links are remembered
+ * under (pid, module). The number of probes, or -errno with a message.
+ */
+int session__attach(struct session *session, pid_t pid, uint32_t slot, uint32_t module, int module_fd,
+		    const struct probe_site *sites, size_t n, struct err *err);
+bool session__is_attached(const struct session *session, pid_t pid, uint32_t module);
+/* Take out all probes of @pid. */
+void session__detach(struct session *session, pid_t pid);
+
+/* The maps, as descriptors that the session keeps. */
+struct session_maps {
+	int sites; /* outer */
+	int sites_inner[2];
+	int ring;
+	int scratches;
+};
+void session__maps(const struct session *session, struct session_maps *ret);
+/* Counters in memory shared with the programs. */
+uint64_t session__lost_scratch_busy(const struct session *session);
+uint64_t session__lost_ring_full_proc(const struct session *session);
+void session__reset_sites_used(struct session *session);
+int session__ncpus(const struct session *session);
+
+#endif
