@@ -1,0 +1,414 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The live command: wires capture, aggregation, symbolizer and exporters, and owns
+ * the one loop of the program. Nothing is decided elsewhere about time.
+ */
+#include "cmd/live.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/signalfd.h>
+#include <sys/utsname.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/units.h"
+#include "capture/capture.h"
+#include "cmd/child.h"
+#include "cmd/output.h"
+#include "profile/agg.h"
+#include "sym/sym.h"
+
+#define DEFAULT_INTERVAL_S 5.0
+#define STEP_MS 100
+#define SWEEP_NS 500000000u
+
+struct live {
+	const struct options *opts;
+	struct diag diag;
+	struct modules *mods;
+	struct gomods *gomods;
+	struct profile *prof;
+	struct agg *agg;
+	struct sym *sym;
+	struct capture *capture;
+	struct child child;
+	struct output outputs[MAX_OUTPUTS + 1];
+	size_t noutputs;
+	double interval_s; /* 0: one result at the end */
+	int signal_fd;
+	uint32_t nreports;
+};
+
+static uint64_t clock_ns(clockid_t clock)
+{
+	struct timespec ts;
+
+	clock_gettime(clock, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000u + ts.tv_nsec;
+}
+
+static void print_diag(void *ctx, enum diag_level level, const char *msg)
+{
+	const struct options *opts = ctx;
+	char clean[1024];
+
+	if (opts->quiet || (level == DIAG_DEBUG && !opts->verbose))
+		return;
+	name_clean(clean, sizeof(clean), msg);
+	fprintf(stderr, "allocsnoop: %s%s\n", level == DIAG_WARN ? "warning: " : "", clean);
+}
+
+static void describe_module(void *ctx, uint32_t id, struct prof_module *ret, struct strtab *strs)
+{
+	const struct live *live = ctx;
+	const struct module *mod = modules__get(live->mods, id);
+
+	ret->path = strtab__adds(strs, mod->path);
+	ret->name = strtab__adds(strs, mod->name);
+	ret->build_id = strtab__adds(strs, mod->build_id);
+	ret->start = mod->start;
+	ret->end = mod->end;
+	ret->file_off = mod->file_off;
+}
+
+/* Before anything is armed: can every result be written? */
+static int open_outputs(struct live *live, struct err *err)
+{
+	const struct options *o = live->opts;
+	bool text_shown = false;
+	int code;
+
+	live->interval_s = o->interval_s;
+	for (size_t i = 0; i < o->noutputs; i++) {
+		const struct exporter *exporter = o->format;
+
+		/* With several files each ending tells, --format is for those that have none. */
+		if (!exporter || (o->noutputs > 1 && exporter_by_path(o->outputs[i])))
+			exporter = exporter_by_path(o->outputs[i]);
+		if (!exporter)
+			exporter = exporter_by_name("text");
+		code = output__open(&live->outputs[live->noutputs], exporter, o->outputs[i],
+				    o->interval_s > 0 && exporter->one_per_line, err);
+		if (code)
+			return code;
+		text_shown |= strcmp(o->outputs[i], "-") == 0;
+		live->noutputs++;
+	}
+	if (!o->noutputs && !o->format && !o->interval_s)
+		live->interval_s = DEFAULT_INTERVAL_S;
+	/* Reports go to standard output, unless files were asked for and no interval. */
+	if (o->noutputs && (!o->interval_s || text_shown))
+		return 0;
+	return output__open(&live->outputs[live->noutputs++], o->format && !o->noutputs ? o->format : exporter_by_name("text"), "-",
+			    live->interval_s > 0, err);
+}
+
+static int open_signals(struct live *live, struct err *err)
+{
+	sigset_t set;
+
+	signal(SIGPIPE, SIG_IGN);
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGHUP);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	live->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	return live->signal_fd < 0 ? err_set(err, FAIL_GENERAL, -errno, "signalfd: %s", strerror(errno)) : 0;
+}
+
+static int open_model(struct live *live, struct err *err)
+{
+	struct sym_opts sym_opts = { .debug_root = "", .diag = &live->diag };
+	struct utsname uts;
+	int code;
+
+	code = modules__new(&live->diag, &live->mods);
+	if (!code)
+		code = gomods__new(live->mods, &live->gomods);
+	if (!code)
+		code = profile__new(&live->prof);
+	if (!code)
+		code = agg__new(live->prof, describe_module, live, &live->agg);
+	if (!code)
+		code = sym__new(live->mods, live->prof->strs, &sym_opts, &live->sym);
+	if (code)
+		return err_set(err, FAIL_GENERAL, code, "%s", strerror(-code));
+	live->prof->mode = "exact";
+	if (!uname(&uts))
+		snprintf(live->prof->kernel, sizeof(live->prof->kernel), "%s", uts.release);
+	return 0;
+}
+
+static int open_capture(struct live *live, struct err *err)
+{
+	const struct options *o = live->opts;
+	struct capture_opts opts = {
+		.want_go = o->want_go,
+		.want_malloc = o->want_malloc,
+		.want_rss = o->want_rss,
+		.follow = o->follow,
+		.min_size_bytes = o->min_size_bytes,
+		.max_size_bytes = o->max_size_bytes,
+		.only_tid = o->tid,
+		.kernel_log = o->verbose,
+		.diag = &live->diag,
+	};
+	struct event_sink sink = agg__sink(live->agg);
+
+	return capture__open(&opts, live->mods, live->gomods, &sink, &live->capture, err);
+}
+
+static void say_attached(struct live *live)
+{
+	struct capture_target target;
+
+	for (uint32_t i = 0; i < capture__ntargets(live->capture); i++) {
+		capture__target(live->capture, i, &target);
+		fprintf(stderr, "allocsnoop: attached to %d (%u probes)\n", target.pid, target.nprobes);
+	}
+	fflush(stderr);
+}
+
+static int attach(struct live *live, struct err *err)
+{
+	int code = 0;
+
+	for (size_t i = 0; !code && i < live->opts->npids; i++)
+		code = capture__attach_pid(live->capture, live->opts->pids[i], err);
+	if (!code && live->opts->command)
+		code = capture__attach_command(live->capture, live->child.pid, live->child.paths, live->child.npaths, err);
+	if (code)
+		return code;
+	live->prof->start_unix_ns = live->prof->mark_unix_ns = live->prof->now_unix_ns = clock_ns(CLOCK_REALTIME);
+	say_attached(live);
+	return live->opts->command ? child__release(&live->child, err) : 0;
+}
+
+static void set_loss(void *ctx, const char *name, const char *text, uint64_t count)
+{
+	profile__loss(ctx, name, text)->count = count;
+}
+
+static void update_target(struct live *live, const struct capture_target *from)
+{
+	struct profile *prof = live->prof;
+	bool is_new = !profile__find_target(prof, from->pid);
+	uint32_t index = profile__add_target(prof, from->pid);
+	struct prof_target *to;
+
+	if (index == PROF_NONE)
+		return;
+	to = &prof->targets[index];
+	to->comm = strtab__adds(prof->strs, from->comm);
+	to->exe = strtab__adds(prof->strs, from->exe);
+	to->runtime = strtab__adds(prof->strs, from->runtime);
+	to->exit_code = from->exit_code == CAPTURE_RUNNING ? PROF_RUNNING :
+			from->exit_code < 0		   ? PROF_EXIT_UNKNOWN :
+							     from->exit_code;
+	to->rss_start_bytes = from->rss_start.rss_bytes;
+	to->rss_now_bytes = from->rss.rss_bytes;
+	to->cpu_ns = from->cpu_ns;
+	if (is_new)
+		to->rss_marked_bytes = to->rss_start_bytes;
+}
+
+static void add_rss(struct profile *prof, const struct capture_target *t)
+{
+	const uint64_t start[RSS_KIND__N] = { t->rss_start.file_bytes, t->rss_start.anon_bytes, t->rss_start.swap_bytes,
+					      t->rss_start.shmem_bytes };
+	const uint64_t now[RSS_KIND__N] = { t->rss.file_bytes, t->rss.anon_bytes, t->rss.swap_bytes, t->rss.shmem_bytes };
+
+	for (int k = 0; k < RSS_KIND__N; k++) {
+		prof->rss_kinds[k].start_bytes += start[k];
+		prof->rss_kinds[k].now_bytes += now[k];
+	}
+	prof->has_rss_kinds = true;
+}
+
+/* Bring the profile's states up to date with the capture's. */
+static void update_profile(struct live *live)
+{
+	struct profile *prof = live->prof;
+	struct capture_target target;
+	struct capture_cost cost;
+
+	prof->now_unix_ns = clock_ns(CLOCK_REALTIME);
+	for (int k = 0; k < RSS_KIND__N; k++)
+		prof->rss_kinds[k].start_bytes = prof->rss_kinds[k].now_bytes = 0;
+	for (uint32_t i = 0; i < capture__ntargets(live->capture); i++) {
+		capture__target(live->capture, i, &target);
+		update_target(live, &target);
+		add_rss(prof, &target);
+	}
+	capture__cost(live->capture, &cost);
+	prof->cost = (struct prof_cost){ cost.hits, cost.trap_ns, cost.bpf_ns };
+	capture__each_loss(live->capture, set_loss, prof);
+	prof->has_source[SOURCE_GO] = capture__has_source(live->capture, EVENT_GO);
+	prof->has_source[SOURCE_MALLOC] = capture__has_source(live->capture, EVENT_MALLOC);
+	prof->has_source[SOURCE_RSS] = live->opts->want_rss && capture__has_source(live->capture, EVENT_RSS);
+}
+
+static int sweep(struct live *live, struct err *err)
+{
+	int code = capture__sweep(live->capture);
+
+	return code ? err_set(err, FAIL_GENERAL, code, "cannot read the counts: %s", strerror(-code)) : 0;
+}
+
+static uint32_t terminal_width(void)
+{
+	struct winsize ws;
+
+	return isatty(STDOUT_FILENO) && !ioctl(STDOUT_FILENO, TIOCGWINSZ, &ws) && ws.ws_col >= 60 ? ws.ws_col : 100;
+}
+
+static struct export_opts export_options(const struct live *live, bool is_final)
+{
+	const struct options *o = live->opts;
+
+	return (struct export_opts){
+		.tool = "allocsnoop " ALLOCSNOOP_VERSION,
+		.window = is_final ? WINDOW_ALL : WINDOW_INTERVAL,
+		.metric = o->metric,
+		.sort = o->sort,
+		.group = o->group,
+		.top = o->top,
+		.width = terminal_width(),
+		.color = !o->no_color && !getenv("NO_COLOR") && isatty(STDOUT_FILENO),
+		.verbose = o->verbose,
+		.report_nr = live->nreports,
+	};
+}
+
+/* Write to the outputs that want this: those of every interval, or those of the end. */
+static int report(struct live *live, bool is_final, struct err *err)
+{
+	struct export_opts opts;
+	int code;
+
+	update_profile(live);
+	code = sym__annotate(live->sym, live->prof);
+	if (code)
+		return err_set(err, FAIL_GENERAL, code, "cannot find the names of functions: %s", strerror(-code));
+	if (!is_final)
+		live->nreports++;
+	for (size_t i = 0; i < live->noutputs; i++) {
+		if (live->outputs[i].streams == is_final)
+			continue;
+		opts = export_options(live, is_final);
+		code = output__write(&live->outputs[i], live->prof, &opts, err);
+		if (code)
+			return code;
+	}
+	if (!is_final)
+		profile__mark(live->prof);
+	return 0;
+}
+
+static bool told_to_stop(const struct live *live)
+{
+	struct signalfd_siginfo info;
+
+	return read(live->signal_fd, &info, sizeof(info)) == sizeof(info);
+}
+
+static void reap(struct live *live)
+{
+	pid_t pid = live->child.pid;
+	int exit_code;
+
+	if (child__reap(&live->child, &exit_code))
+		capture__set_exit(live->capture, pid, exit_code);
+}
+
+/* Until it is over: steps, sweeps, and a report at every interval. */
+static int loop(struct live *live, struct err *err)
+{
+	const struct options *o = live->opts;
+	uint64_t start = clock_ns(CLOCK_MONOTONIC), now = start, last_sweep = start;
+	uint64_t interval_ns = live->interval_s * 1e9;
+	uint64_t next_report = interval_ns ? start + interval_ns : UINT64_MAX;
+	uint64_t end = o->duration_s > 0 ? start + (uint64_t)(o->duration_s * 1e9) : UINT64_MAX;
+	struct pollfd fds[] = { { capture__fd(live->capture), POLLIN, 0 }, { live->signal_fd, POLLIN, 0 } };
+	bool over = false;
+	int code = 0;
+
+	while (!code && !over) {
+		uint64_t next = next_report < end ? next_report : end;
+		uint64_t wait_ms = next > now ? (next - now + 999999) / 1000000 : 0;
+
+		poll(fds, 2, wait_ms < STEP_MS ? (int)wait_ms : STEP_MS);
+		capture__step(live->capture);
+		reap(live);
+		now = clock_ns(CLOCK_MONOTONIC);
+		over = told_to_stop(live) || now >= end || !capture__alive(live->capture);
+		if (over || now >= next_report || now - last_sweep >= SWEEP_NS || capture__wants_sweep(live->capture)) {
+			code = sweep(live, err);
+			last_sweep = now;
+		}
+		if (code || (!over && now < next_report))
+			continue;
+		/* The rest of an interval that was cut short is a report, too, if it is the only one or holds something. */
+		if (interval_ns && (now >= next_report || now - (next_report - interval_ns) > interval_ns / 20))
+			code = report(live, false, err);
+		next_report = interval_ns ? next_report + interval_ns : UINT64_MAX;
+		over |= o->count && live->nreports >= o->count;
+	}
+	return code;
+}
+
+static int finish(struct live *live, struct err *err)
+{
+	int code = report(live, true, err);
+
+	for (size_t i = 0; !code && i < live->noutputs; i++)
+		code = output__commit(&live->outputs[i], err);
+	return code;
+}
+
+static void live_free(struct live *live)
+{
+	capture__free(live->capture);
+	child__free(&live->child);
+	sym__free(live->sym);
+	agg__free(live->agg);
+	profile__free(live->prof);
+	gomods__free(live->gomods);
+	modules__free(live->mods);
+	for (size_t i = 0; i < live->noutputs; i++)
+		output__abort(&live->outputs[i]);
+	if (live->signal_fd >= 0)
+		close(live->signal_fd);
+}
+
+int live_run(const struct options *opts, struct err *err)
+{
+	struct live live = { .opts = opts, .signal_fd = -1, .child = { .go_fd = -1, .result_fd = -1 } };
+	int code;
+
+	live.diag = (struct diag){ print_diag, (void *)opts };
+	code = open_outputs(&live, err);
+	if (!code)
+		code = open_model(&live, err);
+	if (!code)
+		code = open_signals(&live, err);
+	if (!code)
+		code = open_capture(&live, err);
+	if (!code && opts->command)
+		code = child__start(opts->command, &live.child, err);
+	if (!code)
+		code = attach(&live, err);
+	if (!code)
+		code = loop(&live, err);
+	if (!code)
+		code = finish(&live, err);
+	live_free(&live);
+	return code == -EPIPE ? 0 : code;
+}

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <stdio.h>
+
+#include "base/units.h"
+#include "cmd/live.h"
+#include "cmd/options.h"
+
+int main(int argc, char **argv)
+{
+	struct options opts;
+	struct err err = { FAIL_NONE, "" };
+	char clean[sizeof(err.msg)];
+	int code;
+
+	code = options_parse(argc, argv, &opts, &err);
+	if (!code) {
+		if (opts.help)
+			options_print_help(stdout);
+		else if (opts.version)
+			puts("allocsnoop " ALLOCSNOOP_VERSION);
+		else
+			code = live_run(&opts, &err);
+		options_free(&opts);
+	}
+	if (!code)
+		return 0;
+	name_clean(clean, sizeof(clean), err.msg);
+	fprintf(stderr, "allocsnoop: %s\n", clean);
+	return err.kind == FAIL_NONE ? FAIL_GENERAL : (int)err.kind;
+}

@@ -1,0 +1,357 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "cmd/options.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/args.h"
+
+/* A word of a fixed set. */
+struct word {
+	const char *name;
+	int value;
+};
+
+static const struct word sort_words[] = {
+	{ "bytes", SORT_BYTES }, { "objects", SORT_OBJECTS }, { "rss", SORT_RSS },
+	{ "waste", SORT_WASTE }, { "rate", SORT_RATE },	      { NULL, 0 },
+};
+static const struct word group_words[] = {
+	{ "stack", GROUP_STACK }, { "func", GROUP_FUNC }, { "line", GROUP_LINE }, { "module", GROUP_MODULE }, { NULL, 0 },
+};
+static const struct word metric_words[] = {
+	{ "alloc_bytes", METRIC_ALLOC_BYTES },
+	{ "alloc_objects", METRIC_ALLOC_OBJECTS },
+	{ "rss_bytes", METRIC_RSS_BYTES },
+	{ NULL, 0 },
+};
+static const struct word mode_words[] = { { "exact", 0 }, { "auto", 0 }, { NULL, 0 } };
+
+struct option_row {
+	char letter;
+	const char *name;
+	const char *arg; /* NULL: takes none */
+	const char *help;
+	int (*parse)(struct options *opts, const char *arg); /* 0 or -errno: the argument is wrong */
+};
+
+static const struct word *find_word(const struct word *words, const char *name)
+{
+	while (words->name && strcmp(words->name, name) != 0)
+		words++;
+	return words->name ? words : NULL;
+}
+
+static int parse_pid(struct options *o, const char *arg)
+{
+	free(o->pids);
+	o->pids = NULL;
+	return args_pids(arg, &o->pids, &o->npids);
+}
+
+static int parse_duration(struct options *o, const char *arg)
+{
+	return args_seconds(arg, &o->duration_s);
+}
+
+static int parse_tid(struct options *o, const char *arg)
+{
+	uint64_t tid;
+	int err = args_u64(arg, 1, 1 << 22, &tid);
+
+	if (!err)
+		o->tid = tid;
+	return err;
+}
+
+static int parse_follow(struct options *o, const char *arg)
+{
+	(void)arg;
+	o->follow = true;
+	return 0;
+}
+
+static int parse_min_size(struct options *o, const char *arg)
+{
+	return args_size(arg, &o->min_size_bytes);
+}
+
+static int parse_max_size(struct options *o, const char *arg)
+{
+	return args_size(arg, &o->max_size_bytes);
+}
+
+static int parse_top(struct options *o, const char *arg)
+{
+	uint64_t top;
+	int err = args_u64(arg, 1, 100000, &top);
+
+	if (!err)
+		o->top = top;
+	return err;
+}
+
+static int parse_sort(struct options *o, const char *arg)
+{
+	const struct word *word = find_word(sort_words, arg);
+
+	if (!word)
+		return -EINVAL;
+	o->sort = word->value;
+	return 0;
+}
+
+static int parse_group(struct options *o, const char *arg)
+{
+	const struct word *word = find_word(group_words, arg);
+
+	if (!word)
+		return -EINVAL;
+	o->group = word->value;
+	return 0;
+}
+
+static int parse_metric(struct options *o, const char *arg)
+{
+	const struct word *word = find_word(metric_words, arg);
+
+	if (!word)
+		return -EINVAL;
+	o->metric = word->value;
+	return 0;
+}
+
+static int parse_mode(struct options *o, const char *arg)
+{
+	(void)o; /* until there is sampling, auto is exact */
+	return find_word(mode_words, arg) ? 0 : -EINVAL;
+}
+
+static int parse_source(struct options *o, const char *arg)
+{
+	struct {
+		const char *name;
+		bool *want;
+	} sources[] = { { "go", &o->want_go }, { "malloc", &o->want_malloc }, { "rss", &o->want_rss } };
+	const size_t n = sizeof(sources) / sizeof(sources[0]);
+
+	o->want_go = o->want_malloc = o->want_rss = false;
+	o->source_given = true;
+	for (;;) {
+		size_t len = strcspn(arg, ","), i;
+
+		for (i = 0; i < n; i++)
+			if (strlen(sources[i].name) == len && strncmp(sources[i].name, arg, len) == 0)
+				break;
+		if (i == n)
+			return -EINVAL;
+		*sources[i].want = true;
+		if (!arg[len])
+			return 0;
+		arg += len + 1;
+	}
+}
+
+static int parse_format(struct options *o, const char *arg)
+{
+	o->format = exporter_by_name(arg);
+	return o->format ? 0 : -EINVAL;
+}
+
+static int parse_output(struct options *o, const char *arg)
+{
+	if (o->noutputs == MAX_OUTPUTS || !arg[0])
+		return -EINVAL;
+	o->outputs[o->noutputs++] = arg;
+	return 0;
+}
+
+static int parse_verbose(struct options *o, const char *arg)
+{
+	(void)arg;
+	o->verbose = true;
+	return 0;
+}
+
+static int parse_quiet(struct options *o, const char *arg)
+{
+	(void)arg;
+	o->quiet = true;
+	return 0;
+}
+
+static int parse_no_color(struct options *o, const char *arg)
+{
+	(void)arg;
+	o->no_color = true;
+	return 0;
+}
+
+static int parse_help(struct options *o, const char *arg)
+{
+	(void)arg;
+	o->help = true;
+	return 0;
+}
+
+static int parse_version(struct options *o, const char *arg)
+{
+	(void)arg;
+	o->version = true;
+	return 0;
+}
+
+static const struct option_row rows[] = {
+	{ 'p', "pid", "PID[,PID...]", "processes to attach to", parse_pid },
+	{ 'd', "duration", "SEC", "stop after SEC seconds", parse_duration },
+	{ 't', "tid", "TID", "only this thread", parse_tid },
+	{ 'f', "follow", NULL, "also the children; on with -- COMMAND", parse_follow },
+	{ 0, "min-size", "BYTES", "only allocations of at least BYTES (4K, 1M, ...)", parse_min_size },
+	{ 0, "max-size", "BYTES", "only allocations of at most BYTES", parse_max_size },
+	{ 0, "source", "LIST", "go, malloc, rss (default: all that the target has)", parse_source },
+	{ 0, "mode", "MODE", "exact, auto (which is exact)", parse_mode },
+	{ 'n', "top", "N", "rows per text report (10)", parse_top },
+	{ 's', "sort", "COLUMN", "bytes, objects, rss, waste, rate", parse_sort },
+	{ 'g', "group-by", "KEY", "stack, func, line, module", parse_group },
+	{ 0, "format", "FMT", "text, folded, pprof, json", parse_format },
+	{ 'o', "output", "FILE", "where the result goes, may be given again; its format follows from .folded .pb.gz .json", parse_output },
+	{ 'm', "metric", "M", "for folded: alloc_bytes, alloc_objects, rss_bytes", parse_metric },
+	{ 'v', "verbose", NULL, "every frame, and what is being done", parse_verbose },
+	{ 'q', "quiet", NULL, "no messages but errors", parse_quiet },
+	{ 0, "no-color", NULL, "no colours (also: NO_COLOR, or a pipe)", parse_no_color },
+	{ 'h', "help", NULL, "this text", parse_help },
+	{ 'V', "version", NULL, "the version", parse_version },
+};
+
+#define NROWS (sizeof(rows) / sizeof(rows[0]))
+#define LONG_ONLY 256 /* getopt values of rows without a letter start here */
+
+void options_print_help(FILE *out)
+{
+	fputs("usage: allocsnoop -p PID [options] [INTERVAL [COUNT]]\n"
+	      "       allocsnoop [options] -- COMMAND [ARG...]\n\n"
+	      "Who allocates in a running Go, C, C++ or Rust process, and what made its RSS grow.\n"
+	      "Prints a report every INTERVAL seconds (5) until Ctrl-C, COUNT reports, or -d.\n"
+	      "With -o, or a format other than text, and no INTERVAL: one result at the end.\n\n",
+	      out);
+	for (size_t i = 0; i < NROWS; i++) {
+		char left[64];
+
+		snprintf(left, sizeof(left), "%c%c%c --%s%s%s", rows[i].letter ? '-' : ' ',
+			 rows[i].letter ? rows[i].letter : ' ', rows[i].letter ? ',' : ' ', rows[i].name,
+			 rows[i].arg ? " " : "", rows[i].arg ? rows[i].arg : "");
+		fprintf(out, "  %-26s %s\n", left, rows[i].help);
+	}
+	fputs("\nexamples:\n"
+	      "  allocsnoop -p 1234                      a report every 5 seconds\n"
+	      "  allocsnoop -p 1234 -d 30 -o heap.pb.gz  half a minute, for `go tool pprof`\n"
+	      "  allocsnoop -p 1234 -d 30 --format folded | flamegraph.pl > alloc.svg\n"
+	      "  allocsnoop --source malloc -- ./program its mallocs from the first instruction on\n",
+	      out);
+}
+
+#define HINT " (allocsnoop -h shows the options)"
+#define wrong(err, fmt, ...) err_set(err, FAIL_USAGE, -EINVAL, fmt HINT, ##__VA_ARGS__)
+
+/* INTERVAL and COUNT. */
+static int parse_operands(int argc, char **argv, int at, struct options *o, struct err *err)
+{
+	if (at < argc && args_seconds(argv[at], &o->interval_s))
+		return wrong(err, "the interval '%s' is not a number of seconds above 0", argv[at]);
+	if (at + 1 < argc && args_u64(argv[at + 1], 1, 1u << 30, &o->count))
+		return wrong(err, "the count '%s' is not a whole number above 0", argv[at + 1]);
+	if (at + 2 < argc)
+		return wrong(err, "'%s' is one word too many", argv[at + 2]);
+	return 0;
+}
+
+static int check(struct options *o, struct err *err)
+{
+	if (o->help || o->version)
+		return 0;
+	if (!o->npids && !o->command)
+		return wrong(err, "say what to attach to: -p PID, or -- COMMAND");
+	if (o->npids && o->command)
+		return wrong(err, "either -p PID or -- COMMAND, not both");
+	if (o->min_size_bytes > o->max_size_bytes)
+		return wrong(err, "--min-size is larger than --max-size");
+	if (o->command)
+		o->follow = true;
+	for (size_t i = 0; i < o->noutputs; i++) {
+		if (!o->format && strcmp(o->outputs[i], "-") != 0 && !exporter_by_path(o->outputs[i]))
+			return wrong(err, "the format of '%s' is not known by its ending: give --format", o->outputs[i]);
+	}
+	return 0;
+}
+
+static int parse_all(int argc, char **argv, const char *letters, const struct option *longs, struct options *o,
+		     struct err *err)
+{
+	int value;
+
+	while ((value = getopt_long(argc, argv, letters, longs, NULL)) != -1) {
+		const struct option_row *row = NULL;
+
+		if (value == '?' || value == ':') {
+			const char *word = optind > 0 && optind <= argc ? argv[optind - 1] : "";
+
+			if (value == ':')
+				return wrong(err, "the option '%s' needs a value", word);
+			return wrong(err, "there is no option '%s'", word);
+		}
+		for (size_t i = 0; i < NROWS; i++)
+			if (value == (rows[i].letter ? rows[i].letter : (int)(LONG_ONLY + i)))
+				row = &rows[i];
+		if (row->parse(o, optarg))
+			return wrong(err, "'%s' is not a value of --%s", optarg, row->name);
+	}
+	return parse_operands(argc, argv, optind, o, err);
+}
+
+int options_parse(int argc, char **argv, struct options *ret, struct err *err)
+{
+	struct options o = { .max_size_bytes = UINT64_MAX, .top = 10, .want_go = true, .want_malloc = true, .want_rss = true };
+	struct option longs[NROWS + 1] = { 0 };
+	char letters[2 * NROWS + 3] = ":", *l = letters + 1;
+	int own = argc, code;
+
+	for (size_t i = 0; i < NROWS; i++) {
+		longs[i].name = rows[i].name;
+		longs[i].has_arg = rows[i].arg ? required_argument : no_argument;
+		longs[i].val = rows[i].letter ? rows[i].letter : (int)(LONG_ONLY + i);
+		if (!rows[i].letter)
+			continue;
+		*l++ = rows[i].letter;
+		if (rows[i].arg)
+			*l++ = ':';
+	}
+	for (int i = 1; i < argc; i++) {
+		if (strcmp(argv[i], "--") != 0)
+			continue;
+		if (i + 1 == argc)
+			return wrong(err, "a command is missing behind --");
+		o.command = argv + i + 1;
+		own = i;
+		break;
+	}
+	opterr = 0;
+	optind = 1;
+	code = parse_all(own, argv, letters, longs, &o, err);
+	if (!code)
+		code = check(&o, err);
+	if (code) {
+		options_free(&o);
+		return code;
+	}
+	*ret = o;
+	return 0;
+}
+
+void options_free(struct options *opts)
+{
+	free(opts->pids);
+	opts->pids = NULL;
+}

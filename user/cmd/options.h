@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The command line, parsed by one table from which the help is printed, too. */
+#ifndef ALLOCSNOOP_CMD_OPTIONS_H
+#define ALLOCSNOOP_CMD_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/err.h"
+#include "export/export.h"
+
+#define MAX_OUTPUTS 16
+
+struct options {
+	pid_t *pids;
+	size_t npids;
+	char **command; /* NULL-terminated, points into argv; NULL: none */
+	double duration_s; /* 0: none given */
+	double interval_s; /* 0: none given */
+	uint64_t count; /* 0: none given */
+	uint32_t tid;
+	bool follow;
+	uint64_t min_size_bytes, max_size_bytes;
+	uint32_t top;
+	enum sort_key sort;
+	enum group_key group;
+	enum metric metric;
+	bool want_go, want_malloc, want_rss;
+	bool source_given;
+	const struct exporter *format; /* NULL: not given */
+	const char *outputs[MAX_OUTPUTS];
+	size_t noutputs;
+	bool verbose, quiet, no_color;
+	bool help, version;
+};
+
+/* 0, or -EINVAL with FAIL_USAGE and a message. */
+int options_parse(int argc, char **argv, struct options *ret, struct err *err);
+void options_free(struct options *opts);
+void options_print_help(FILE *out);
+
+#endif
