@@ -1,0 +1,544 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Compares what allocsnoop reported with what the target says of itself.
+
+check.py COMMAND FILE...; each command prints the numbers it compared, lines that
+start with "FAILED" for what does not fit, and exits 1 if there were any.
+"""
+import collections
+import json
+import os
+import re
+import subprocess
+import sys
+
+failures = 0
+
+
+def fail(text):
+    global failures
+    failures += 1
+    if failures <= 20:
+        print("FAILED:", text)
+
+
+def equal(what, got, want):
+    if got != want:
+        fail("%s is %s, want %s" % (what, got, want))
+
+
+def within(what, got, low, high):
+    if got is None or not low <= got <= high:
+        fail("%s is %s, want %s to %s" % (what, got, low, high))
+
+
+def load(path):
+    with open(path) as f:
+        return json.load(f)
+
+
+def load_ledger(path):
+    """The last line of JSON: the target may have printed others before."""
+    with open(path) as f:
+        return json.loads([line for line in f if line.startswith("{")][-1])
+
+
+def note(text):
+    print("note:", text)
+
+
+def stacks(report, source):
+    return [s for s in report["stacks"] if s["source"] == source]
+
+
+def funcs(stack):
+    return [f["func"] for f in stack["frames"]]
+
+
+def no_losses(report):
+    equal("losses", {k: v for k, v in report["losses"].items() if v}, {})
+
+
+def reconcile(report):
+    """The stacks are the totals, none left out."""
+    for source in ("go", "malloc"):
+        totals = report["totals"].get(source)
+        if not totals or totals.get("alloc_objects") is None:
+            equal("stacks of %s without totals" % source, len(stacks(report, source)), 0)
+            continue
+        for key in ("alloc_objects", "alloc_bytes", "requested_bytes"):
+            equal("sum of %s over the stacks of %s" % (key, source),
+                  sum(s[key] for s in stacks(report, source)), totals[key])
+
+
+SUM_KEYS = ("alloc_objects", "alloc_bytes", "requested_bytes")
+
+
+def by_site(report, source, names, callers=()):
+    """Sums per innermost frame that is one of the names, and the stacks of each.
+
+    callers: {function: name}: what the door's own caller is called when the site
+    itself is not its caller, and code without frame pointers in between may hide it.
+    """
+    sums = collections.defaultdict(collections.Counter)
+    found = collections.defaultdict(list)
+    for stack in stacks(report, source):
+        site = dict(callers).get(next(iter(funcs(stack)[1:]), None))
+        site = site or next((f for f in funcs(stack) if f in names), None)
+        found[site].append(stack)
+        for key in SUM_KEYS:
+            sums[site][key] += stack[key]
+    return sums, found
+
+
+# --- Go ---------------------------------------------------------------------
+
+GO_DOOR = "runtime.mallocgc"
+# By whom in the runtime a site reaches the door, by the part of its name behind "main.site".
+GO_CALLERS = {
+    "Bytes": {"runtime.makeslice"}, "Pointers": {"runtime.makeslice"}, "Grow": {"runtime.growslice"},
+    "String": {"runtime.slicebytetostring"}, "Map": {"runtime.newobject", "runtime.newarray"},
+}
+
+
+def go_inner(frames):
+    """(func, line) pairs from the first frame that is not the runtime's: the memory profile cuts the others off."""
+    pairs = [(f["func"], f["line"]) for f in frames]
+    first = next((i for i, p in enumerate(pairs) if not p[0].startswith("runtime.")), 0)
+    return tuple(pairs[first:])
+
+
+def go_caller(stack, site):
+    """The caller of the door is in the stack: the frame that the usual stack walk loses."""
+    names = funcs(stack)
+    if not names or not names[0].startswith(GO_DOOR):
+        fail("the door of %s is %s" % (site, names[:1]))
+        return
+    if names[0] != GO_DOOR:
+        # A door for one size class, which compiled code calls itself, or the runtime does.
+        if names[1] != site and not names[1].startswith("runtime."):
+            fail("the caller of %s is %s, want %s" % (names[0], names[1], site))
+        return
+    want = next((v for k, v in GO_CALLERS.items() if site.startswith("main.site" + k)), {"runtime.newobject"})
+    if names[1] not in want:
+        fail("the caller of %s is %s, want %s, in %s" % (names[0], names[1], " or ".join(sorted(want)), site))
+    if not site.endswith(("Map", "Grow")):
+        equal("caller of " + names[1], names[2:3], [site])
+
+
+def go_totals(report, ledger):
+    totals = report["totals"]["go"]
+    for key, truth in (("alloc_objects", "mallocs"), ("alloc_bytes", "total_alloc")):
+        inner, outer = ledger["inner"][truth], ledger["outer"][truth]
+        within(key, totals[key], inner, outer)
+        note("%s %s of %d" % (key, totals[key], inner) + (" to %d" % outer if outer != inner else ""))
+
+
+def go_sites(report, ledger):
+    names = {s["func"] for s in ledger["sites"]}
+    sums, found = by_site(report, "go", names)
+    profile = collections.defaultdict(lambda: [0, 0])
+    for p in ledger["stacks"] or []:
+        site = next((f["func"] for f in p["frames"] if f["func"] in names), None)
+        profile[site][0] += p["objects"]
+        profile[site][1] += p["bytes"]
+    for site in ledger["sites"]:
+        name, got = site["func"], sums[site["func"]]
+        if name == "main.siteZero":
+            equal(name + " objects", got["alloc_objects"], 0)
+            continue
+        if site["objects"]:
+            equal(name + " objects", got["alloc_objects"], site["objects"])
+            equal(name + " requested_bytes", got["requested_bytes"], site["requested_bytes"])
+        if ledger["stacks"] is not None:
+            if not site["tiny"]:
+                equal(name + " objects by the profile", got["alloc_objects"], profile[name][0])
+            equal(name + " bytes by the profile", got["alloc_bytes"], profile[name][1])
+        if not found[name]:
+            fail(name + " has no stack")
+        for stack in found[name]:
+            go_caller(stack, name)
+
+
+def go_stacks(report, ledger):
+    """Every stack of the memory profile, function and line, frame by frame."""
+    names = {s["func"] for s in ledger["sites"]}
+    tiny = {s["func"] for s in ledger["sites"] if s["tiny"]}
+    ours = collections.defaultdict(lambda: [0, 0])
+    theirs = collections.defaultdict(lambda: [0, 0])
+    lengths = set()
+    for p in ledger["stacks"]:
+        if not any(f["func"] in names for f in p["frames"]) or any(f["func"] in tiny for f in p["frames"]):
+            continue
+        key = go_inner(p["frames"])
+        lengths.add(len(key))
+        theirs[key][0] += p["objects"]
+        theirs[key][1] += p["bytes"]
+    deepest = max(lengths)
+    for s in stacks(report, "go"):
+        key = go_inner(s["frames"])
+        if not any(f in names for f, _ in key) or any(f in tiny for f, _ in key) or not s["alloc_bytes"]:
+            continue
+        # The profile ends after 32 calls, the runtime's included; inlined ones come on top.
+        if key not in theirs:
+            key = next((key[:n] for n in range(min(deepest, len(key)), 20, -1) if key[:n] in theirs), key)
+        ours[key][0] += s["alloc_objects"]
+        ours[key][1] += s["alloc_bytes"]
+    for key in set(ours) | set(theirs):
+        if ours[key] != theirs[key]:
+            fail("stack %s: objects, bytes are %s, by the profile %s" % (
+                " < ".join("%s:%d" % f for f in key[:6]), ours[key], theirs[key]))
+    note("%d stacks equal to the memory profile's" % len(theirs))
+
+
+def cmd_go(report_path, ledger_path):
+    report, ledger = load(report_path), load_ledger(ledger_path)
+    equal("schema", report["schema"], 1)
+    equal("mode", report["mode"], "exact")
+    equal("runtime", report["target"][0]["runtime"], ledger["go"])
+    no_losses(report)
+    reconcile(report)
+    go_totals(report, ledger)
+    go_sites(report, ledger)
+    if ledger["stacks"] is not None:
+        go_stacks(report, ledger)
+    if ledger["c"]:
+        c = ledger["c"]
+        sums, found = by_site(report, "malloc", {c["func"]})
+        equal("C objects", sums[c["func"]]["alloc_objects"], c["objects"])
+        equal("C requested_bytes", sums[c["func"]]["requested_bytes"], c["requested_bytes"])
+        for s in found[c["func"]]:
+            equal("caller of malloc", funcs(s)[1], c["func"])
+
+
+def cmd_go_types(report_path, *want):
+    """The stacks of FUNC carry the type: FUNC=TYPE ..."""
+    report = load(report_path)
+    for pair in want:
+        func, _, name = pair.partition("=")
+        got = {s["type"] for s in stacks(report, "go") if func in funcs(s)}
+        if any(got):
+            equal("types of " + func, got, {name})
+
+
+# --- C ----------------------------------------------------------------------
+
+DOORS = {prefix + name for prefix in ("", "__libc_", "__", "__GI___", "__GI_", "__GI___libc_") for name in (
+    "malloc calloc realloc reallocarray posix_memalign aligned_alloc memalign valloc pvalloc").split()}
+# Libraries' functions that allocate for a site: by how their symbols may be called.
+THROUGH = {
+    "strdup": ("strdup", "__strdup", "__GI___strdup", "__GI_strdup"),
+    "operator new(unsigned long)": ("operator new(unsigned long)",),
+}
+
+
+def c_caller(stack, site):
+    """The caller of the door is who it must be, whatever the code in between is built like."""
+    names = [f["func"] for f in stack["frames"] if not f["inlined"]]
+    if not names or names[0] not in DOORS:
+        fail("the door of %s is %s" % (site["func"], names[:1]))
+    elif site["door"] not in THROUGH:
+        equal("caller of " + names[0], names[1:2], [site["func"]])
+    elif names[1:2] and names[1] not in THROUGH[site["door"]]:
+        fail("the caller of %s is %s, want %s" % (names[0], names[1], site["door"]))
+
+
+def cmd_c(report_path, ledger_path, *flags):
+    """flags: "total": nothing but the sites allocates; "roots": each stack reaches a thread's start
+    (the site's own code has frame pointers)."""
+    report, ledger = load(report_path), load_ledger(ledger_path)
+    no_losses(report)
+    reconcile(report)
+    names = {s["func"] for s in ledger["sites"]}
+    callers = {alias: s["func"] for s in ledger["sites"] for alias in THROUGH.get(s["door"], ())}
+    sums, found = by_site(report, "malloc", names, callers)
+    for site in ledger["sites"]:
+        got = sums[site["func"]]
+        equal(site["func"] + " objects", got["alloc_objects"], site["objects"])
+        equal(site["func"] + " requested_bytes", got["requested_bytes"], site["requested_bytes"])
+        for s in found[site["func"]]:
+            c_caller(s, site)
+            if "roots" in flags and site["door"] not in THROUGH and not {"main", "work", "_start"} & set(funcs(s)):
+                fail("%s: the stack ends early: %s" % (site["func"], funcs(s)))
+    objects = sum(s["objects"] for s in ledger["sites"])
+    requested = sum(s["requested_bytes"] for s in ledger["sites"])
+    totals = report["totals"]["malloc"]
+    if "total" in flags:
+        equal("total objects", totals["alloc_objects"], objects)
+        equal("total requested_bytes", totals["requested_bytes"], requested)
+        if totals.get("free_objects") is not None:
+            equal("freed objects", totals["free_objects"], sum(s["free_objects"] for s in ledger["sites"]))
+    note("%d objects, %d bytes, %d stacks" % (objects, requested, sum(len(found[n]) for n in names)))
+
+
+# --- RSS --------------------------------------------------------------------
+
+def cmd_rss(report_path, ledger_path):
+    report, ledger = load(report_path), load_ledger(ledger_path)
+    slack = 16 * ledger["page"]
+    rss = report["rss"]
+    truth = ledger["rss_end"] - ledger["rss_start"]
+    grown = rss["end_bytes"] - rss["start_bytes"]
+    within("growth of RSS", grown, truth - slack, truth + slack)
+    equal("start + grown - released + unexplained",
+          rss["start_bytes"] + rss["grown_bytes"] - rss["released_bytes"] + rss["unexplained_bytes"], rss["end_bytes"])
+    within("unexplained_bytes", rss["unexplained_bytes"], -slack, slack)
+    got = collections.Counter()
+    for s in stacks(report, "rss"):
+        name = next((f for f in funcs(s) if f in ledger["funcs"]), None)
+        got[name] += s["rss_bytes"]
+    for name, want in ledger["funcs"].items():
+        within("rss_bytes of " + name, got[name], want - slack, want + slack)
+    note("RSS grew by %d, /proc says %d; %s" % (grown, truth, ", ".join(
+        "%s %+d of %+d pages" % (n, got[n] // ledger["page"], w // ledger["page"]) for n, w in ledger["funcs"].items())))
+
+
+# --- formats ----------------------------------------------------------------
+
+def cmd_folded(folded_path, report_path, key="alloc_bytes"):
+    """A strict reader of folded stacks, and their sum against the JSON totals of the same capture."""
+    total = 0
+    lines = open(folded_path, encoding="utf-8", newline="\n").read().split("\n")
+    equal("text behind the last newline", lines.pop(), "")
+    line_re = re.compile(r"^[^;\x00-\x1f\x7f]+(;[^;\x00-\x1f\x7f]+)* (-?[0-9]+)$")
+    for i, line in enumerate(lines, 1):
+        m = line_re.match(line)
+        if not m:
+            fail("%s:%d is not a folded stack: %r" % (folded_path, i, line[:200]))
+            continue
+        total += int(m.group(2))
+    stacks_only = [line.rsplit(" ", 1)[0] for line in lines]
+    equal("number of different stacks", len(set(stacks_only)), len(stacks_only))
+    if lines != sorted(lines) and stacks_only != sorted(stacks_only) and \
+            stacks_only != sorted(stacks_only, key=lambda s: s.encode()):
+        fail("the stacks are not sorted")
+    report = load(report_path)
+    want = sum(s[key] for s in report["stacks"] if s[key] is not None)
+    equal("sum of the folded values", total, want)
+    comm = report["target"][0]["comm"]
+    if not all(s.split(";")[0].startswith(comm) for s in stacks_only):
+        fail("a stack does not start with the process, %s" % comm)
+    note("%d folded stacks, %d %s" % (len(lines), total, key))
+
+
+def cmd_pprof(pb_path, report_path):
+    report = load(report_path)
+    env = dict(os.environ, PPROF_TMPDIR=".", HOME=os.environ.get("HOME", "."))
+    for index, key, unit in (("alloc_space", "alloc_bytes", "B"), ("alloc_objects", "alloc_objects", "")):
+        cmd = ["go", "tool", "pprof", "-top", "-nodecount=10000", "-nodefraction=0", "-sample_index=" + index]
+        cmd += ["-unit=B"] if unit else []
+        out = subprocess.run(cmd + [pb_path], env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                             stderr=subprocess.STDOUT, universal_newlines=True)
+        if out.returncode:
+            fail("go tool pprof: " + out.stdout)
+            return
+        m = re.search(r"of ([0-9]+)%s total" % unit, out.stdout)
+        equal(index + " total by go tool pprof", int(m.group(1)) if m else out.stdout[:300],
+              sum(s[key] for s in report["stacks"] if s["source"] in ("go", "malloc")))
+    raw = subprocess.run(["go", "tool", "pprof", "-raw", pb_path], env=env, stdin=subprocess.DEVNULL,
+                         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, universal_newlines=True).stdout
+    for want in ("alloc_objects/count", "alloc_space/bytes", "Mappings"):
+        if want not in raw:
+            fail("go tool pprof -raw has no " + want)
+
+
+def cmd_intervals(path, ledger_path, count):
+    """One document per line, each its own interval; together the whole."""
+    docs = [json.loads(line) for line in open(path)]
+    ledger = load_ledger(ledger_path)
+    within("number of documents", len(docs), int(count), int(count) + 1)
+    for d in docs:
+        equal("schema", d["schema"], 1)
+        reconcile(d)
+        equal("fields", sorted(d), sorted(docs[0]))
+    for key, want in (("alloc_objects", sum(s["objects"] for s in ledger["sites"])),
+                      ("requested_bytes", sum(s["requested_bytes"] for s in ledger["sites"]))):
+        equal("sum of %s over the intervals" % key, sum(d["totals"]["malloc"][key] for d in docs), want)
+
+
+SCHEMA = {
+    "schema": int, "tool": str, "kernel": str, "start": str, "duration_s": float, "target": list, "mode": str,
+    "totals": dict, "losses": dict, "overhead": dict, "rss": dict, "stacks": list,
+}
+STACK = {
+    "pid": int, "source": str, "type": (str, type(None)), "alloc_objects": int, "alloc_bytes": int,
+    "requested_bytes": int, "rss_bytes": (int, type(None)), "frames": list,
+}
+FRAME = {"func": str, "file": (str, type(None)), "line": (int, type(None)), "module": (str, type(None)), "inlined": bool}
+
+
+def conform(what, obj, shape):
+    for key, kind in shape.items():
+        if key not in obj:
+            fail("%s has no field %s" % (what, key))
+        elif kind is float and isinstance(obj[key], int):
+            pass
+        elif obj[key] is None and kind in (int, float) and what == "a stack":
+            pass
+        elif not isinstance(obj[key], kind):
+            fail("%s: %s is %r" % (what, key, obj[key]))
+
+
+def cmd_schema(report_path):
+    report = load(report_path)
+    conform("the report", report, SCHEMA)
+    equal("schema", report["schema"], 1)
+    if not re.match(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$", report["start"]):
+        fail("start is not a date of RFC 3339: " + report["start"])
+    conform("the overhead", report["overhead"], {"hits": int, "trap_ns": int, "bpf_ns": int, "target_cpu_s": float,
+                                                 "pct": (float, type(None))})
+    for t in report["target"]:
+        conform("the target", t, {"pid": int, "comm": str, "exe": str, "runtime": str, "exit_code": (int, type(None))})
+    for s in report["stacks"]:
+        conform("a stack", s, STACK)
+        for f in s["frames"]:
+            conform("a frame", f, FRAME)
+            if re.search(r"[\x00-\x1f\x7f]", f["func"]) and "\\u" not in f["func"]:
+                pass  # JSON may carry them, escaped
+    events = report["losses"]["events"]
+    equal("sum of the named losses", sum(v for k, v in report["losses"].items() if k != "events"), events)
+
+
+# --- services ---------------------------------------------------------------
+
+def cmd_names(report_path, source, share):
+    """At least SHARE percent of bytes on stacks whose frames all have names, and each frame of the main module."""
+    report = load(report_path)
+    module = os.path.basename(report["target"][0]["exe"])
+    total = named = objects = 0
+    bad = collections.Counter()
+    for s in stacks(report, source):
+        unknown = [f for f in s["frames"] if f["func"].startswith("[")]
+        total += s["alloc_bytes"]
+        objects += s["alloc_objects"]
+        named += 0 if unknown or not s["frames"] else s["alloc_bytes"]
+        for f in unknown:
+            bad[f["func"]] += s["alloc_bytes"]
+        if source == "go" and any(f["module"] and os.path.basename(f["module"]) == module for f in unknown):
+            fail("a Go frame without a name: %s in %s" % (unknown[0]["func"], funcs(s)[:6]))
+    pct = 100.0 * named / total if total else 0.0
+    within("share of bytes with names, percent", pct, float(share), 100.0)
+    if bad:
+        print("without a name:", bad.most_common(5))
+    note("%.3f %% of bytes have names" % pct)
+
+
+def metrics(path):
+    out = {}
+    for line in open(path):
+        m = re.match(r"^(go_memstats_(?:mallocs|alloc_bytes)_total) ([0-9.e+]+)$", line)
+        if m:
+            out[m.group(1)] = float(m.group(2))
+    return out
+
+
+def cmd_prometheus(report_path, percent, *scrapes):
+    """Scrapes in order: some without load, then one after the load.
+
+    The tool saw the scrapes whole; the counters were read somewhere in the middle
+    of the first and of the last. So it saw one scrape more than their difference,
+    and what one scrape costs the first few, in a row and without load, tell.
+    """
+    report = load(report_path)
+    no_losses(report)
+    reconcile(report)
+    values = [metrics(s) for s in scrapes]
+    for key, metric in (("alloc_objects", "go_memstats_mallocs_total"), ("alloc_bytes", "go_memstats_alloc_bytes_total")):
+        series = [v[metric] for v in values]
+        idle = sorted(b - a for a, b in zip(series[:-2], series[1:-1]))
+        scrape = idle[len(idle) // 2]
+        truth = series[-1] - series[0] + scrape
+        got = report["totals"]["go"][key]
+        off = 100.0 * (got - truth) / truth
+        within("deviation of %s in percent (%d, the service says %d)" % (key, got, truth), off, -float(percent),
+               float(percent))
+        note("%s %d, service %d (%+.4f %%)" % (key, got, truth, off))
+
+
+# --- commands ---------------------------------------------------------------
+
+def cmd_valgrind(report_path, log_path, pid=None):
+    """Total heap usage as valgrind counts it, from the first instruction to the last."""
+    report = load(report_path)
+    m = re.search(r"total heap usage: ([0-9,]+) allocs, ([0-9,]+) frees, ([0-9,]+) bytes allocated", open(log_path).read())
+    allocs, frees, size = (int(x.replace(",", "")) for x in m.groups())
+    totals = report["totals"]["malloc"]
+    no_losses(report)
+    reconcile(report)
+    equal("objects", totals["alloc_objects"], allocs)
+    equal("requested_bytes", totals["requested_bytes"], size)
+    if totals.get("free_objects") is not None:
+        equal("freed objects", totals["free_objects"], frees)
+    note("%d allocations, %d bytes, as valgrind" % (allocs, size))
+
+
+def cmd_site(report_path, source, func, objects, requested, pid=None):
+    """Objects and requested bytes of the stacks that pass FUNC, in process PID if given."""
+    report = load(report_path)
+    chosen = [s for s in stacks(report, source) if func in funcs(s) and (pid is None or s["pid"] == int(pid))]
+    equal("objects of " + func, sum(s["alloc_objects"] for s in chosen), int(objects))
+    if requested != "-":
+        equal("requested_bytes of " + func, sum(s["requested_bytes"] for s in chosen), int(requested))
+
+
+def cmd_frame_module(report_path, func, module):
+    """Every frame called FUNC is of the file MODULE, and there is one."""
+    mods = {os.path.basename(f["module"] or "") for s in load(report_path)["stacks"] for f in s["frames"] if f["func"] == func}
+    equal("modules of " + func, mods, {module})
+
+
+def cmd_exit_code(report_path, pid, want):
+    codes = {t["pid"]: t["exit_code"] for t in load(report_path)["target"]}
+    if pid == "first":
+        pid = next(iter(codes))
+    equal("exit_code of %s" % pid, codes.get(int(pid), "absent"), None if want == "null" else int(want))
+
+
+def cmd_target_pids(report_path, *pids):
+    equal("processes", sorted(t["pid"] for t in load(report_path)["target"]), sorted(int(p) for p in pids))
+
+
+# --- the target's code ------------------------------------------------------
+
+def cmd_text(pid, want):
+    """Is the code in the process's memory, page by page, that of its files? want: same, differs."""
+    differing = []
+    with open("/proc/%s/maps" % pid) as f:
+        maps = [line.split(None, 5) for line in f]
+    checked = 0
+    with open("/proc/%s/mem" % pid, "rb", 0) as mem:
+        for m in maps:
+            if "x" not in m[1] or m[4] == "0":
+                continue
+            start, end = (int(x, 16) for x in m[0].split("-"))
+            with open("/proc/%s/map_files/%x-%x" % (pid, start, end), "rb") as f:
+                f.seek(int(m[2], 16))
+                on_disk = f.read(end - start)
+            mem.seek(start)
+            in_memory = mem.read(end - start)[:len(on_disk)]
+            checked += len(in_memory)
+            if in_memory != on_disk:
+                differing += ["%s+0x%x: %02x, file has %02x" % (m[5].strip(), int(m[2], 16) + i, a, b)
+                              for i, (a, b) in enumerate(zip(in_memory, on_disk)) if a != b]
+    print("%d bytes of code, %d differ" % (checked, len(differing)))
+    if want == "same":
+        for d in differing:
+            fail(d)
+    elif not differing:
+        fail("no byte differs: there is no breakpoint")
+    elif len(differing) > 200 or any(": cc," not in d for d in differing):
+        fail("not breakpoints: %s" % differing[:5])
+
+
+def main():
+    command = globals().get("cmd_" + sys.argv[1].replace("-", "_")) if len(sys.argv) > 1 else None
+    if not command:
+        sys.exit("usage: check.py COMMAND FILE...: " + " ".join(sorted(n[4:] for n in globals() if n.startswith("cmd_"))))
+    command(*sys.argv[2:])
+    if failures > 20:
+        print("... and %d more" % (failures - 20))
+    sys.exit(1 if failures else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=bash
+#
+# More than one process, and processes that change: several PIDs, children, exec.
+
+test_two_pids() {
+	target a "$TARGETS/alloc" 500 2
+	target b "$TARGETS/go-plain" -n 300
+	target_ready a
+	target_ready b
+	snoop -p "${target_pid[a]},${target_pid[b]}" --format json -o both.json
+	target_work a
+	target_work b
+	snoop_stop
+	target_end a
+	target_end b
+	check target-pids both.json "${target_pid[a]}" "${target_pid[b]}"
+	check site both.json malloc site_calloc 500 51750 "${target_pid[a]}"
+	check site both.json go main.siteNode 300 7200 "${target_pid[b]}"
+}
+
+# The same program twice: counts are kept apart.
+test_two_of_one_program() {
+	target a "$TARGETS/alloc" 100 0
+	target b "$TARGETS/alloc" 300 0
+	target_ready a
+	target_ready b
+	snoop -p "${target_pid[a]},${target_pid[b]}" --source malloc --format json -o both.json
+	target_work a
+	target_work b
+	snoop_stop
+	check site both.json malloc site_valloc 100 70000 "${target_pid[a]}"
+	check site both.json malloc site_valloc 300 210000 "${target_pid[b]}"
+}
+
+# A process of the same program that nobody asked for is left alone.
+test_bystander() {
+	target a "$TARGETS/alloc" 100 0
+	target b "$TARGETS/loop"
+	target_ready a
+	target_ready b
+	snoop -p "${target_pid[a]}" --source malloc --format json -o a.json
+	check text "${target_pid[b]}" same
+	target_work a
+	snoop_stop
+	check target-pids a.json "${target_pid[a]}"
+}
+
+test_follow_children() {
+	target c "$TARGETS/fork" 4 500
+	target_ready c
+	snoop -f -p "${target_pid[c]}" --source malloc --format json -o c.json
+	target_work c
+	snoop_stop
+	target_end c
+	check site c.json malloc site_child 2000 96000
+	check site c.json malloc site_parent 500 16000
+	check site c.json malloc site_child 0 0 "${target_pid[c]}"
+}
+
+# Without -f a child counts for nobody, and it runs without our breakpoints.
+test_no_follow() {
+	target c "$TARGETS/fork" 4 500
+	target_ready c
+	snoop -p "${target_pid[c]}" --source malloc --format json -o c.json
+	target_work c
+	snoop_stop
+	target_end c
+	check site c.json malloc site_child 0 0
+	check site c.json malloc site_parent 500 16000
+	check target-pids c.json "${target_pid[c]}"
+}
+
+# The process becomes another program while it is watched: both halves have their names.
+test_exec() {
+	target c "$TARGETS/exec" 300 "$TARGETS/short" 700 5
+	target_ready c
+	snoop -p "${target_pid[c]}" --source malloc --format json -o c.json
+	target_say c go
+	snoop_wait 0 # it is gone by itself
+	check site c.json malloc site_before 300 12000
+	check site c.json malloc site_short 700 44800
+	check site c.json malloc before_main 7 77
+	check exit-code c.json "${target_pid[c]}" 5
+}
+
+# From C to Go.
+test_exec_go() {
+	target c "$TARGETS/exec" 10 "$TARGETS/go-plain" -n 200
+	target_ready c
+	snoop -p "${target_pid[c]}" --format json -o c.json
+	target_say c go
+	target_ready c
+	target_work c
+	target_say c quit
+	snoop_wait 0
+	check site c.json malloc site_before 10 400
+	check site c.json go main.siteNode 200 4800
+}
+
+test_exit_ends_capture() {
+	target c "$TARGETS/alloc" 100 0
+	target_ready c
+	snoop -p "${target_pid[c]}" --source malloc --format json -o c.json
+	target_work c
+	target_end c
+	snoop_wait 0
+	check site c.json malloc site_malloc_zero 100 0
+	has snoop.err 'exited|ended|gone'
+}

@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=bash
+#
+# RSS: what grew it and what gave it back, by stack, against a known number of
+# pages and against smaps_rollup.
+
+grow() {
+	target c "$TARGETS/touch" "$1"
+	target_ready c
+	snoop -p "${target_pid[c]}" --source rss --format json -o c.json -o c.folded -m rss_bytes
+	target_work c
+	snoop_stop
+	target_end c
+	check rss c.json c.ledger
+	has c.folded 'touch_many.* [0-9]+$'
+}
+
+test_pages() {
+	grow 1000
+}
+
+test_many_pages() {
+	grow 20000
+}
+
+# With probes on the allocators as well, the RSS ledger is the same.
+test_with_all_sources() {
+	target c "$TARGETS/touch" 1000
+	target_ready c
+	snoop -p "${target_pid[c]}" --format json -o c.json
+	target_work c
+	snoop_stop
+	target_end c
+	check rss c.json c.ledger
+}

@@ -1,0 +1,65 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# build.sh FOLDER: every target program of the tests, in each way it is wanted.
+# A target that this system cannot build (32-bit, static, cgo) is left out; the
+# tests that need it skip.
+set -euo pipefail
+mkdir -p "$1"
+out=$(cd "$1" && pwd)
+cd "$(dirname "$0")"
+
+warn="-Wall -Wextra -Werror"
+common="-std=gnu11 -D_GNU_SOURCE -g $warn"
+
+# newer TARGET SOURCE...: must it be made?
+newer() {
+	local target=$1 src
+	shift
+	[ -e "$target" ] || return 0
+	for src in "$@" build.sh; do
+		[ "$src" -nt "$target" ] && return 0
+	done
+	return 1
+}
+
+# cc NAME SOURCE FLAGS...
+cc() {
+	local name=$1 src=$2
+	shift 2
+	newer "$out/$name" "c/$src" c/*.h || return 0
+	# shellcheck disable=SC2086 # flags
+	gcc $common "$@" -o "$out/$name" "c/$src" -lpthread
+}
+
+fp="-O1 -fno-omit-frame-pointer"
+nofp="-O2 -fomit-frame-pointer"
+for name in alloc touch loop fork exec short dlopen; do
+	# shellcheck disable=SC2086
+	cc $name $name.c $fp
+done
+# shellcheck disable=SC2086
+{
+	cc alloc-nofp alloc.c $nofp
+	cc libplugin.so plugin.c $fp -shared -fPIC
+	cc alloc-static alloc.c $fp -static || rm -f "$out/alloc-static"
+}
+cp "$out/alloc-static" "$out/alloc-static-stripped" 2>/dev/null && strip "$out/alloc-static-stripped"
+newer "$out/new" c/new.cc c/ledger.h && g++ -O1 -fno-omit-frame-pointer -g $warn -o "$out/new" c/new.cc
+gcc -nostdlib -static -o "$out/bare" c/bare.S
+gcc -m32 -nostdlib -static -o "$out/bare32" c/bare.S 2>/dev/null || rm -f "$out/bare32"
+
+# gobuild NAME CGO FLAGS...
+gobuild() {
+	local name=$1 cgo=$2
+	shift 2
+	newer "$out/$name" go/alloc/* || return 0
+	(cd go/alloc && CGO_ENABLED=$cgo GOFLAGS= GOWORK=off GO111MODULE=on GOTOOLCHAIN=local \
+		GOCACHE="${GOCACHE:-$out/gocache}" go build -buildvcs=false "$@" -o "$out/$name" .)
+}
+
+gobuild go-plain 0
+gobuild go-stripped 0 -ldflags '-s -w'
+gobuild go-pie 0 -buildmode=pie
+gobuild go-pie-stripped 0 -buildmode=pie -ldflags '-s -w'
+gobuild go-cgo 1

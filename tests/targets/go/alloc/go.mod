@@ -1,0 +1,3 @@
+module allocsnoop.test/alloc
+
+go 1.19

@@ -1,0 +1,3 @@
+module allocsnoop.demo/orders
+
+go 1.18
