@@ -55,8 +55,9 @@ def funcs(stack):
     return [f["func"] for f in stack["frames"]]
 
 
-def no_losses(report):
-    equal("losses", {k: v for k, v in report["losses"].items() if v}, {})
+def no_losses(report, but=()):
+    lost = {k: v for k, v in report["losses"].items() if v and k not in but and k != "events"}
+    equal("losses", lost, {})
 
 
 def reconcile(report):
@@ -74,7 +75,7 @@ def reconcile(report):
 SUM_KEYS = ("alloc_objects", "alloc_bytes", "requested_bytes")
 
 
-def by_site(report, source, names, callers=()):
+def by_site(report, source, names, callers=(), skip=lambda frames: False):
     """Sums per innermost frame that is one of the names, and the stacks of each.
 
     callers: {function: name}: what the door's own caller is called when the site
@@ -83,6 +84,8 @@ def by_site(report, source, names, callers=()):
     sums = collections.defaultdict(collections.Counter)
     found = collections.defaultdict(list)
     for stack in stacks(report, source):
+        if skip(stack["frames"]):
+            continue
         site = dict(callers).get(next(iter(funcs(stack)[1:]), None))
         site = site or next((f for f in funcs(stack) if f in names), None)
         found[site].append(stack)
@@ -97,13 +100,21 @@ GO_DOOR = "runtime.mallocgc"
 # By whom in the runtime a site reaches the door, by the part of its name behind "main.site".
 GO_CALLERS = {
     "Bytes": {"runtime.makeslice"}, "Pointers": {"runtime.makeslice"}, "Grow": {"runtime.growslice"},
-    "String": {"runtime.slicebytetostring"}, "Map": {"runtime.newobject", "runtime.newarray"},
+    "String": {"runtime.slicebytetostring"}, "Map": {"runtime.newobject", "runtime.newarray", "runtime.growslice"},
 }
 
 
+def go_nested(frames):
+    """Allocated by the allocator itself, in the middle of a site's allocation: a GC assist that has to wait."""
+    return any(f["func"].startswith(GO_DOOR) for f in frames[1:])
+
+
 def go_inner(frames):
-    """(func, line) pairs from the first frame that is not the runtime's: the memory profile cuts the others off."""
-    pairs = [(f["func"], f["line"]) for f in frames]
+    """(func, line) pairs from the first frame that is not the runtime's: the memory profile cuts the others off.
+
+    And without the function that the compiler makes for a go statement, which the profile hides.
+    """
+    pairs = [(f["func"], f["line"]) for f in frames if not re.match(r"main\.workloadRun\.func\d+$", f["func"])]
     first = next((i for i, p in enumerate(pairs) if not p[0].startswith("runtime.")), 0)
     return tuple(pairs[first:])
 
@@ -126,19 +137,33 @@ def go_caller(stack, site):
         equal("caller of " + names[1], names[2:3], [site])
 
 
+def tiny_slack(ledger):
+    """Bytes by which tiny objects may be charged otherwise than the runtime did.
+
+    Whether a tiny object opens a block of 16 bytes is seen at the allocator's first
+    instructions. If the goroutine must then assist the GC first, it may wait, and go
+    on when the GC has taken the P's block away, or on another P with another block.
+    That is at most a block for each P in each cycle; without a GC it cannot happen.
+    """
+    return 16 * 2 * ledger["outer"]["num_gc"]
+
+
 def go_totals(report, ledger):
     totals = report["totals"]["go"]
     for key, truth in (("alloc_objects", "mallocs"), ("alloc_bytes", "total_alloc")):
         inner, outer = ledger["inner"][truth], ledger["outer"][truth]
-        within(key, totals[key], inner, outer)
+        slack = tiny_slack(ledger) if key == "alloc_bytes" else 0
+        within(key, totals[key], inner - slack, outer + slack)
         note("%s %s of %d" % (key, totals[key], inner) + (" to %d" % outer if outer != inner else ""))
 
 
 def go_sites(report, ledger):
     names = {s["func"] for s in ledger["sites"]}
-    sums, found = by_site(report, "go", names)
+    sums, found = by_site(report, "go", names, skip=go_nested)
     profile = collections.defaultdict(lambda: [0, 0])
     for p in ledger["stacks"] or []:
+        if go_nested(p["frames"]):
+            continue
         site = next((f["func"] for f in p["frames"] if f["func"] in names), None)
         profile[site][0] += p["objects"]
         profile[site][1] += p["bytes"]
@@ -153,7 +178,8 @@ def go_sites(report, ledger):
         if ledger["stacks"] is not None:
             if not site["tiny"]:
                 equal(name + " objects by the profile", got["alloc_objects"], profile[name][0])
-            equal(name + " bytes by the profile", got["alloc_bytes"], profile[name][1])
+            slack = tiny_slack(ledger) if site["tiny"] else 0
+            within(name + " bytes by the profile", got["alloc_bytes"], profile[name][1] - slack, profile[name][1] + slack)
         if not found[name]:
             fail(name + " has no stack")
         for stack in found[name]:
@@ -245,9 +271,11 @@ def c_caller(stack, site):
 
 def cmd_c(report_path, ledger_path, *flags):
     """flags: "total": nothing but the sites allocates; "roots": each stack reaches a thread's start
-    (the site's own code has frame pointers)."""
+    (the site's own code has frame pointers). Without "roots" a stack may end where
+    a frame pointer should be and is not.
+    """
     report, ledger = load(report_path), load_ledger(ledger_path)
-    no_losses(report)
+    no_losses(report, () if "roots" in flags else ("stack_unreadable", "stack_broken"))
     reconcile(report)
     names = {s["func"] for s in ledger["sites"]}
     callers = {alias: s["func"] for s in ledger["sites"] for alias in THROUGH.get(s["door"], ())}
@@ -479,6 +507,17 @@ def cmd_site(report_path, source, func, objects, requested, pid=None):
     equal("objects of " + func, sum(s["alloc_objects"] for s in chosen), int(objects))
     if requested != "-":
         equal("requested_bytes of " + func, sum(s["requested_bytes"] for s in chosen), int(requested))
+
+
+def cmd_site_or_loss(report_path, source, func, objects, *losses):
+    """All of them, or fewer and the loss has one of the names."""
+    report = load(report_path)
+    got = sum(s["alloc_objects"] for s in stacks(report, source) if func in funcs(s))
+    lost = {name: report["losses"].get(name, 0) for name in losses}
+    within("objects of " + func, got, 0, int(objects))
+    if got < int(objects) and not any(lost.values()):
+        fail("%d objects of %s out of %s, and no loss is named: %s" % (got, func, objects, report["losses"]))
+    note("%d of %s objects of %s, losses %s" % (got, objects, func, lost))
 
 
 def cmd_frame_module(report_path, func, module):

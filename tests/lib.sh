@@ -126,6 +126,7 @@ snoop() {
 
 snoop_launch() {
 	[ -x "$SNOOP" ] || fail "no $SNOOP"
+	: >snoop.err
 	"$SNOOP" "$@" >snoop.out 2>snoop.err </dev/null &
 	snoop_pid=$!
 	pids+=($!)

@@ -135,13 +135,15 @@ unpack()
 # A folder is filled under another name and renamed, so that what exists is whole.
 begin()
 {
-	rm -rf "$1.part"
+	part=$1.part
+	rm -rf "$part"
 	mkdir -p "$1.part"
 }
 
 finish()
 {
 	mv "$1.part" "$1"
+	part=
 	echo "$1"
 }
 
@@ -169,6 +171,7 @@ fetch_go()
 		# GOROOT's parts that depend on no machine, a package of their own.
 		unpack "$gosuite" "$(dpkg --print-architecture)" "golang-$1-src" "$root.part"
 		mv "$root.part" "$root"
+		part=
 	fi
 	ln -sfn "root-$1/usr/lib/go-$1" "$dst"
 	GOROOT=$dst GOTOOLCHAIN=local "$dst/bin/go" version >/dev/null || die "$dst/bin/go does not run"
@@ -178,7 +181,6 @@ fetch_go()
 # The versioned package that holds the image: metapackages depend on it, some through another one.
 kernel_package()
 {
-	apt_update "$1" "$2"
 	pkg=$3
 	case $pkg in *'*'*)
 		pkg=$(apt "$1" "$2" cache pkgnames | grep -x -- "$(echo "$pkg" | sed 's/\./\\./g; s/\\\.\*/.*/')" |
@@ -245,13 +247,13 @@ fetch_kernel()
 	karch=amd64
 	case $1 in arm64-*) karch=arm64 ;; esac
 	begin "$dst"
+	apt_update "$2" "$karch"
 	pkg=$(kernel_package "$2" "$karch" "$3")
 	want=${1#arm64-}
 	case $pkg in
 	*-"${want%b}".*) ;;
 	*) die "kernel $1: $2 has moved on to $pkg; correct the list in this script" ;;
 	esac
-	apt_update "$2" "$karch"
 	unpack "$2" "$karch" "$pkg" "$dst.part/root"
 	# /boot/vmlinuz-VERSION, from 7.x on /usr/lib/modules/VERSION/vmlinuz.
 	image=$(find "$dst.part/root" -type f -name 'vmlinuz*' | head -n 1)
@@ -280,6 +282,9 @@ if [ "$what" = list ]; then
 fi
 [ $# -ge 1 ] || usage
 need apt-get apt
+part=
+trap 'rm -rf ${part:+"$part"}' EXIT
+trap 'exit 1' HUP INT TERM
 need dpkg dpkg
 mkdir -p "$LAB" || die "cannot make the folder $LAB (ALLOCSNOOP_LAB names another)"
 # One at a time: apt's folders are shared.

@@ -46,16 +46,44 @@ test_bystander() {
 	check target-pids a.json "${target_pid[a]}"
 }
 
+attached_to() {
+	grep -Eq "^allocsnoop: attached to $1\b" snoop.err
+}
+
 test_follow_children() {
+	local child
+	target c "$TARGETS/fork" -w 4 500
+	target_ready c
+	snoop -f -p "${target_pid[c]}" --source malloc --format json -o c.json
+	target_say c go
+	target_hear c
+	is "${heard%% *}" forked "answer"
+	for child in ${heard#forked }; do
+		until_ok attached_to "$child"
+	done
+	# shellcheck disable=SC2086 # words
+	set -- ${heard#forked }
+	target_work c
+	snoop_stop
+	target_end c
+	check site c.json malloc site_child 2000 96000
+	for child; do
+		check site c.json malloc site_child 500 24000 "$child"
+	done
+	check site c.json malloc site_parent 500 16000
+	check target-pids c.json "${target_pid[c]}" "$@"
+}
+
+# Children that are done sooner than they can be attached to: missed, and said so.
+test_follow_fast_children() {
 	target c "$TARGETS/fork" 4 500
 	target_ready c
 	snoop -f -p "${target_pid[c]}" --source malloc --format json -o c.json
 	target_work c
 	snoop_stop
 	target_end c
-	check site c.json malloc site_child 2000 96000
+	check site-or-loss c.json malloc site_child 2000 late_attach process_event_lost
 	check site c.json malloc site_parent 500 16000
-	check site c.json malloc site_child 0 0 "${target_pid[c]}"
 }
 
 # Without -f a child counts for nobody, and it runs without our breakpoints.
@@ -92,7 +120,7 @@ test_exec_go() {
 	target_say c go
 	target_ready c
 	target_work c
-	target_say c quit
+	target_end c
 	snoop_wait 0
 	check site c.json malloc site_before 10 400
 	check site c.json go main.siteNode 200 4800
@@ -106,5 +134,5 @@ test_exit_ends_capture() {
 	target_end c
 	snoop_wait 0
 	check site c.json malloc site_malloc_zero 100 0
-	has snoop.err 'exited|ended|gone'
+	check exit-code c.json "${target_pid[c]}" 0
 }

@@ -48,7 +48,7 @@ const struct go_layout *go_layout_for(int minor, const char *experiments, bool *
 
 uint64_t go_layout__rounded(const struct go_layout *layout, uint64_t size_bytes, bool has_pointers)
 {
-	uint64_t header = 0;
+	uint64_t largest_small = layout->max_small_size - layout->malloc_header_size, header = 0;
 	size_t low = 1, high = layout->nclasses - 1;
 
 	if (!size_bytes)
@@ -56,7 +56,7 @@ uint64_t go_layout__rounded(const struct go_layout *layout, uint64_t size_bytes,
 	/* Up to min_size_for_malloc_header the pointer bits stand at the span's end; large objects have their type there. */
 	if (has_pointers && layout->malloc_headers && size_bytes > layout->min_size_for_malloc_header)
 		header = layout->malloc_header_size;
-	if (size_bytes > layout->max_small_size - layout->malloc_header_size)
+	if (size_bytes > largest_small)
 		return (size_bytes + GO_PAGE_BYTES - 1) / GO_PAGE_BYTES * GO_PAGE_BYTES;
 	size_bytes += header;
 	while (low < high) {

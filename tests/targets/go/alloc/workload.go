@@ -82,7 +82,8 @@ func newWorkload(n, depth int) *workload {
 	for i := range names {
 		w.sites[i].Func = "main." + names[i]
 	}
-	w.sites[sTiny].Tiny, w.sites[sTinyOdd].Tiny = true, true
+	w.sites[sTiny].Tiny, w.sites[sTinyOdd].Tiny, w.sites[sString].Tiny = true, true, true
+	w.sites[sGrow].Tiny = true // its first 8 bytes
 	w.cKept.Func = "site_cgo"
 	return w
 }
@@ -215,7 +216,7 @@ func workloadRun(w *workload) {
 		siteTiny(s)
 		siteTinyOdd(s)
 		sitePlain64(s)
-		siteString(s, w.text[:1+i%200])
+		siteString(s, w.text[:2+i%200])
 		siteBytes100(s, 100)
 		siteBytesClass(s, 1024)
 		siteZero(s)
@@ -245,10 +246,10 @@ func workloadRun(w *workload) {
 	w.runC(n)
 }
 
-// siteString's text has 1 to 200 bytes; those under 16 are tiny objects.
+// siteString's text has 2 to 201 bytes (one alone is not allocated); those under 16 are tiny objects.
 func stringBytes(n int) (bytes uintptr) {
 	for i := 0; i < n; i++ {
-		bytes += uintptr(1 + i%200)
+		bytes += uintptr(2 + i%200)
 	}
 	return bytes
 }
@@ -263,7 +264,6 @@ func (w *workload) run() {
 	w.add(sTinyOdd, n, n*5)
 	w.add(sPlain64, n, n*64)
 	w.add(sString, n, stringBytes(w.n))
-	w.sites[sString].Tiny = true
 	w.add(sBytes100, n, n*100)
 	w.add(sBytesClass, n, n*1024)
 	w.add(sBytesPage, n/10, n/10*8192)
