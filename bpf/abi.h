@@ -78,7 +78,7 @@ struct abi_rec {
 enum abi_stack_flag {
 	ABI_STACK_TRUNCATED = 1, /* deeper than ABI_MAX_FRAMES */
 	ABI_STACK_UNREADABLE = 2, /* a page of the stack was not resident */
-	ABI_STACK_LOOP = 4, /* a frame pointer pointed at itself */
+	ABI_STACK_BAD_FP = 4, /* the register or word in a frame pointer's place was none */
 	ABI_STACK_LEAF_GUESS = 8, /* frames[1] is the word at [sp]: a caller only if frames[0] has no frame of its own */
 };
 

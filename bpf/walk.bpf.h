@@ -22,6 +22,7 @@
 #include "guard.bpf.h"
 
 #define PAGE_MIN 4096
+#define STACK_NEAR_BYTES (8u << 20) /* the usual limit of a stack */
 
 /*
  * Read the block at @addr: whole, or up to the end of the page, or nothing.
@@ -64,7 +65,7 @@ static __noinline int walk(struct scratch *s, const struct abi_target *target)
 	read_block(s, s->from.sp);
 	if (!ra && s->block_len >= 8)
 		ra = *(__u64 *)s->block;
-	if (!ra)
+	if (!s->from.ra && s->block_len < 8)
 		s->rec.flags |= ABI_STACK_UNREADABLE;
 	s->rec.frames[1] = ra;
 	hash = hash_step(hash, ra);
@@ -77,7 +78,9 @@ static __noinline int walk(struct scratch *s, const struct abi_target *target)
 			read_block(s, fp);
 			off = 0;
 			if (fp & 7 || s->block_len < 16) {
-				s->rec.flags |= fp & 7 ? ABI_STACK_LOOP : ABI_STACK_UNREADABLE;
+				/* Near by it was a frame, on a page that is not resident; far off it was any word. */
+				s->rec.flags |= !(fp & 7) && fp - s->from.sp < STACK_NEAR_BYTES ? ABI_STACK_UNREADABLE :
+												  ABI_STACK_BAD_FP;
 				break;
 			}
 		}
@@ -89,7 +92,7 @@ static __noinline int walk(struct scratch *s, const struct abi_target *target)
 		hash = hash_step(hash, ra);
 		off = *(__u64 *)(s->block + off);
 		if (off == fp) {
-			s->rec.flags |= ABI_STACK_LOOP;
+			s->rec.flags |= ABI_STACK_BAD_FP;
 			fp = 0;
 			n++;
 			break;

@@ -41,6 +41,7 @@ done
 kinds=${kinds:- unit e2e}
 
 tmp=$(mktemp -d "${TMPDIR:-/tmp}/allocsnoop-test.XXXXXX")
+chmod 755 "$tmp" # some tests run the tool as nobody
 group=
 finish() {
 	[ -z "$group" ] || kill -KILL -- "-$group" 2>/dev/null

@@ -6,10 +6,10 @@
 test_no_such_pid() {
 	local free
 	free=$(cat /proc/sys/kernel/pid_max) # never given out: one past the largest
-	expect_error 4 "no such process|$free" -p "$free" -d 1
+	expect_error 4 "(no such process|no process).*$free" -p "$free" -d 1
 	sleep 0 &
 	wait $!
-	expect_error 4 'no such process' -p $! -d 1
+	expect_error 4 "(no such process|no process).*$!" -p $! -d 1
 }
 
 test_kernel_thread() {
@@ -22,7 +22,7 @@ test_zombie() {
 	pids+=($!)
 	until_ok test -s zombie
 	until_ok grep -q '^State:.Z' "/proc/$(cat zombie)/status"
-	expect_error 4 'exited|zombie|no such process|gone' -p "$(cat zombie)" -d 1
+	expect_error 4 'exited|zombie|no such process|no process|gone' -p "$(cat zombie)" -d 1
 }
 
 test_usage() {
@@ -30,7 +30,7 @@ test_usage() {
 	target_ready c
 	local pid=${target_pid[c]}
 	expect_error 2 'pid' -d 1
-	expect_error 2 'pid' -p
+	expect_error 2 "'?-p'?.*(value|argument|PID)" -p
 	expect_error 2 'abc' -p abc
 	expect_error 2 'pid|-5' -p -5
 	expect_error 2 '12x' -p 12x
@@ -177,7 +177,7 @@ test_damaged_section_headers() {
 
 test_damaged_debug_info() {
 	local s
-	for s in 1 2 3 4 5; do
+	for s in 1 2 3; do
 		damage "dwarf$s" loop <<-P
 		names = u64(shoff + 64 * u16(0x3e) + 0x18)
 		rnd = random.Random($s)
@@ -195,7 +195,7 @@ test_damaged_debug_info() {
 
 test_damaged_pclntab() {
 	local s
-	for s in 1 2 3 4; do
+	for s in 1 2 3; do
 		# The running program needs the table itself (the GC walks stacks): what it does
 		# not read are the file names and line tables at a distance.
 		damage "pcln$s" go-plain <<-P

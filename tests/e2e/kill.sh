@@ -59,7 +59,7 @@ test_sigkill_of_allocsnoop_go() {
 	target_ready go
 	bpf_objects >bpf.before
 	snoop -p "${target_pid[go]}" --format json -o go.json
-	target_work go
+	target_say go go
 	target_work go
 	armed "${target_pid[go]}"
 	kill -KILL "$snoop_pid"
@@ -144,7 +144,7 @@ test_sigkill_of_target_go() {
 	target go "$TARGETS/go-plain" -loop -answer
 	target_ready go
 	snoop -p "${target_pid[go]}" --format json -o go.json
-	target_work go
+	target_say go go
 	target_work go
 	kill -KILL "${target_pid[go]}"
 	snoop_wait 0

@@ -64,6 +64,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	const struct sym_opts opts = { .debug_root = "/nowhere" };
 	struct modules *mods = NULL;
+	struct gomods *gomods = NULL;
 	struct strtab *strs = NULL;
 	struct seen seen = { .n = 0 };
 	struct sym *sym = NULL;
@@ -73,7 +74,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	fd = memfd_create("fuzz", MFD_CLOEXEC);
 	if (fd < 0 || write(fd, data, size) != (ssize_t)size || modules__new(NULL, &mods) || strtab__new(&strs) ||
-	    sym__new(mods, strs, &opts, &sym))
+	    gomods__new(mods, &gomods) || sym__new(mods, gomods, strs, &opts, &sym))
 		abort();
 	id = modules__add_file(mods, fd, "/fuzz");
 	mod = modules__get(mods, id);
@@ -87,6 +88,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		}
 	}
 	sym__free(sym);
+	gomods__free(gomods);
 	strtab__free(strs);
 	modules__free(mods);
 	return 0;

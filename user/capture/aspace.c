@@ -181,7 +181,7 @@ uint32_t aspace__resolve_stack(const struct aspace *as, const struct modules *mo
 
 	if (rec->flags & ABI_STACK_TRUNCATED)
 		flags |= EVENT_STACK_TRUNCATED;
-	if (rec->flags & (ABI_STACK_UNREADABLE | ABI_STACK_LOOP))
+	if (rec->flags & (ABI_STACK_UNREADABLE | ABI_STACK_BAD_FP))
 		flags |= EVENT_STACK_BROKEN;
 	for (uint32_t i = 0; i < rec->nframes && i < ABI_MAX_FRAMES; i++) {
 		struct event_frame frame = { 0 };

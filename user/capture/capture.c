@@ -273,7 +273,7 @@ static int new_target(struct capture *c, pid_t pid, struct target **ret, struct 
 	code = proc_read_info(pid, &t->info);
 	if (code) {
 		free(t);
-		return err_set(err, FAIL_TARGET, code, "no process with PID %d", pid);
+		return err_set(err, FAIL_TARGET, code, "no such process: PID %d", pid);
 	}
 	t->slot = c->ntargets;
 	t->exit_code = CAPTURE_RUNNING;
@@ -316,7 +316,7 @@ static int check_process(struct capture *c, pid_t pid, struct err *err)
 	int fd, code;
 
 	if (proc_read_info(pid, &info))
-		return err_set(err, FAIL_TARGET, -ESRCH, "no process with PID %d", pid);
+		return err_set(err, FAIL_TARGET, -ESRCH, "no such process: PID %d", pid);
 	if (info.is_kernel_thread)
 		return err_set(err, FAIL_TARGET, -EINVAL, "PID %d (%s) is a kernel thread: it has no user memory", pid,
 			       info.comm);
@@ -583,8 +583,8 @@ static void look_after_targets(struct capture *c)
 
 void capture__step(struct capture *capture)
 {
-	look_after_targets(capture);
 	drain__ring(capture->drain);
+	look_after_targets(capture);
 }
 
 int capture__sweep(struct capture *capture)

@@ -137,7 +137,7 @@ static int open_model(struct live *live, struct err *err)
 	if (!code)
 		code = agg__new(live->prof, describe_module, live, &live->agg);
 	if (!code)
-		code = sym__new(live->mods, live->prof->strs, &sym_opts, &live->sym);
+		code = sym__new(live->mods, live->gomods, live->prof->strs, &sym_opts, &live->sym);
 	if (code)
 		return err_set(err, FAIL_GENERAL, code, "%s", strerror(-code));
 	live->prof->mode = "exact";

@@ -227,7 +227,12 @@ static const struct option_row rows[] = {
 };
 
 #define NROWS (sizeof(rows) / sizeof(rows[0]))
-#define LONG_ONLY 256 /* getopt values of rows without a letter start here */
+
+/* What getopt gives for a row: its letter, or a number above all letters. */
+static int getopt_value(size_t row)
+{
+	return rows[row].letter ? rows[row].letter : 256 + (int)row;
+}
 
 void options_print_help(FILE *out)
 {
@@ -287,6 +292,15 @@ static int check(struct options *o, struct err *err)
 	return 0;
 }
 
+/* The row of a value that getopt gives. */
+static const struct option_row *find_row(int value)
+{
+	for (size_t i = 0; i < NROWS; i++)
+		if (value == getopt_value(i))
+			return &rows[i];
+	return NULL;
+}
+
 static int parse_all(int argc, char **argv, const char *letters, const struct option *longs, struct options *o,
 		     struct err *err)
 {
@@ -298,13 +312,12 @@ static int parse_all(int argc, char **argv, const char *letters, const struct op
 		if (value == '?' || value == ':') {
 			const char *word = optind > 0 && optind <= argc ? argv[optind - 1] : "";
 
-			if (value == ':')
-				return wrong(err, "the option '%s' needs a value", word);
+			row = find_row(optopt);
+			if (value == ':' && row)
+				return wrong(err, "--%s needs a value: %s", row->name, row->arg);
 			return wrong(err, "there is no option '%s'", word);
 		}
-		for (size_t i = 0; i < NROWS; i++)
-			if (value == (rows[i].letter ? rows[i].letter : (int)(LONG_ONLY + i)))
-				row = &rows[i];
+		row = find_row(value);
 		if (row->parse(o, optarg))
 			return wrong(err, "'%s' is not a value of --%s", optarg, row->name);
 	}
@@ -321,7 +334,7 @@ int options_parse(int argc, char **argv, struct options *ret, struct err *err)
 	for (size_t i = 0; i < NROWS; i++) {
 		longs[i].name = rows[i].name;
 		longs[i].has_arg = rows[i].arg ? required_argument : no_argument;
-		longs[i].val = rows[i].letter ? rows[i].letter : (int)(LONG_ONLY + i);
+		longs[i].val = getopt_value(i);
 		if (!rows[i].letter)
 			continue;
 		*l++ = rows[i].letter;

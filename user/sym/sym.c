@@ -22,11 +22,10 @@
 static const struct {
 	const char *name;
 	int (*open)(struct sym_source *src, struct sym_backend **ret);
-	bool knows_sp; /* has sp_delta(): asked without opening the others */
 } backend_rows[] = {
-	{ "Go's pclntab", sym_go__open, true },
-	{ "DWARF", sym_dwarf__open, false },
-	{ "ELF symbols", sym_elf__open, false },
+	{ "Go's pclntab", sym_go__open },
+	{ "DWARF", sym_dwarf__open },
+	{ "ELF symbols", sym_elf__open },
 };
 
 #define NBACKENDS ((int)(sizeof(backend_rows) / sizeof(backend_rows[0])))
@@ -49,6 +48,7 @@ struct cached {
 
 struct sym {
 	const struct modules *mods;
+	struct gomods *gomods;
 	struct strtab *strs;
 	char *debug_root;
 	const struct diag *diag;
@@ -92,13 +92,15 @@ struct elf_file *sym_source__debug(struct sym_source *src)
 	return src->debug;
 }
 
-int sym__new(const struct modules *mods, struct strtab *strs, const struct sym_opts *opts, struct sym **ret)
+int sym__new(const struct modules *mods, struct gomods *gomods, struct strtab *strs, const struct sym_opts *opts,
+	     struct sym **ret)
 {
 	struct sym *sym = calloc(1, sizeof(*sym));
 
 	if (!sym)
 		return -ENOMEM;
 	sym->mods = mods;
+	sym->gomods = gomods;
 	sym->strs = strs;
 	sym->diag = opts ? opts->diag : NULL;
 	sym->debug_root = strdup(opts && opts->debug_root ? opts->debug_root : "");
@@ -154,6 +156,7 @@ static struct sym_module *module_of(struct sym *sym, uint32_t id)
 	if (!ours)
 		return NULL;
 	ours->src = (struct sym_source){ .mod = mod, .debug_root = sym->debug_root, .diag = sym->diag };
+	ours->src.go = gomods__get(sym->gomods, id);
 	sym->modules[id] = ours;
 	return ours;
 }
@@ -359,17 +362,4 @@ out:
 	free(used);
 	free(ids);
 	return err;
-}
-
-bool sym__go_sp_delta(struct sym *sym, uint32_t module, uint64_t vaddr, int32_t *ret)
-{
-	struct sym_module *mod = module_of(sym, module);
-
-	for (int i = 0; mod && i < NBACKENDS; i++) {
-		struct sym_backend *backend = backend_rows[i].knows_sp ? backend_of(mod, i) : NULL;
-
-		if (backend && backend->ops->sp_delta(backend, vaddr, ret))
-			return true;
-	}
-	return false;
 }

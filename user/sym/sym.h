@@ -11,6 +11,7 @@
 #include "base/err.h"
 #include "base/strtab.h"
 #include "profile/profile.h"
+#include "go/gomods.h"
 #include "target/modules.h"
 
 struct sym;
@@ -21,8 +22,9 @@ struct sym_opts {
 	const struct diag *diag; /* progress and warnings */
 };
 
-/* @mods and @strs are borrowed and must outlive it. */
-int sym__new(const struct modules *mods, struct strtab *strs, const struct sym_opts *opts, struct sym **ret);
+/* @mods, @gomods and @strs are borrowed and must outlive it. */
+int sym__new(const struct modules *mods, struct gomods *gomods, struct strtab *strs, const struct sym_opts *opts,
+	     struct sym **ret);
 void sym__free(struct sym *sym);
 
 /* Frames at (module, vaddr), innermost first, at least one and at most @cap (>= 1). */
@@ -33,11 +35,5 @@ int sym__resolve(struct sym *sym, uint32_t module, uint64_t vaddr, struct prof_f
  * 0, -ENOMEM, or -EINVAL when @prof uses another strtab than @sym.
  */
 int sym__annotate(struct sym *sym, struct profile *prof);
-
-/*
- * Go's stack depth at (module, vaddr): true and *ret bytes when the module is Go and knows it
- * (see gopclntab__sp_delta()).
- */
-bool sym__go_sp_delta(struct sym *sym, uint32_t module, uint64_t vaddr, int32_t *ret);
 
 #endif

@@ -14,6 +14,7 @@
 
 #include "base/err.h"
 #include "base/strtab.h"
+#include "go/gobin.h"
 #include "profile/profile.h"
 #include "target/elf.h"
 #include "target/modules.h"
@@ -40,6 +41,7 @@ void sym_sink__add(struct sym_sink *sink, const char *func, const char *file, ui
 /* What a backend can draw from. */
 struct sym_source {
 	const struct module *mod; /* with an ELF file */
+	const struct gobin *go; /* NULL: no Go program */
 	const char *debug_root;
 	const struct diag *diag;
 	struct elf_file *debug; /* separate debug file; see sym_source__debug() */
@@ -55,8 +57,6 @@ struct sym_backend_ops {
 	const char *name;
 	/* Write the frames at @vaddr; false, and nothing written, when it is not known here. */
 	bool (*resolve)(struct sym_backend *backend, uint64_t vaddr, struct sym_sink *sink);
-	/* Optional: see sym__go_sp_delta(). */
-	bool (*sp_delta)(struct sym_backend *backend, uint64_t vaddr, int32_t *ret);
 	void (*free)(struct sym_backend *backend);
 };
 

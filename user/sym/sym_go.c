@@ -10,7 +10,7 @@
 
 struct sym_go {
 	struct sym_backend base;
-	struct gobin *bin;
+	const struct gobin *bin; /* the source's */
 };
 
 static const struct gopclntab *table_at(struct sym_backend *backend, uint64_t vaddr)
@@ -36,45 +36,28 @@ static bool go_resolve(struct sym_backend *backend, uint64_t vaddr, struct sym_s
 	return n > 0;
 }
 
-static bool go_sp_delta(struct sym_backend *backend, uint64_t vaddr, int32_t *ret)
-{
-	const struct gopclntab *tab = table_at(backend, vaddr);
-
-	return tab && gopclntab__sp_delta(tab, vaddr, ret);
-}
-
 static void go_free(struct sym_backend *backend)
 {
-	struct sym_go *go = (struct sym_go *)backend;
-
-	gobin__free(go->bin);
-	free(go);
+	free(backend);
 }
 
 static const struct sym_backend_ops go_ops = {
 	.name = "go",
 	.resolve = go_resolve,
-	.sp_delta = go_sp_delta,
 	.free = go_free,
 };
 
 int sym_go__open(struct sym_source *src, struct sym_backend **ret)
 {
-	struct err err = { 0 };
 	struct sym_go *go;
-	int code;
 
+	if (!src->go)
+		return -ENOENT;
 	go = calloc(1, sizeof(*go));
 	if (!go)
 		return -ENOMEM;
 	go->base.ops = &go_ops;
-	code = gobin__open(src->mod->elf, &go->bin, &err);
-	if (code) {
-		if (err.msg[0])
-			diag_emit(src->diag, DIAG_DEBUG, "%s", err.msg);
-		free(go);
-		return code;
-	}
+	go->bin = src->go;
 	*ret = &go->base;
 	return 0;
 }
