@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -14,6 +15,7 @@
 #include "capture/aspace.h"
 #include "capture/drain.h"
 #include "capture/kfeat.h"
+#include "capture/mmapwatch.h"
 #include "capture/plan.h"
 #include "capture/session.h"
 #include "capture/spot.h"
@@ -33,6 +35,13 @@ struct target {
 	struct proc_rss rss_start, rss;
 };
 
+struct pending_map {
+	pid_t pid;
+	struct mapping map; /* path is ours */
+};
+
+#define MAX_PENDING 65536
+
 struct capture {
 	struct capture_opts opts;
 	struct modules *mods;
@@ -48,8 +57,11 @@ struct capture {
 	bool *planned;
 	size_t nplans;
 	bool has_go, has_c;
+	struct mmapwatch *mmaps; /* of a command; NULL: none */
+	struct pending_map *pending; /* mappings of processes of which we have not heard yet */
+	size_t npending, cap_pending;
 	bool wants_sweep;
-	uint64_t lost_late_attach;
+	uint64_t lost_late_attach, lost_mmap;
 };
 
 static void on_rec(void *ctx, const struct abi_rec *rec, size_t len);
@@ -112,12 +124,16 @@ void capture__free(struct capture *capture)
 {
 	if (!capture)
 		return;
+	mmapwatch__free(capture->mmaps);
 	drain__free(capture->drain);
 	session__free(capture->session);
 	for (size_t i = 0; i < capture->ntargets; i++)
 		target_free(capture->targets[i]);
 	for (size_t i = 0; i < capture->nplans; i++)
 		plan__clear(&capture->plans[i]);
+	for (size_t i = 0; i < capture->npending; i++)
+		free(capture->pending[i].map.path);
+	free(capture->pending);
 	free(capture->targets);
 	free(capture->plans);
 	free(capture->planned);
@@ -177,6 +193,13 @@ static bool image_agrees(const struct capture *c, const struct target *t, const 
 	return false;
 }
 
+/* Is this a door that programs use all the time, so that a dear probe hurts? */
+static bool is_hot(const struct probe_site *site)
+{
+	return site->prog == PROBE_GO || strcmp(site->name, "malloc") == 0 || strcmp(site->name, "calloc") == 0 ||
+	       strcmp(site->name, "realloc") == 0;
+}
+
 /* Arm what @plan has in the part of the module that @map maps (all of it if @map is NULL). Number of probes or -errno. */
 static int arm(struct capture *c, struct target *t, uint32_t module, const struct plan *plan, const struct mapping *map,
 	       struct err *err)
@@ -195,8 +218,8 @@ static int arm(struct capture *c, struct target *t, uint32_t module, const struc
 			continue;
 		if (map && !image_agrees(c, t, map, site))
 			continue;
-		if (site->spot_flags & ABI_SPOT_STEPPED)
-			diag_emit(c->opts.diag, DIAG_WARN,
+		if (site->spot_flags & ABI_SPOT_STEPPED && site->prog != PROBE_MAPS)
+			diag_emit(c->opts.diag, is_hot(site) ? DIAG_WARN : DIAG_DEBUG,
 				  "%s: %s has no cheap place for a probe: each hit costs about %.1f us", mod->name, site->name,
 				  c->calib.stepped_ns / 1000);
 		sites[n++] = *site;
@@ -402,6 +425,11 @@ int capture__attach_command(struct capture *capture, pid_t pid, char *const *pat
 		t->nprobes += n;
 	}
 	t->cpu_start_ns = proc_cpu_ns(pid);
+	code = mmapwatch__open(pid, session__ncpus(capture->session), &capture->mmaps);
+	if (code)
+		diag_emit(capture->opts.diag, DIAG_WARN,
+			  "perf does not tell of mappings (%s): stacks of processes that end at once have no names",
+			  strerror(-code));
 	return 0;
 }
 
@@ -456,6 +484,53 @@ static void arm_late(struct capture *c, struct target *t)
 	}
 }
 
+/*
+ * One code mapping, told by the kernel. The process may be gone, so its file is looked
+ * for from here first, and from there when it has other files than we.
+ */
+static void add_mapping(struct capture *c, struct target *t, const struct mapping *map)
+{
+	struct stat st;
+	bool is_ours = !stat(map->path, &st) && st.st_ino == map->inode;
+
+	aspace__add(&t->as, map, modules__add(c->mods, is_ours ? getpid() : t->info.pid, map));
+}
+
+static void on_mmap(void *ctx, const struct mmapwatch_event *event)
+{
+	struct capture *c = ctx;
+	struct target *t = find_target(c, event->pid);
+	struct pending_map pending = { event->pid, event->map };
+
+	if (t && event->is_exec) {
+		aspace__free(&t->as);
+	} else if (t) {
+		add_mapping(c, t, &event->map);
+	} else if (!event->is_exec && c->npending < MAX_PENDING) {
+		pending.map.path = strdup(event->map.path);
+		if (pending.map.path &&
+		    !vec_reserve((void **)&c->pending, &c->cap_pending, c->npending + 1, sizeof(pending)))
+			c->pending[c->npending++] = pending;
+		else
+			free(pending.map.path);
+	}
+}
+
+static void take_pending(struct capture *c, struct target *t)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < c->npending; i++) {
+		if (c->pending[i].pid != t->info.pid) {
+			c->pending[kept++] = c->pending[i];
+			continue;
+		}
+		add_mapping(c, t, &c->pending[i].map);
+		free(c->pending[i].map.path);
+	}
+	c->npending = kept;
+}
+
 static void on_exec(struct capture *c, const struct abi_rec_proc *rec)
 {
 	struct target *t = find_target(c, rec->rec.tgid);
@@ -484,6 +559,7 @@ static void on_fork(struct capture *c, const struct abi_rec_proc *rec)
 		return;
 	if (aspace__read(&t->as, c->mods, t->info.pid))
 		aspace__copy(&t->as, &parent->as);
+	take_pending(c, t);
 	session__seed_rss(c->session);
 	start_usage(t);
 	arm_late(c, t);
@@ -583,6 +659,9 @@ static void look_after_targets(struct capture *c)
 
 void capture__step(struct capture *capture)
 {
+	/* Mappings first: the stacks that follow walk through them. */
+	if (capture->mmaps)
+		capture->lost_mmap += mmapwatch__read(capture->mmaps, on_mmap, capture);
 	drain__ring(capture->drain);
 	look_after_targets(capture);
 }
@@ -698,6 +777,7 @@ void capture__each_loss(struct capture *capture, void (*fn)(void *ctx, const cha
 	fn(ctx, "scratch_busy", "allocations not counted: probes interrupted each other too often",
 	   session__lost_scratch_busy(capture->session));
 	fn(ctx, "process_event_lost", "an exec, fork or exit was not seen", session__lost_ring_full_proc(capture->session));
+	fn(ctx, "mapping_lost", "code mappings that were not told: frames in them have no names", capture->lost_mmap);
 	fn(ctx, "late_attach", "programs or libraries that ran for some milliseconds before their probes were armed",
 	   capture->lost_late_attach);
 }
