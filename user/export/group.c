@@ -30,12 +30,47 @@ bool stack_blame(const struct profile *prof, uint32_t stack, struct frame_view *
 	return frame_iter__next(&it, ret);
 }
 
+/*
+ * What a reader sees of @stack as a number: its frames that are no plumbing, and the outermost plumbing
+ * frame inside of them (all frames if there are no others). 64 bits: two stacks that fall together by
+ * chance would share a line of a text report, and nothing else.
+ */
+static uint64_t trimmed_hash(const struct profile *prof, uint32_t stack)
+{
+	struct frame_iter it = frames_of(prof, stack);
+	struct frame_view view;
+	uint64_t hash = prof->stacks[stack].flags, all = hash;
+	uint32_t door = 0;
+	bool any = false;
+
+	while (frame_iter__next(&it, &view)) {
+		uint64_t frame[] = { view.func_id ? view.func_id : ~(uint64_t)view.loc, view.file_id, view.line, 0 };
+
+		frame[3] = all;
+		all = hash_bytes(frame, sizeof(frame));
+		if (view.flags & FRAME_PLUMBING) {
+			door = any ? door : view.func_id;
+			continue;
+		}
+		frame[3] = any ? hash : hash + door;
+		hash = hash_bytes(frame, sizeof(frame));
+		any = true;
+	}
+	return any ? hash : all;
+}
+
 static struct group_id identify(const struct profile *prof, const struct prof_row *row, enum group_key key,
-				struct frame_view *view)
+				bool trimmed, struct frame_view *view)
 {
 	struct group_id id = { .pid = row->pid, .source = row->source };
 
-	if (key == GROUP_STACK) {
+	if (key == GROUP_STACK && trimmed) {
+		uint64_t hash = trimmed_hash(prof, row->stack);
+
+		id.subject = SUBJECT_STACK;
+		id.a = (uint32_t)hash;
+		id.b = (uint32_t)(hash >> 32);
+	} else if (key == GROUP_STACK) {
 		id.subject = SUBJECT_STACK;
 		id.a = row->stack;
 	} else if (!stack_blame(prof, row->stack, view)) {
@@ -121,7 +156,7 @@ static int keep_frame(struct group *group, const struct group_id *id, const stru
 }
 
 static int gather(const struct profile *prof, enum window window, uint32_t sources, enum group_key key,
-		  struct hmap *index, struct groups *groups)
+		  bool trimmed, struct hmap *index, struct groups *groups)
 {
 	size_t cap = 0;
 	int err;
@@ -136,7 +171,7 @@ static int gather(const struct profile *prof, enum window window, uint32_t sourc
 
 		if (!(sources & 1u << row->source) || counts_are_zero(&counts))
 			continue;
-		id = identify(prof, row, key, &view);
+		id = identify(prof, row, key, trimmed, &view);
 		err = vec_reserve((void **)&groups->items, &cap, groups->len + 1, sizeof(*groups->items));
 		nr = err ? HMAP_NONE : hmap__add(index, &id, &added);
 		if (nr == HMAP_NONE)
@@ -155,7 +190,7 @@ static int gather(const struct profile *prof, enum window window, uint32_t sourc
 }
 
 int groups_build(const struct profile *prof, enum window window, uint32_t sources, enum group_key key,
-		 enum sort_key sort, struct groups *ret)
+		 bool trimmed, enum sort_key sort, struct groups *ret)
 {
 	struct groups groups = { 0 };
 	struct hmap *index;
@@ -163,7 +198,7 @@ int groups_build(const struct profile *prof, enum window window, uint32_t source
 
 	if (err)
 		return err;
-	err = gather(prof, window, sources, key, index, &groups);
+	err = gather(prof, window, sources, key, trimmed, index, &groups);
 	hmap__free(index);
 	if (err) {
 		groups_free(&groups);

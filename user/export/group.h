@@ -30,9 +30,10 @@ struct groups {
 
 /*
  * Rows of @sources (bits 1 << enum source) that have anything in the window, by process, source and
- * @key, largest first. Stacks that differ in type only are one group. 0 or -ENOMEM.
+ * @key, largest first. Stacks that differ in type only are one group; with @trimmed so are those that
+ * differ only in what a report without -v leaves out (addresses in one line, plumbing). 0 or -ENOMEM.
  */
-int groups_build(const struct profile *prof, enum window window, uint32_t sources, enum group_key key,
+int groups_build(const struct profile *prof, enum window window, uint32_t sources, enum group_key key, bool trimmed,
 		 enum sort_key sort, struct groups *ret);
 void groups_free(struct groups *groups);
 

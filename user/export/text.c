@@ -442,7 +442,8 @@ static int put_alloc_table(struct report *r)
 
 	if (!r->prof->has_source[SOURCE_GO] && !r->prof->has_source[SOURCE_MALLOC] && !r->prof->has_source[SOURCE_MMAP])
 		return 0;
-	err = groups_build(r->prof, r->opts->window, SOURCES_ALLOC, r->opts->group, r->opts->sort, &groups);
+	err = groups_build(r->prof, r->opts->window, SOURCES_ALLOC, r->opts->group, !r->opts->verbose, r->opts->sort,
+			   &groups);
 	if (err)
 		return err;
 	shown = groups.len < r->opts->top ? groups.len : r->opts->top;
@@ -532,7 +533,7 @@ static int put_rss_table(struct report *r)
 
 	if (!r->prof->has_source[SOURCE_RSS])
 		return 0;
-	err = groups_build(r->prof, r->opts->window, SOURCES_RSS, r->opts->group, SORT_RSS, &groups);
+	err = groups_build(r->prof, r->opts->window, SOURCES_RSS, r->opts->group, !r->opts->verbose, SORT_RSS, &groups);
 	if (err)
 		return err;
 	if (groups.len)
