@@ -85,13 +85,16 @@ static __always_inline __u64 go_slot_bytes(struct scratch *s, const struct abi_g
 	return i < sizeof(go->slot128) / sizeof(go->slot128[0]) ? go->slot128[i] : 0;
 }
 
-/* Before 1.17 size and type are on the stack, above the return address, and g is in thread-local storage. */
+/* Before the register ABI size and type are on the stack, behind the return address; on amd64 g is in thread-local storage. */
 static __always_inline bool go_stack_args(struct go_args *args, __u64 sp)
 {
-	__u64 tls = TLS_BASE((struct task_struct *)bpf_get_current_task());
-
-	return !bpf_probe_read_user(args, offsetof(struct go_args, g), (void *)(sp + 8)) &&
-	       read_word(&args->g, tls + GO_TLS_G_OFF);
+	if (bpf_probe_read_user(args, offsetof(struct go_args, g), (void *)(sp + 8)))
+		return false;
+#if GO_OLD_ABI_G_IN_TLS
+	return read_word(&args->g, TLS_BASE((struct task_struct *)bpf_get_current_task()) + GO_TLS_G_OFF);
+#else
+	return true;
+#endif
 }
 
 static __noinline void go_alloc(struct scratch *s, __u64 cookie)

@@ -12,6 +12,7 @@
 #define GO_ARG1(ctx) ((ctx)->ax)
 #define GO_ARG2(ctx) ((ctx)->bx)
 #define GO_G(ctx) ((ctx)->r14)
+#define GO_OLD_ABI_G_IN_TLS 1
 /* Go before 1.17 keeps g at -8 from the thread pointer (runtime/go_tls.h, linux/amd64). */
 #define TLS_BASE(task) BPF_CORE_READ(task, thread.fsbase)
 #define GO_TLS_G_OFF (-8)
@@ -25,8 +26,7 @@
 #define GO_ARG1(ctx) (UREGS(ctx)->regs[0])
 #define GO_ARG2(ctx) (UREGS(ctx)->regs[1])
 #define GO_G(ctx) (UREGS(ctx)->regs[28])
-#define TLS_BASE(task) BPF_CORE_READ(task, thread.uw.tp_value)
-#define GO_TLS_G_OFF 0
+#define GO_OLD_ABI_G_IN_TLS 0
 #define PSR_C 0x20000000
 #define PSR_Z 0x40000000
 /* b.ls: C clear or Z set. */

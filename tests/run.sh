@@ -14,7 +14,7 @@
 # another), no input, and a process group of its own, which is killed at the end.
 # What it prints is shown only if it fails.
 set -u
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/.." || exit 1
 
 export O=${O:-.output}
 export LC_ALL=C.UTF-8
@@ -78,7 +78,9 @@ total() {
 		printf '\nfailed:\n'
 		printf '  %s\n' "${failures[@]}"
 	fi
-	printf '\n%d passed, %d failed, %d skipped\n' $passed $failed $skipped
+	echo
+	mkdir -p "$OUT/tests"
+	printf '%d passed, %d failed, %d skipped\n' $passed $failed $skipped | tee "$OUT/tests/summary"
 	[ $failed -eq 0 ]
 }
 
@@ -99,7 +101,7 @@ step() {
 
 # The program prints "ok NAME", "not ok NAME" or "skip NAME # WHY" for each test.
 run_unit() {
-	local bin=$1 name out t0 rc word rest n=0 bad=0
+	local bin=$1 name t0 rc word rest n=0 bad=0
 	name=unit/${bin##*/test_}
 	t0=$(now_ms)
 	timeout -k 5 "${TEST_TIMEOUT:-120}" "$bin" >"$tmp/out" 2>"$tmp/err" </dev/null

@@ -54,7 +54,7 @@ gobuild() {
 	local name=$1 cgo=$2
 	shift 2
 	newer "$out/$name" go/alloc/* || return 0
-	(cd go/alloc && CGO_ENABLED=$cgo GOFLAGS= GOWORK=off GO111MODULE=on GOTOOLCHAIN=local \
+	(cd go/alloc && CGO_ENABLED=$cgo GOFLAGS='' GOWORK=off GO111MODULE=on GOTOOLCHAIN=local \
 		GOCACHE="${GOCACHE:-$out/gocache}" go build -buildvcs=false "$@" -o "$out/$name" .)
 }
 

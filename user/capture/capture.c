@@ -347,6 +347,9 @@ static int check_process(struct capture *c, pid_t pid, struct err *err)
 		return err_set(err, FAIL_TARGET, -ESRCH, "PID %d (%s) has exited and waits for its parent", pid, info.comm);
 	if (pid == getpid())
 		return err_set(err, FAIL_TARGET, -EINVAL, "PID %d is allocsnoop itself", pid);
+	snprintf(path, sizeof(path), "/proc/%d/task/%u", pid, c->opts.only_tid);
+	if (c->opts.only_tid && access(path, F_OK))
+		return err_set(err, FAIL_TARGET, -ESRCH, "PID %d (%s) has no thread %u", pid, info.comm, c->opts.only_tid);
 	if (find_target(c, pid))
 		return err_set(err, FAIL_USAGE, -EEXIST, "PID %d is given twice", pid);
 	snprintf(path, sizeof(path), "/proc/%d/exe", pid);

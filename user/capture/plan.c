@@ -24,6 +24,12 @@
 #include "capture/spot.h"
 
 #define CODE_BYTES 64 /* of a function, enough for any prologue */
+/* Go's register ABI came to amd64 in 1.17, to arm64 in 1.18. */
+#if defined(__x86_64__)
+#define FIRST_REGISTER_ABI_MINOR 17
+#else
+#define FIRST_REGISTER_ABI_MINOR 18
+#endif
 #define GO_SPECIAL_PREFIX "runtime.mallocgc"
 
 struct c_door {
@@ -199,7 +205,7 @@ static int add_go(struct planner *p, const struct gobin *bin)
 	if (class >= 0 && class < layout->nclasses)
 		p->plan->go.forward_max = class ? layout->class_to_size[class] : layout->tiny_size - 1;
 	err = add_site(p, PROBE_GO, class >= 0 ? ABI_DOOR_GO_DISPATCH : ABI_DOOR_GO_MALLOC, func.name, func.entry,
-		       minor < 17);
+		       minor < FIRST_REGISTER_ABI_MINOR);
 	if (err <= 0)
 		return err;
 	p->plan->has_go = true;
