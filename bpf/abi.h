@@ -152,13 +152,21 @@ struct abi_go {
 	__u16 pad2[2];
 };
 
+_Static_assert(sizeof(struct abi_go) % 8 == 0, "abi");
+
+/* Written by user space once; after that by the programs. */
 struct abi_target {
 	__u32 tgid;
 	__u32 map_gen;
-	struct abi_go go;
+	__u64 mm; /* struct mm_struct *, a key of the map `mms`; 0: not watched */
 };
 
-_Static_assert(sizeof(struct abi_target) % 8 == 0, "abi");
+/* An address space whose counters are watched. */
+struct abi_mm {
+	__u32 slot;
+	__u32 pad;
+	__s64 pages[ABI_RSS__N]; /* as last seen: after the newest change */
+};
 
 /*
  * Counters: the first member of every value of the per-CPU map `scratches`; a total is the sum over its

@@ -102,10 +102,12 @@ static __noinline void go_alloc(struct scratch *s, __u64 cookie)
 	__u32 slot = ABI_COOKIE_SLOT(cookie), spot = ABI_COOKIE_SPOT(cookie);
 	struct go_args *args = &s->go;
 	struct abi_target *target;
+	struct abi_go *go;
 	__u64 bytes;
 
 	target = bpf_map_lookup_elem(&targets, &slot);
-	if (!target || (only_tid && only_tid != (__u32)bpf_get_current_pid_tgid()))
+	go = bpf_map_lookup_elem(&runtimes, &slot);
+	if (!target || !go || (only_tid && only_tid != (__u32)bpf_get_current_pid_tgid()))
 		return;
 	if (spot & ABI_SPOT_GO_STACK_ARGS && !go_stack_args(args, s->from.sp)) {
 		stat_add(s, ABI_STAT_LOST_STACK_UNREADABLE, 1);
@@ -113,9 +115,9 @@ static __noinline void go_alloc(struct scratch *s, __u64 cookie)
 	}
 	if (!args->size || args->size < min_size_bytes || args->size > max_size_bytes)
 		return;
-	if (ABI_COOKIE_DOOR(cookie) == ABI_DOOR_GO_DISPATCH && args->size <= target->go.forward_max)
+	if (ABI_COOKIE_DOOR(cookie) == ABI_DOOR_GO_DISPATCH && args->size <= go->forward_max)
 		return;
-	bytes = go_slot_bytes(s, &target->go, args->g, args->size, args->type);
+	bytes = go_slot_bytes(s, go, args->g, args->size, args->type);
 	walk(s, target);
 	account(s, target->tgid, ABI_SOURCE_GO, 0, 1, bytes, args->size);
 }

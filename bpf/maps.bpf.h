@@ -56,13 +56,21 @@ struct {
 	__uint(max_entries, ABI_RING_BYTES);
 } ring SEC(".maps");
 
-/* By slot; written by user space, map_gen also from here. */
+/* By slot. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, ABI_MAX_TARGETS);
 	__type(key, __u32);
 	__type(value, struct abi_target);
 } targets SEC(".maps");
+
+/* By slot, of targets that run Go; written by user space only. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, ABI_MAX_TARGETS);
+	__type(key, __u32);
+	__type(value, struct abi_go);
+} runtimes SEC(".maps");
 
 /* Slot by tgid, for the tracepoints, which see the whole system. */
 struct {

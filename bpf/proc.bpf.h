@@ -20,11 +20,12 @@ static __always_inline struct abi_target *target_of(__u32 tgid)
 }
 
 /* The new address space; the old one gave its pages back as the target's own doing. */
-static __always_inline void rss_watch_exec(struct task_struct *task, __u32 tgid)
+static __always_inline void rss_watch_exec(struct task_struct *task, struct abi_target *target, __u32 tgid)
 {
 	__u32 *slot = bpf_map_lookup_elem(&slots, &tgid);
 	struct mm_struct *mm = task->mm;
 
+	mm_unwatch(target);
 	if (slot && mm)
 		mm_watch(mm, *slot);
 }
@@ -42,7 +43,7 @@ int BPF_PROG(proc_exec, struct task_struct *task, pid_t old_pid, struct linux_bi
 	rec.leader_changed = old_pid != task->pid;
 	__sync_fetch_and_add(&target->map_gen, 1);
 	if (watch_rss)
-		rss_watch_exec(task, rec.rec.tgid);
+		rss_watch_exec(task, target, rec.rec.tgid);
 	send_proc(&rec);
 	return 0;
 }
@@ -63,14 +64,17 @@ SEC("tp_btf/sched_process_exit")
 int BPF_PROG(proc_exit, struct task_struct *task)
 {
 	struct abi_rec_proc rec = { .rec.kind = ABI_REC_EXIT };
+	struct abi_target *target;
 	__u32 tid = task->pid;
 
 	rec.rec.tgid = task->tgid;
-	if (!target_of(rec.rec.tgid))
+	target = target_of(rec.rec.tgid);
+	if (!target)
 		return 0;
 	bpf_map_delete_elem(&threads, &tid);
 	if (BPF_CORE_READ(task, signal, live.counter))
 		return 0; /* other threads go on */
+	mm_unwatch(target);
 	rec.exit_code = BPF_CORE_READ(task, signal, group_exit_code);
 	if (!rec.exit_code)
 		rec.exit_code = task->exit_code;

@@ -33,18 +33,12 @@ struct mm_struct___v61 {
 	struct mm_rss_stat___v61 rss_stat;
 } __attribute__((preserve_access_index));
 
-struct mm_state {
-	__u32 slot;
-	__u32 pad;
-	__s64 last_pages[ABI_RSS__N];
-};
-
 /* Address spaces of targets. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, ABI_MAX_TARGETS);
 	__type(key, __u64); /* struct mm_struct * */
-	__type(value, struct mm_state);
+	__type(value, struct abi_mm);
 } mms SEC(".maps");
 
 /* Distance of each CPU's per-CPU area from a per-CPU pointer. */
@@ -103,15 +97,31 @@ static __always_inline __s64 rss_pages(const struct mm_struct *mm, __u32 member)
 
 static __noinline int mm_watch(const struct mm_struct *mm, __u32 slot)
 {
-	struct mm_state state = { .slot = slot };
+	struct abi_target *target = bpf_map_lookup_elem(&targets, &slot);
+	struct abi_mm state = { .slot = slot };
 	__u64 key = (__u64)mm;
 
+	if (!target || target->mm == key)
+		return 0;
 	for (__u32 i = 0; i < ABI_RSS__N; i++)
-		state.last_pages[i] = rss_pages(mm, i);
-	return bpf_map_update_elem(&mms, &key, &state, BPF_NOEXIST);
+		state.pages[i] = rss_pages(mm, i);
+	if (bpf_map_update_elem(&mms, &key, &state, BPF_ANY))
+		return 0;
+	target->mm = key;
+	return 0;
 }
 
-static __noinline void rss_change(struct scratch *s, struct mm_struct *mm, struct mm_state *state, __u32 member)
+/* Before the kernel can give the same address to another process's mm_struct. */
+static __always_inline void mm_unwatch(struct abi_target *target)
+{
+	__u64 key = target->mm;
+
+	if (key)
+		bpf_map_delete_elem(&mms, &key);
+	target->mm = 0;
+}
+
+static __noinline void rss_change(struct scratch *s, struct mm_struct *mm, struct abi_mm *state, __u32 member)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	__u32 slot = state->slot;
@@ -122,7 +132,7 @@ static __noinline void rss_change(struct scratch *s, struct mm_struct *mm, struc
 	if (!target)
 		return;
 	now = rss_pages(mm, member);
-	delta = now - __sync_lock_test_and_set(&state->last_pages[member & 3], now);
+	delta = now - __sync_lock_test_and_set(&state->pages[member & 3], now);
 	if (!delta)
 		return;
 	if (task->mm == mm) {
@@ -140,7 +150,7 @@ SEC("tp_btf/rss_stat")
 int BPF_PROG(rss_stat, struct mm_struct *mm, int member)
 {
 	__u64 key = (__u64)mm;
-	struct mm_state *state = bpf_map_lookup_elem(&mms, &key);
+	struct abi_mm *state = bpf_map_lookup_elem(&mms, &key);
 	struct scratch *s;
 
 	/* The end of a process gives everything back: not news. */

@@ -424,9 +424,12 @@ static void shape__add(struct shape *s, const struct insn *insn)
 		s->is_open = false;
 		return;
 	}
-	/* stackguard0 of g in %r14, or in %rcx from thread-local storage. */
+	/*
+	 * stackguard0 of g in %r14, or before 1.17 in %rcx from thread-local storage. Assembly functions load %r14
+	 * from there up to this day; none of them is a door.
+	 */
 	s->compared = starts_with(t, "cmp") && (strstr(t, " 0x10(%r14),") || strstr(t, " 0x10(%rcx),"));
-	if (s->compared || (starts_with(t, "mov") && (strstr(t, "%fs:") || strstr(t, "(%rip),%rcx"))) ||
+	if (s->compared || (starts_with(t, "mov") && strstr(t, ",%rcx") && (strstr(t, "%fs:") || strstr(t, "(%rip)"))) ||
 	    (starts_with(t, "mov") && strchr(t, '$') && strstr(t, ",%rcx")) || (starts_with(t, "lea") && strstr(t, "(%rsp),%r")))
 		return;
 	s->is_open = false;
@@ -504,7 +507,7 @@ static void compare_program(const char *path, bool old_abi)
 	fprintf(stderr, "# %s: %lu with a stack check, %lu push, %lu sub, %lu others refused\n", path, n.checked, n.pushed,
 		n.stepped, n.refused);
 	CHECK(has_mallocgc);
-	CHECK(n.checked > 1000);
+	CHECK(n.checked > 500);
 	CHECK_INT(n.wrong, 0);
 }
 

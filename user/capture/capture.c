@@ -33,6 +33,8 @@ struct target {
 	int exit_code;
 	uint64_t cpu_start_ns, cpu_ns;
 	struct proc_rss rss_start, rss;
+	bool has_rss_pages;
+	int64_t rss_start_pages[ABI_RSS__N];
 };
 
 struct pending_map {
@@ -61,7 +63,7 @@ struct capture {
 	struct pending_map *pending; /* mappings of processes of which we have not heard yet */
 	size_t npending, cap_pending;
 	bool wants_sweep;
-	uint64_t lost_late_attach, lost_mmap;
+	uint64_t lost_late_attach, lost_mmap, lost_not_followed;
 };
 
 static void on_rec(void *ctx, const struct abi_rec *rec, size_t len);
@@ -268,15 +270,47 @@ static int arm_mapped(struct capture *c, struct target *t, struct err *err)
 	return total;
 }
 
-static void read_usage(struct target *t)
+static void read_cpu(struct target *t)
 {
 	uint64_t cpu = proc_cpu_ns(t->info.pid);
-	struct proc_rss rss;
 
 	if (cpu >= t->cpu_start_ns && cpu)
 		t->cpu_ns = cpu - t->cpu_start_ns;
+}
+
+/* From /proc: exact, but smaps_rollup walks the target's page tables. At the start and the end only. */
+static void read_rss(struct target *t)
+{
+	struct proc_rss rss;
+
 	if (!proc_read_rss(t->info.pid, &rss) && rss.rss_bytes)
 		t->rss = rss;
+}
+
+static uint64_t moved(uint64_t start_bytes, int64_t pages)
+{
+	int64_t now = (int64_t)start_bytes + pages * sysconf(_SC_PAGESIZE);
+
+	return now > 0 ? (uint64_t)now : 0;
+}
+
+/* In between: what it was at the start, and the change of the kernel's counters since, which the BPF side has anyway. */
+static void follow_rss(struct capture *c, struct target *t)
+{
+	struct proc_rss *start = &t->rss_start, *now = &t->rss;
+	int64_t pages[ABI_RSS__N];
+
+	if (!t->has_rss_pages || session__rss_pages(c->session, t->slot, pages)) {
+		read_rss(t);
+		return;
+	}
+	for (int i = 0; i < ABI_RSS__N; i++)
+		pages[i] -= t->rss_start_pages[i];
+	now->file_bytes = moved(start->file_bytes, pages[ABI_RSS_FILE]);
+	now->anon_bytes = moved(start->anon_bytes, pages[ABI_RSS_ANON]);
+	now->shmem_bytes = moved(start->shmem_bytes, pages[ABI_RSS_SHMEM]);
+	now->swap_bytes = moved(start->swap_bytes, pages[ABI_RSS_SWAP]);
+	now->rss_bytes = now->file_bytes + now->anon_bytes + now->shmem_bytes;
 }
 
 /* A new target with a slot, known to the BPF side, nothing armed. */
@@ -314,10 +348,19 @@ static int new_target(struct capture *c, pid_t pid, struct target **ret, struct 
 	return 0;
 }
 
-static void start_usage(struct target *t)
+static void start_usage(struct capture *c, struct target *t)
 {
+	int64_t after[ABI_RSS__N];
+
 	t->cpu_start_ns = proc_cpu_ns(t->info.pid);
-	read_usage(t);
+	/* Both at one moment, as far as the target lets us. */
+	for (int i = 0; i < 3; i++) {
+		t->has_rss_pages = !session__rss_pages(c->session, t->slot, t->rss_start_pages);
+		read_rss(t);
+		if (!t->has_rss_pages || session__rss_pages(c->session, t->slot, after) ||
+		    !memcmp(after, t->rss_start_pages, sizeof(after)))
+			break;
+	}
 	t->rss_start = t->rss;
 }
 
@@ -391,7 +434,7 @@ int capture__attach_pid(struct capture *capture, pid_t pid, struct err *err)
 	}
 	/* The breakpoints' own pages are in the start value, not in the growth. */
 	session__seed_rss(capture->session);
-	start_usage(t);
+	start_usage(capture, t);
 	return 0;
 fail:
 	drop_target(capture, t);
@@ -548,7 +591,7 @@ static void on_exec(struct capture *c, const struct abi_rec_proc *rec)
 		snprintf(t->runtime, sizeof(t->runtime), "native");
 	t->map_gen = session__map_gen(c->session, t->slot);
 	if (t->is_command)
-		start_usage(t);
+		start_usage(c, t);
 	t->is_command = false;
 	arm_late(c, t);
 }
@@ -558,13 +601,17 @@ static void on_fork(struct capture *c, const struct abi_rec_proc *rec)
 	struct target *parent = find_target(c, rec->rec.tgid), *t;
 	struct err err;
 
-	if (!c->opts.follow || !parent || new_target(c, rec->child_tgid, &t, &err))
+	if (!c->opts.follow || !parent)
 		return;
+	if (new_target(c, rec->child_tgid, &t, &err)) {
+		c->lost_not_followed++; /* it has ended already, or there is no place for it */
+		return;
+	}
 	if (aspace__read(&t->as, c->mods, t->info.pid))
 		aspace__copy(&t->as, &parent->as);
 	take_pending(c, t);
 	session__seed_rss(c->session);
-	start_usage(t);
+	start_usage(c, t);
 	arm_late(c, t);
 }
 
@@ -649,9 +696,10 @@ static void look_after_targets(struct capture *c)
 		struct target *t = c->targets[i];
 		struct proc_info info;
 
-		t->may_be_stale = true;
 		if (t->exit_code != CAPTURE_RUNNING)
 			continue;
+		read_cpu(t);
+		follow_rss(c, t);
 		/* The tracepoint tells of an exit, with its code; this is for a lost record. */
 		if (proc_read_info(t->info.pid, &info) || info.start_ticks != t->info.start_ticks) {
 			t->exit_code = CAPTURE_EXIT_UNKNOWN;
@@ -666,17 +714,26 @@ void capture__step(struct capture *capture)
 	if (capture->mmaps)
 		capture->lost_mmap += mmapwatch__read(capture->mmaps, on_mmap, capture);
 	drain__ring(capture->drain);
-	look_after_targets(capture);
+	for (size_t i = 0; i < capture->ntargets; i++)
+		capture->targets[i]->may_be_stale = true;
 }
 
 int capture__sweep(struct capture *capture)
 {
-	for (size_t i = 0; i < capture->ntargets; i++)
-		if (capture->targets[i]->exit_code == CAPTURE_RUNNING)
-			read_usage(capture->targets[i]);
 	capture__step(capture);
+	look_after_targets(capture);
 	capture->wants_sweep = false;
 	return drain__sweep(capture->drain);
+}
+
+int capture__finish(struct capture *capture)
+{
+	int err = capture__sweep(capture);
+
+	for (size_t i = 0; i < capture->ntargets; i++)
+		if (capture->targets[i]->exit_code == CAPTURE_RUNNING)
+			read_rss(capture->targets[i]);
+	return err;
 }
 
 bool capture__wants_sweep(const struct capture *capture)
@@ -781,6 +838,8 @@ void capture__each_loss(struct capture *capture, void (*fn)(void *ctx, const cha
 	   session__lost_scratch_busy(capture->session));
 	fn(ctx, "process_event_lost", "an exec, fork or exit was not seen", session__lost_ring_full_proc(capture->session));
 	fn(ctx, "mapping_lost", "code mappings that were not told: frames in them have no names", capture->lost_mmap);
+	fn(ctx, "not_followed", "children that ended before they could be attached to, or too many of them",
+	   capture->lost_not_followed);
 	fn(ctx, "late_attach", "programs or libraries that ran for some milliseconds before their probes were armed",
 	   capture->lost_late_attach);
 }

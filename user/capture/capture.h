@@ -43,6 +43,8 @@ int capture__attach_command(struct capture *capture, pid_t pid, char *const *pat
 int capture__fd(const struct capture *capture);
 void capture__step(struct capture *capture);
 int capture__sweep(struct capture *capture);
+/* The last sweep: RSS is read from /proc once more, so that what the stacks explain is compared with another source. */
+int capture__finish(struct capture *capture);
 /* The site map is filling up: sweep before it is full. */
 bool capture__wants_sweep(const struct capture *capture);
 

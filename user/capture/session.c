@@ -165,13 +165,7 @@ uint32_t session__map_gen(struct session *session, uint32_t slot)
 
 int session__set_go(struct session *session, uint32_t slot, const struct abi_go *go)
 {
-	int fd = bpf_map__fd(session->skel->maps.targets);
-	struct abi_target target;
-
-	if (bpf_map_lookup_elem(fd, &slot, &target))
-		return -errno;
-	target.go = *go;
-	return bpf_map_update_elem(fd, &slot, &target, BPF_ANY) ? -errno : 0;
+	return bpf_map_update_elem(bpf_map__fd(session->skel->maps.runtimes), &slot, go, BPF_ANY) ? -errno : 0;
 }
 
 void session__remove_target(struct session *session, uint32_t slot, pid_t pid)
@@ -205,6 +199,19 @@ bool session__is_attached(const struct session *session, pid_t pid, uint32_t mod
 		if (session->links[i].pid == pid && session->links[i].module == module)
 			return true;
 	return false;
+}
+
+int session__rss_pages(struct session *session, uint32_t slot, int64_t ret[static ABI_RSS__N])
+{
+	struct abi_target target;
+	struct abi_mm mm;
+
+	if (bpf_map_lookup_elem(bpf_map__fd(session->skel->maps.targets), &slot, &target) || !target.mm ||
+	    bpf_map_lookup_elem(bpf_map__fd(session->skel->maps.mms), &target.mm, &mm))
+		return -ENOENT;
+	for (int i = 0; i < ABI_RSS__N; i++)
+		ret[i] = mm.pages[i];
+	return 0;
 }
 
 static int keep_link(struct session *session, struct probe_link link)

@@ -30,11 +30,13 @@ bool session__has_rss(const struct session *session);
 int session__add_target(struct session *session, uint32_t slot, const struct abi_target *target);
 /* The map generation of a slot, as the programs have it now. */
 uint32_t session__map_gen(struct session *session, uint32_t slot);
-/* Change what is known of a Go runtime (after an exec); the generation stays. */
+/* What is known of the Go runtime in a slot. */
 int session__set_go(struct session *session, uint32_t slot, const struct abi_go *go);
 void session__remove_target(struct session *session, uint32_t slot, pid_t pid);
 /* Start the RSS ledger of targets added since the last call, from the kernel's counters of now. */
 int session__seed_rss(struct session *session);
+/* The kernel's counters of a slot's address space by enum rss member, pages, exact; -ENOENT when it is not watched. */
+int session__rss_pages(struct session *session, uint32_t slot, int64_t ret[static ABI_RSS__N]);
 
 /*
  * Probe @sites of one module, open as @module_fd, in @pid. The links are remembered

@@ -127,21 +127,25 @@ int spot_find_c(struct span code, struct spot *ret)
 	return 0;
 }
 
-/* Length of `call *r/m` (ff /2) if @insn begins with one, else 0. Intel SDM vol. 2, table 2-2. */
-static uint32_t indirect_call_len(const uint8_t *insn)
+/* Are the @len (at least 2) bytes at @insn one `call *r/m` (ff /2)? Intel SDM vol. 2, tables 2-2 and 2-3. */
+static bool is_indirect_call(const uint8_t *insn, uint32_t len)
 {
 	uint8_t modrm = insn[1], mod = modrm >> 6, rm = modrm & 7;
-	uint32_t len = 2;
+	uint32_t need = 2;
 
 	if (insn[0] != 0xff || (modrm >> 3 & 7) != 2)
-		return 0;
-	if (mod != 3 && rm == 4)
-		len++; /* SIB */
+		return false;
+	if (mod != 3 && rm == 4) { /* SIB, whose base 5 is none without mod, as rm 5 is %rip */
+		if (len < 3)
+			return false;
+		need++;
+		rm = insn[2] & 7;
+	}
 	if (mod == 1)
-		len += 1;
+		need += 1;
 	else if (mod == 2 || (mod == 0 && rm == 5))
-		len += 4;
-	return len;
+		need += 4;
+	return need == len;
 }
 
 bool spot_is_after_call(struct span before)
@@ -151,7 +155,7 @@ bool spot_is_after_call(struct span before)
 	if (before.data[before.len - 5] == 0xe8)
 		return true;
 	for (uint32_t len = 2; len <= 7; len++)
-		if (indirect_call_len(before.data + before.len - len) == len)
+		if (is_indirect_call(before.data + before.len - len, len))
 			return true;
 	return false;
 }

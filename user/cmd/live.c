@@ -255,9 +255,9 @@ static void update_profile(struct live *live)
 	prof->has_source[SOURCE_RSS] = live->opts->want_rss && capture__has_source(live->capture, EVENT_RSS);
 }
 
-static int sweep(struct live *live, struct err *err)
+static int sweep(struct live *live, bool is_last, struct err *err)
 {
-	int code = capture__sweep(live->capture);
+	int code = is_last ? capture__finish(live->capture) : capture__sweep(live->capture);
 
 	return code ? err_set(err, FAIL_GENERAL, code, "cannot read the counts: %s", strerror(-code)) : 0;
 }
@@ -348,9 +348,10 @@ static int loop(struct live *live, struct err *err)
 		capture__step(live->capture);
 		reap(live);
 		now = clock_ns(CLOCK_MONOTONIC);
-		over = told_to_stop(live) || now >= end || !capture__alive(live->capture);
+		over = told_to_stop(live) || now >= end || !capture__alive(live->capture) ||
+		       (now >= next_report && o->count && live->nreports + 1 >= o->count);
 		if (over || now >= next_report || now - last_sweep >= SWEEP_NS || capture__wants_sweep(live->capture)) {
-			code = sweep(live, err);
+			code = sweep(live, over, err);
 			last_sweep = now;
 		}
 		if (code || (!over && now < next_report))
@@ -359,7 +360,6 @@ static int loop(struct live *live, struct err *err)
 		if (interval_ns && (now >= next_report || now - (next_report - interval_ns) > interval_ns / 20))
 			code = report(live, false, err);
 		next_report = interval_ns ? next_report + interval_ns : UINT64_MAX;
-		over |= o->count && live->nreports >= o->count;
 	}
 	return code;
 }
