@@ -60,7 +60,7 @@ test_stdio() {
 test_children() {
 	printf 'go\nquit\n' >script
 	"$SNOOP" --source malloc --format json -o c.json -- "$TARGETS/fork" 3 1000 <script >out 2>err
-	check site-or-loss c.json malloc site_child 3000 late_attach process_event_lost
+	check site-or-loss c.json malloc site_child 3000 late_attach not_followed process_event_lost
 	check site c.json malloc site_parent 1000 32000
 	is "$(python3 -c 'import json; print(len(json.load(open("c.json"))["target"]))')" 4 "number of processes"
 }
@@ -68,6 +68,6 @@ test_children() {
 test_children_that_exec() {
 	printf 'go\nquit\n' >script
 	"$SNOOP" --source malloc --format json -o c.json -- "$TARGETS/fork" 2 100 "$TARGETS/short" 20000 <script >out 2>err
-	check site-or-loss c.json malloc site_child 200 late_attach process_event_lost
-	check site-or-loss c.json malloc site_short 40000 late_attach process_event_lost
+	check site-or-loss c.json malloc site_child 200 late_attach not_followed process_event_lost
+	check site-or-loss c.json malloc site_short 40000 late_attach not_followed process_event_lost
 }

@@ -82,7 +82,7 @@ test_follow_fast_children() {
 	target_work c
 	snoop_stop
 	target_end c
-	check site-or-loss c.json malloc site_child 2000 late_attach process_event_lost
+	check site-or-loss c.json malloc site_child 2000 late_attach not_followed process_event_lost
 	check site c.json malloc site_parent 500 16000
 }
 

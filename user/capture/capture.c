@@ -518,11 +518,15 @@ static void on_stack(struct capture *c, const struct abi_rec_stack *rec)
 /* What stands in the way of a new image or child is a warning: the rest of the capture goes on. */
 static void arm_late(struct capture *c, struct target *t)
 {
+	struct proc_info info;
 	struct err err = { 0 };
 	int n = arm_mapped(c, t, &err);
 
-	if (n < 0 && kill(t->info.pid, 0) == 0)
-		diag_emit(c->opts.diag, DIAG_WARN, "%s", err.msg);
+	if (n < 0) {
+		c->lost_not_followed++;
+		if (!proc_read_info(t->info.pid, &info) && !info.is_zombie)
+			diag_emit(c->opts.diag, DIAG_WARN, "%s", err.msg);
+	}
 	if (n > 0) {
 		c->lost_late_attach++;
 		diag_emit(c->opts.diag, DIAG_INFO, "attached to %d (%s), %d probes, while it was running", t->info.pid,
