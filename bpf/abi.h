@@ -7,10 +7,11 @@
  *   target   one traced process (thread group); it has a slot in the array map
  *            `targets`, and every uprobe of it carries the slot in its cookie.
  *   site     one row of the counts: (target, source, stack, detail).
- *   map_gen  grows whenever the target's address space may have changed (exec,
- *            dlopen); it is hashed into the stack id, so that equal addresses
- *            before and after are different stacks.
- *   stack id 64-bit hash over a per-run seed, tgid, map_gen and the frames.
+ *   image    number of the target's exec since it became one: another address space.
+ *   loader   number of times that user space found other code mapped where code had
+ *            been (dlclose and dlopen). Image and loader are hashed into the stack id,
+ *            so that equal addresses before and after are different stacks.
+ *   stack id 64-bit hash over a per-run seed, slot, tgid, image, loader and the frames.
  */
 #ifndef ALLOCSNOOP_BPF_ABI_H
 #define ALLOCSNOOP_BPF_ABI_H
@@ -24,7 +25,7 @@
 #define ABI_MAX_FRAMES 127 /* kernel.perf_event_max_stack's own limit */
 #define ABI_MAX_TARGETS 4096
 #define ABI_MAX_THREADS 65536
-#define ABI_MAX_CPUS 4096
+#define ABI_RSS_MAX_CPUS 512 /* possible CPUs up to which the verifier follows the sums of RSS counters */
 #define ABI_RING_BYTES (4u << 20)
 
 enum abi_source {
@@ -55,10 +56,12 @@ _Static_assert(sizeof(struct abi_site_key) == 16, "abi");
 _Static_assert(sizeof(struct abi_site) == 32, "abi");
 
 /*
- * A hash has its top bit set; other stack ids are reserved. OTHERS: another task
- * than the target changed the target's counter (reclaim, khugepaged, ...).
+ * A hash has its top bit set; other stack ids are reserved, all for RSS. OTHERS: another
+ * task than the target changed the target's counter (reclaim, khugepaged, ...).
  */
 #define ABI_STACK_OTHERS 1
+#define ABI_STACK_EXEC 2 /* what a new image had when it began */
+#define ABI_STACK_EXIT 3 /* what the process still had when it ended */
 
 /* Records on the ring; each starts with struct abi_rec. */
 enum abi_rec_kind {
@@ -66,7 +69,7 @@ enum abi_rec_kind {
 	ABI_REC_EXEC,
 	ABI_REC_FORK,
 	ABI_REC_EXIT,
-	ABI_REC_MAPS, /* the dynamic loader changed the mappings */
+	ABI_REC_MAPS, /* the dynamic loader is about to change the mappings, or has */
 	ABI_REC_SWEEP, /* the site map is filling up: sweep now */
 };
 
@@ -85,7 +88,7 @@ enum abi_stack_flag {
 struct abi_rec_stack {
 	struct abi_rec rec;
 	__u64 stack_id;
-	__u32 map_gen;
+	__u32 image;
 	__u16 nframes;
 	__u16 flags; /* enum abi_stack_flag */
 	/* frames[0] is the probed or faulting instruction, the others return addresses. */
@@ -99,11 +102,13 @@ struct abi_rec_proc { /* EXEC, FORK, EXIT, MAPS */
 	__u32 child_tgid; /* FORK */
 	__u32 exit_code; /* EXIT: as in task_struct.exit_code (wait status) */
 	__u32 leader_changed; /* EXEC by a thread that was not the leader */
-	__u32 pad;
+	__u32 image; /* EXEC: the new one's number */
+	__u64 cpu_ns; /* EXIT: of the whole process */
+	char comm[16]; /* EXEC */
 };
 
 _Static_assert(sizeof(struct abi_rec_stack) == 24 + 8 * (ABI_MAX_FRAMES + 1), "abi");
-_Static_assert(sizeof(struct abi_rec_proc) == 24, "abi");
+_Static_assert(sizeof(struct abi_rec_proc) == 48, "abi");
 
 /*
  * The cookie of a uprobe: slot, what kind of instruction it sits on, and which
@@ -156,8 +161,9 @@ _Static_assert(sizeof(struct abi_go) % 8 == 0, "abi");
 
 /* Written by user space once; after that by the programs. */
 struct abi_target {
-	__u32 tgid;
-	__u32 map_gen;
+	__u32 tgid, slot;
+	__u32 image;
+	__u32 pad;
 	__u64 mm; /* struct mm_struct *, a key of the map `mms`; 0: not watched */
 };
 
@@ -165,6 +171,7 @@ struct abi_target {
 struct abi_mm {
 	__u32 slot;
 	__u32 pad;
+	__s64 start_pages[ABI_RSS__N]; /* when the watch began */
 	__s64 pages[ABI_RSS__N]; /* as last seen: after the newest change */
 };
 
@@ -187,9 +194,8 @@ enum abi_stat {
 	ABI_STAT_LOST_SITE_BYTES, /* not an event count: bytes of the allocations above */
 	ABI_STAT_LOST_THREAD_TABLE_FULL,
 	ABI_STAT_LOST_RETURN_MISSED,
+	ABI_STAT_LOST_ARGS_UNREADABLE,
 	ABI_STAT_LOST_RING_FULL_STACK,
-	ABI_STAT_LOST_STACK_TRUNCATED,
-	ABI_STAT_LOST_STACK_UNREADABLE,
 	ABI_STAT_LOST_GO_TINY_UNREADABLE,
 	ABI_STAT__N,
 };

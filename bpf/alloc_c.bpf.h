@@ -11,7 +11,7 @@
  *
  * A return can be missed (longjmp out of a signal handler, more than 64 uretprobes
  * nested). A door entered above the remembered depth shows that at once; below it,
- * NESTED_MAX entries in a row without the return do.
+ * more nested doors without a return than uretprobes can nest do.
  */
 #ifndef ALLOCSNOOP_ALLOC_C_BPF_H
 #define ALLOCSNOOP_ALLOC_C_BPF_H
@@ -20,14 +20,14 @@
 #include "site.bpf.h"
 #include "walk.bpf.h"
 
-#define NESTED_MAX 32
+#define NESTED_MAX 64 /* MAX_URETPROBE_DEPTH of linux/uprobes.h */
 
 struct in_flight {
 	__u64 sp; /* at the entry, where the return address is; 0: none */
 	__u64 ip, ra;
 	__u64 size_bytes;
 	__u32 door; /* enum abi_door */
-	__u32 nested; /* doors entered below this one */
+	__u32 nested; /* doors entered below this one and not left yet */
 };
 
 struct c_args {
@@ -83,18 +83,23 @@ static __noinline void c_enter(struct pt_regs *ctx, struct scratch *s, __u64 coo
 
 	if (!f)
 		return;
-	if (f->sp && sp < f->sp && f->nested++ < NESTED_MAX)
+	if (f->sp && sp < f->sp && f->nested < NESTED_MAX) {
+		f->nested++;
 		return;
-	/* The same depth is a tail call from one door to another (realloc(NULL) to malloc). */
-	if (f->sp && sp != f->sp)
-		stat_add(s, ABI_STAT_LOST_RETURN_MISSED, 1);
-	/* With a uretprobe the word at [sp] is the caller only on the first probe of a tail call. */
-	if (f->sp != sp && !ra && bpf_probe_read_user(&ra, sizeof(ra), (void *)sp)) {
-		stat_add(s, ABI_STAT_LOST_STACK_UNREADABLE, 1);
+	}
+	if (!ra && bpf_probe_read_user(&ra, sizeof(ra), (void *)sp)) {
+		stat_add(s, ABI_STAT_LOST_ARGS_UNREADABLE, 1);
 		f->sp = 0;
 		return;
 	}
-	if (f->sp != sp) {
+	/*
+	 * At the depth of the door in flight: a tail call from it (realloc(NULL) to malloc), whose word at
+	 * [sp] is by now the uretprobe's trampoline, so keep the caller that is known. If it is a caller
+	 * instead, or at another depth, the return of the former was missed.
+	 */
+	if (f->sp != sp || ra == f->ra) {
+		if (f->sp)
+			stat_add(s, ABI_STAT_LOST_RETURN_MISSED, 1);
 		f->ra = ra;
 		f->ip = ip;
 	}
@@ -115,18 +120,19 @@ static __noinline void c_return(struct pt_regs *ctx, struct scratch *s, __u64 co
 	if (!target || !f || !f->sp)
 		return;
 #if defined(__TARGET_ARCH_x86)
-	if (sp != f->sp + 8) /* a nested door's */
-		return;
-#else
-	if (sp != f->sp)
-		return;
+	sp -= 8; /* the return address is off the stack */
 #endif
+	if (sp != f->sp) {
+		if (sp < f->sp && f->nested)
+			f->nested--;
+		return;
+	}
 	f->sp = 0;
 	size = f->size_bytes;
 	failed = f->door == ABI_DOOR_POSIX_MEMALIGN ? (__u32)PT_REGS_RC(ctx) != 0 : !PT_REGS_RC(ctx);
 	if (failed || size < min_size_bytes || size > max_size_bytes || (only_tid && only_tid != tid))
 		return;
-	s->from = (struct walk_from){ f->ip, sp, PT_REGS_FP(ctx), f->ra, 0, 0 };
+	s->from = (struct walk_from){ f->ip, PT_REGS_SP(ctx), PT_REGS_FP(ctx), f->ra, 0, 0 };
 	walk(s, target);
 	account(s, target->tgid, ABI_SOURCE_MALLOC, 0, 1, size, size);
 }

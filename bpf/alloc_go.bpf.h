@@ -33,12 +33,12 @@
 
 static __always_inline bool go_noscan(__u64 type)
 {
-	__u64 ptrdata = 1;
+	__u64 ptrdata;
 
 	if (!type)
 		return true;
-	bpf_probe_read_user(&ptrdata, sizeof(ptrdata), (void *)(type + GO_TYPE_PTRDATA));
-	return !ptrdata;
+	/* A read that fails leaves a zero, which is not what the type says. */
+	return !bpf_probe_read_user(&ptrdata, sizeof(ptrdata), (void *)(type + GO_TYPE_PTRDATA)) && !ptrdata;
 }
 
 static __always_inline bool read_word(__u64 *ret, __u64 addr)
@@ -110,7 +110,7 @@ static __noinline void go_alloc(struct scratch *s, __u64 cookie)
 	if (!target || !go || (only_tid && only_tid != (__u32)bpf_get_current_pid_tgid()))
 		return;
 	if (spot & ABI_SPOT_GO_STACK_ARGS && !go_stack_args(args, s->from.sp)) {
-		stat_add(s, ABI_STAT_LOST_STACK_UNREADABLE, 1);
+		stat_add(s, ABI_STAT_LOST_ARGS_UNREADABLE, 1);
 		return;
 	}
 	if (!args->size || args->size < min_size_bytes || args->size > max_size_bytes)

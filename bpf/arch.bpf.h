@@ -6,7 +6,9 @@
 #ifndef ALLOCSNOOP_ARCH_BPF_H
 #define ALLOCSNOOP_ARCH_BPF_H
 
+#ifdef __bpf__
 #include "vmlinux.h"
+#endif
 
 #if defined(__TARGET_ARCH_x86)
 #define GO_ARG1(ctx) ((ctx)->ax)

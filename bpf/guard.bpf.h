@@ -86,10 +86,12 @@ static __always_inline struct scratch *guard_enter(enum scratch_kind kind)
 
 static __always_inline void guard_exit(struct scratch *s)
 {
-	if (bpf_preempt_disable)
+	if (bpf_preempt_disable) {
 		bpf_preempt_enable();
-	else if (s)
-		s->busy = 0;
+	} else if (s) {
+		barrier(); /* nothing of ours behind this store */
+		*(volatile __u32 *)&s->busy = 0;
+	}
 }
 
 /* No atomics: the slot is ours until guard_exit(). */

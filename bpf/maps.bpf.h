@@ -72,6 +72,14 @@ struct {
 	__type(value, struct abi_go);
 } runtimes SEC(".maps");
 
+/* By slot: see "loader" in abi.h; written by user space only. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, ABI_MAX_TARGETS);
+	__type(key, __u32);
+	__type(value, __u32);
+} loaders SEC(".maps");
+
 /* Slot by tgid, for the tracepoints, which see the whole system. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);

@@ -26,8 +26,10 @@ static __always_inline void rss_watch_exec(struct task_struct *task, struct abi_
 	struct mm_struct *mm = task->mm;
 
 	mm_unwatch(target);
-	if (slot && mm)
+	if (slot && mm) {
 		mm_watch(mm, *slot);
+		mm_account(target, ABI_STACK_EXEC, 1);
+	}
 }
 
 SEC("tp_btf/sched_process_exec")
@@ -41,7 +43,8 @@ int BPF_PROG(proc_exec, struct task_struct *task, pid_t old_pid, struct linux_bi
 	if (!target)
 		return 0;
 	rec.leader_changed = old_pid != task->pid;
-	__sync_fetch_and_add(&target->map_gen, 1);
+	bpf_get_current_comm(rec.comm, sizeof(rec.comm));
+	rec.image = ++target->image; /* one thread at a time executes */
 	if (watch_rss)
 		rss_watch_exec(task, target, rec.rec.tgid);
 	send_proc(&rec);
@@ -74,10 +77,15 @@ int BPF_PROG(proc_exit, struct task_struct *task)
 	bpf_map_delete_elem(&threads, &tid);
 	if (BPF_CORE_READ(task, signal, live.counter))
 		return 0; /* other threads go on */
-	mm_unwatch(target);
+	if (watch_rss) {
+		mm_account(target, ABI_STACK_EXIT, -1);
+		mm_unwatch(target);
+	}
 	rec.exit_code = BPF_CORE_READ(task, signal, group_exit_code);
 	if (!rec.exit_code)
 		rec.exit_code = task->exit_code;
+	/* The threads that have ended, and this one, the last. */
+	rec.cpu_ns = BPF_CORE_READ(task, signal, sum_sched_runtime) + BPF_CORE_READ(task, se.sum_exec_runtime);
 	send_proc(&rec);
 	return 0;
 }
@@ -93,7 +101,6 @@ int maps_changed(struct pt_regs *ctx)
 	if (!target)
 		return 0;
 	rec.rec.tgid = target->tgid;
-	__sync_fetch_and_add(&target->map_gen, 1);
 	send_proc(&rec);
 	return 0;
 }

@@ -44,7 +44,7 @@ struct {
 /* Distance of each CPU's per-CPU area from a per-CPU pointer. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, ABI_MAX_CPUS);
+	__uint(max_entries, ABI_RSS_MAX_CPUS);
 	__type(key, __u32);
 	__type(value, __u64);
 } cpu_offsets SEC(".maps");
@@ -72,7 +72,7 @@ static __always_inline __s64 rss_pages_percpu(const struct mm_struct *mm, __u32 
 		  member * bpf_core_type_size(struct percpu_counter);
 	sum = BPF_CORE_READ(counter, count);
 	parts = (__u64)BPF_CORE_READ(counter, counters);
-	for (__u32 i = 0; i < ABI_MAX_CPUS && i < nr_cpus; i++) {
+	for (__u32 i = 0; i < ABI_RSS_MAX_CPUS && i < nr_cpus; i++) {
 		__u32 cpu = i; /* its address is taken: as the loop's variable the verifier would lose it */
 
 		offset = bpf_map_lookup_elem(&cpu_offsets, &cpu);
@@ -95,23 +95,26 @@ static __always_inline __s64 rss_pages(const struct mm_struct *mm, __u32 member)
 	return rss_is_percpu() ? rss_pages_percpu(mm, member) : rss_pages_v61(mm, member);
 }
 
+/* Watch @mm for the target in @slot, unless it is watched: a vfork child shares its parent's until it executes. */
 static __noinline int mm_watch(const struct mm_struct *mm, __u32 slot)
 {
 	struct abi_target *target = bpf_map_lookup_elem(&targets, &slot);
 	struct abi_mm state = { .slot = slot };
 	__u64 key = (__u64)mm;
 
-	if (!target || target->mm == key)
+	if (!target || target->mm)
 		return 0;
 	for (__u32 i = 0; i < ABI_RSS__N; i++)
-		state.pages[i] = rss_pages(mm, i);
-	if (bpf_map_update_elem(&mms, &key, &state, BPF_ANY))
-		return 0;
-	target->mm = key;
+		state.start_pages[i] = state.pages[i] = rss_pages(mm, i);
+	if (!bpf_map_update_elem(&mms, &key, &state, BPF_NOEXIST))
+		target->mm = key;
 	return 0;
 }
 
-/* Before the kernel can give the same address to another process's mm_struct. */
+/*
+ * At an exec or exit, before the kernel can give the same address to another
+ * process's mm_struct.
+ */
 static __always_inline void mm_unwatch(struct abi_target *target)
 {
 	__u64 key = target->mm;
@@ -119,6 +122,26 @@ static __always_inline void mm_unwatch(struct abi_target *target)
 	if (key)
 		bpf_map_delete_elem(&mms, &key);
 	target->mm = 0;
+}
+
+/* Put what the watched address space has in the ledger: as a beginning (@sign 1) or an end (-1). */
+static __noinline int mm_account(struct abi_target *target, __u64 stack_id, __s32 sign)
+{
+	__u64 key = target->mm;
+	struct scratch *s = guard_enter(SCRATCH_TRACE);
+	struct abi_mm *state = bpf_map_lookup_elem(&mms, &key);
+
+	if (s && state) {
+		s->key.stack_id = stack_id;
+		for (__u32 i = 0; i < ABI_RSS__N; i++) {
+			__s64 pages = state->pages[i] * sign;
+
+			if (pages)
+				account(s, target->tgid, ABI_SOURCE_RSS, i, 0, pages, 0);
+		}
+	}
+	guard_exit(s);
+	return 0;
 }
 
 static __noinline void rss_change(struct scratch *s, struct mm_struct *mm, struct abi_mm *state, __u32 member)
@@ -176,7 +199,7 @@ static __noinline void learn_cpu_offsets(void)
 	/* Pointers go through memory here: the verifier does no arithmetic on these. */
 	bpf_probe_read_kernel(&array, sizeof(array), &map);
 	base = (__u64)BPF_CORE_READ(array, pptrs[0]);
-	for (__u32 i = 0; i < ABI_MAX_CPUS && i < nr_cpus; i++) {
+	for (__u32 i = 0; i < ABI_RSS_MAX_CPUS && i < nr_cpus; i++) {
 		__u32 cpu = i;
 
 		elem = bpf_map_lookup_percpu_elem(&cpu_landmark, &zero, cpu);

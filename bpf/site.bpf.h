@@ -27,10 +27,6 @@ static __noinline void send_frames(struct scratch *s, struct abi_site *site)
 			return; /* the next hit of this site tries again */
 		}
 		bpf_map_update_elem(&stacks_sent, &id, &one, BPF_ANY);
-		if (s->rec.flags & ABI_STACK_TRUNCATED)
-			stat_add(s, ABI_STAT_LOST_STACK_TRUNCATED, 1);
-		if (s->rec.flags & ABI_STACK_UNREADABLE)
-			stat_add(s, ABI_STAT_LOST_STACK_UNREADABLE, 1);
 	}
 	site->frames_sent = 1;
 }

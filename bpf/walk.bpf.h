@@ -54,13 +54,17 @@ static __always_inline __u64 hash_step(__u64 hash, __u64 word)
 static __noinline int walk(struct scratch *s, const struct abi_target *target)
 {
 	__u64 fp = s->from.fp, ra = s->from.ra, off, hash;
-	__u32 n;
+	__u32 n, slot, *loader;
 
 	s->rec.rec.kind = ABI_REC_STACK;
 	s->rec.rec.tgid = target->tgid;
-	s->rec.map_gen = target->map_gen;
+	s->rec.image = target->image;
 	s->rec.flags = s->from.flags;
-	hash = hash_step(hash_seed ^ (__u64)s->rec.map_gen << 32 ^ s->rec.rec.tgid, s->from.ip);
+	slot = target->slot;
+	loader = bpf_map_lookup_elem(&loaders, &slot);
+	hash = hash_step(hash_seed, (__u64)slot << 32 | s->rec.rec.tgid);
+	hash = hash_step(hash, (__u64)s->rec.image << 32 | (loader ? *loader : 0));
+	hash = hash_step(hash, s->from.ip);
 	s->rec.frames[0] = s->from.ip;
 	read_block(s, s->from.sp);
 	if (!ra && s->block_len >= 8)

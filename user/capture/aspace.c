@@ -17,32 +17,51 @@
 #include "base/vec.h"
 #include "capture/spot.h"
 
-static uint32_t module_of(struct modules *mods, pid_t pid, const struct mapping *map)
+/* Is @map already known, as the same part of the same module? *ret_other: something else is known there. */
+static bool is_known(const struct aspace *as, const struct mapping *map, uint32_t module, bool *ret_other)
 {
-	return map->executable ? modules__add(mods, pid, map) : MODULE_NONE;
+	bool known = false;
+
+	for (size_t i = 0; i < as->maps.len; i++) {
+		const struct mapping *old = &as->maps.items[i];
+
+		if (old->end <= map->start || old->start >= map->end)
+			continue;
+		if (as->modules[i] != module || (map->inode && old->start - old->file_off != map->start - map->file_off))
+			*ret_other = true;
+		else if (old->start <= map->start && old->end >= map->end && old->writable == map->writable)
+			known = true;
+	}
+	return known;
 }
 
-int aspace__read(struct aspace *as, struct modules *mods, pid_t pid)
+int aspace__read(struct aspace *as, struct modules *mods, pid_t pid, bool *ret_replaced)
 {
-	struct aspace fresh = { 0 };
-	int err = proc_read_maps(pid, &fresh.maps);
+	struct mappings maps;
+	bool replaced = false, any = false;
+	int err = proc_read_maps(pid, &maps);
 
 	if (err)
 		return err;
-	if (!fresh.maps.len) { /* exiting: what we knew is better than nothing */
-		mappings__free(&fresh.maps);
-		return -ESRCH;
+	for (size_t i = 0; !err && i < maps.len; i++) {
+		const struct mapping *map = &maps.items[i];
+		uint32_t module;
+
+		any = true;
+		if (!map->executable)
+			continue;
+		module = modules__add(mods, pid, map);
+		if (module == MODULE_NONE)
+			err = -ENOMEM;
+		else if (!is_known(as, map, module, &replaced))
+			err = aspace__add(as, map, module);
 	}
-	fresh.modules = calloc(fresh.maps.len, sizeof(*fresh.modules));
-	if (!fresh.modules) {
-		aspace__free(&fresh);
-		return -ENOMEM;
-	}
-	for (size_t i = 0; i < fresh.maps.len; i++)
-		fresh.modules[i] = module_of(mods, pid, &fresh.maps.items[i]);
-	aspace__free(as);
-	*as = fresh;
-	return 0;
+	mappings__free(&maps);
+	if (!err && !any)
+		return -ESRCH; /* exiting: what we knew is better than nothing */
+	if (!err && ret_replaced)
+		*ret_replaced = replaced;
+	return err;
 }
 
 int aspace__copy(struct aspace *as, const struct aspace *from)
@@ -50,9 +69,7 @@ int aspace__copy(struct aspace *as, const struct aspace *from)
 	struct aspace fresh = { 0 };
 
 	for (size_t i = 0; i < from->maps.len; i++) {
-		int err = from->modules[i] == MODULE_NONE ?
-				  0 :
-				  aspace__add(&fresh, &from->maps.items[i], from->modules[i]);
+		int err = aspace__add(&fresh, &from->maps.items[i], from->modules[i]);
 
 		if (err) {
 			aspace__free(&fresh);
@@ -173,10 +190,11 @@ static bool leaf_has_no_frame(const struct judge *j, const struct event_frame *l
 }
 
 uint32_t aspace__resolve_stack(const struct aspace *as, const struct modules *mods, struct gomods *gomods,
-			       const struct abi_rec_stack *rec, struct event_frame *ret, uint32_t *ret_flags)
+			       const struct abi_rec_stack *rec, struct event_frame *ret, uint32_t *ret_flags,
+			       bool *ret_unmapped)
 {
 	struct judge j = { as, mods, gomods };
-	bool guess = rec->flags & ABI_STACK_LEAF_GUESS;
+	bool guess = rec->flags & ABI_STACK_LEAF_GUESS, unmapped = false;
 	uint32_t n = 0, flags = 0;
 
 	if (rec->flags & ABI_STACK_TRUNCATED)
@@ -185,14 +203,14 @@ uint32_t aspace__resolve_stack(const struct aspace *as, const struct modules *mo
 		flags |= EVENT_STACK_BROKEN;
 	for (uint32_t i = 0; i < rec->nframes && i < ABI_MAX_FRAMES; i++) {
 		struct event_frame frame = { 0 };
-		bool ok = locate(&j, rec->frames[i], &frame);
+		bool mapped = locate(&j, rec->frames[i], &frame);
+		bool ok = mapped && (!i || is_caller(&j, &frame));
 
-		if (i)
-			ok = ok && is_caller(&j, &frame);
 		if (i == 1 && guess && n && (!ok || !leaf_has_no_frame(&j, &ret[0])))
 			continue;
 		if (!ok) {
 			flags |= EVENT_STACK_BROKEN;
+			unmapped = !mapped;
 			break;
 		}
 		if (i)
@@ -200,5 +218,7 @@ uint32_t aspace__resolve_stack(const struct aspace *as, const struct modules *mo
 		ret[n++] = frame;
 	}
 	*ret_flags = flags;
+	if (ret_unmapped)
+		*ret_unmapped = unmapped;
 	return n;
 }

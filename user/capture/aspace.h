@@ -3,6 +3,9 @@
  * An address space of a target as a list of code mappings with their modules, and
  * the judgement of a raw stack by it: which words are code addresses of which file,
  * and where the walk left the ground.
+ *
+ * It remembers: a library that was unloaded stays until other code is mapped in its
+ * place, because stacks through it may still be on their way.
  */
 #ifndef ALLOCSNOOP_CAPTURE_ASPACE_H
 #define ALLOCSNOOP_CAPTURE_ASPACE_H
@@ -13,12 +16,15 @@
 #include "target/modules.h"
 
 struct aspace {
-	struct mappings maps;
-	uint32_t *modules; /* by index of the mapping; MODULE_NONE: not code */
+	struct mappings maps; /* of code */
+	uint32_t *modules; /* by index of the mapping */
 };
 
-/* What is mapped in @pid now; the old content is freed. -errno leaves it as it was. */
-int aspace__read(struct aspace *as, struct modules *mods, pid_t pid);
+/*
+ * Add what is mapped in @pid now. *ret_replaced (may be NULL): other code stands where
+ * code was known, so the same address has meant two things. -errno leaves it as it was.
+ */
+int aspace__read(struct aspace *as, struct modules *mods, pid_t pid, bool *ret_replaced);
 /* The same mappings as @from (a forked child's). */
 int aspace__copy(struct aspace *as, const struct aspace *from);
 /* Add one mapping that is not in /proc any more, or not yet; what it overlaps is cut away. */
@@ -31,9 +37,11 @@ int aspace__find_code(const struct aspace *as, uint64_t addr);
 /*
  * The frames of @rec in @ret (places for ABI_MAX_FRAMES + 1), innermost first, up to
  * the first word that cannot be a caller; *ret_flags are enum event_stack_flag.
+ * *ret_unmapped (may be NULL): that word lies in no code that is known here.
  * The number of frames.
  */
 uint32_t aspace__resolve_stack(const struct aspace *as, const struct modules *mods, struct gomods *gomods,
-			       const struct abi_rec_stack *rec, struct event_frame *ret, uint32_t *ret_flags);
+			       const struct abi_rec_stack *rec, struct event_frame *ret, uint32_t *ret_flags,
+			       bool *ret_unmapped);
 
 #endif

@@ -12,33 +12,17 @@
 #include <unistd.h>
 
 #include "base/vec.h"
-#include "capture/aspace.h"
 #include "capture/drain.h"
 #include "capture/kfeat.h"
 #include "capture/mmapwatch.h"
 #include "capture/plan.h"
 #include "capture/session.h"
 #include "capture/spot.h"
-
-struct target {
-	struct proc_info info;
-	uint32_t slot;
-	uint32_t map_gen; /* of the programs, when the address space was read */
-	struct aspace as;
-	struct abi_go go;
-	char runtime[64];
-	uint32_t nprobes;
-	bool is_command; /* its first exec is the program itself */
-	bool may_be_stale; /* the address space was not read in this step */
-	int exit_code;
-	uint64_t cpu_start_ns, cpu_ns;
-	struct proc_rss rss_start, rss;
-	bool has_rss_pages;
-	int64_t rss_start_pages[ABI_RSS__N];
-};
+#include "capture/target.h"
 
 struct pending_map {
 	pid_t pid;
+	bool is_exec;
 	struct mapping map; /* path is ours */
 };
 
@@ -64,8 +48,10 @@ struct capture {
 	size_t npending, cap_pending;
 	bool wants_sweep;
 	uint64_t lost_late_attach, lost_mmap, lost_not_followed;
+	uint64_t lost_image, lost_truncated, lost_unreadable; /* stacks */
 };
 
+static void follow_children(struct capture *c, const struct target *t);
 static void on_rec(void *ctx, const struct abi_rec *rec, size_t len);
 static void on_site(void *ctx, const struct abi_site_key *key, const struct abi_site *site);
 
@@ -114,14 +100,6 @@ fail:
 	return code;
 }
 
-static void target_free(struct target *t)
-{
-	if (!t)
-		return;
-	aspace__free(&t->as);
-	free(t);
-}
-
 void capture__free(struct capture *capture)
 {
 	if (!capture)
@@ -130,7 +108,7 @@ void capture__free(struct capture *capture)
 	drain__free(capture->drain);
 	session__free(capture->session);
 	for (size_t i = 0; i < capture->ntargets; i++)
-		target_free(capture->targets[i]);
+		target__free(capture->targets[i]);
 	for (size_t i = 0; i < capture->nplans; i++)
 		plan__clear(&capture->plans[i]);
 	for (size_t i = 0; i < capture->npending; i++)
@@ -180,18 +158,26 @@ static const struct plan *plan_of(struct capture *c, uint32_t module)
 	return &c->plans[module];
 }
 
-/* Does the running image have the bytes that the plan saw in the file? */
-static bool image_agrees(const struct capture *c, const struct target *t, const struct mapping *map,
-			 const struct probe_site *site)
+/* Is the spot mapped, not writable (there the kernel puts no breakpoint), and what its file says? */
+static bool is_as_planned(const struct capture *c, const struct target *t, uint32_t module, const struct probe_site *site)
 {
-	uint64_t addr = map->start + (site->file_off - map->file_off);
 	uint8_t image[PROBE_CHECK_BYTES];
 
-	if (proc_read_mem(t->info.pid, addr, image, sizeof(image)) == sizeof(image) &&
-	    spot_matches((struct span){ site->bytes, sizeof(site->bytes) }, (struct span){ image, sizeof(image) }))
-		return true;
-	diag_emit(c->opts.diag, DIAG_WARN, "%s in process %d is not what its file says at 0x%llx: not probed", site->name,
-		  t->info.pid, (unsigned long long)addr);
+	for (size_t i = 0; i < t->as.maps.len; i++) {
+		const struct mapping *map = &t->as.maps.items[i];
+		uint64_t addr = map->start + (site->file_off - map->file_off);
+
+		if (t->as.modules[i] != module || site->file_off < map->file_off || addr >= map->end)
+			continue;
+		if (proc_read_mem(t->info.pid, addr, image, sizeof(image)) != sizeof(image))
+			return false; /* it has ended, or unloaded this */
+		if (!map->writable && spot_matches((struct span){ site->bytes, sizeof(site->bytes) },
+						   (struct span){ image, sizeof(image) }))
+			return true;
+		diag_emit(c->opts.diag, DIAG_WARN, "%s in process %d at 0x%llx is %s: not probed", site->name, t->info.pid,
+			  (unsigned long long)addr, map->writable ? "writable code" : "not what its file says");
+		return false;
+	}
 	return false;
 }
 
@@ -202,8 +188,8 @@ static bool is_hot(const struct probe_site *site)
 	       strcmp(site->name, "realloc") == 0;
 }
 
-/* Arm what @plan has in the part of the module that @map maps (all of it if @map is NULL). Number of probes or -errno. */
-static int arm(struct capture *c, struct target *t, uint32_t module, const struct plan *plan, const struct mapping *map,
+/* Arm the sites of @plan, all of them if the process has not mapped anything yet. Number of probes or -errno. */
+static int arm(struct capture *c, struct target *t, uint32_t module, const struct plan *plan, bool is_mapped,
 	       struct err *err)
 {
 	const struct module *mod = modules__get(c->mods, module);
@@ -216,9 +202,7 @@ static int arm(struct capture *c, struct target *t, uint32_t module, const struc
 	for (size_t i = 0; i < plan->len; i++) {
 		const struct probe_site *site = &plan->sites[i];
 
-		if (map && (site->file_off < map->file_off || site->file_off >= map->file_off + (map->end - map->start)))
-			continue;
-		if (map && !image_agrees(c, t, map, site))
+		if (is_mapped && !is_as_planned(c, t, module, site))
 			continue;
 		if (site->spot_flags & ABI_SPOT_STEPPED && site->prog != PROBE_MAPS)
 			diag_emit(c->opts.diag, is_hot(site) ? DIAG_WARN : DIAG_DEBUG,
@@ -242,17 +226,28 @@ static void note_plan(struct capture *c, struct target *t, const struct plan *pl
 	}
 }
 
-/* Arm every mapped module that is not armed yet. Number of new probes or -errno. */
-static int arm_mapped(struct capture *c, struct target *t, struct err *err)
+static bool is_mapped(const struct target *t, uint32_t module)
+{
+	for (size_t i = 0; i < t->as.maps.len; i++)
+		if (t->as.modules[i] == module)
+			return true;
+	return false;
+}
+
+/*
+ * Arm every module of @t that is not armed yet; with @ahead also those that any target has mapped: a child
+ * that will execute another program most likely maps the same libraries. Number of new probes or -errno.
+ */
+static int arm_modules(struct capture *c, struct target *t, bool ahead, struct err *err)
 {
 	int total = 0;
 
-	for (size_t i = 0; i < t->as.maps.len; i++) {
-		uint32_t module = t->as.modules[i];
+	for (uint32_t module = 0; module < modules__len(c->mods); module++) {
+		bool mapped = is_mapped(t, module);
 		const struct plan *plan;
 		int n;
 
-		if (module == MODULE_NONE || !modules__get(c->mods, module)->elf ||
+		if ((!mapped && !ahead) || !modules__get(c->mods, module)->elf ||
 		    session__is_attached(c->session, t->info.pid, module))
 			continue;
 		plan = plan_of(c, module);
@@ -260,8 +255,9 @@ static int arm_mapped(struct capture *c, struct target *t, struct err *err)
 			return err_set(err, FAIL_GENERAL, -ENOMEM, "out of memory");
 		if (!plan->len)
 			continue;
-		note_plan(c, t, plan);
-		n = arm(c, t, module, plan, &t->as.maps.items[i], err);
+		if (mapped)
+			note_plan(c, t, plan);
+		n = arm(c, t, module, plan, mapped, err);
 		if (n < 0)
 			return n;
 		total += n;
@@ -270,76 +266,23 @@ static int arm_mapped(struct capture *c, struct target *t, struct err *err)
 	return total;
 }
 
-static void read_cpu(struct target *t)
-{
-	uint64_t cpu = proc_cpu_ns(t->info.pid);
-
-	if (cpu >= t->cpu_start_ns && cpu)
-		t->cpu_ns = cpu - t->cpu_start_ns;
-}
-
-/* From /proc: exact, but smaps_rollup walks the target's page tables. At the start and the end only. */
-static void read_rss(struct target *t)
-{
-	struct proc_rss rss;
-
-	if (!proc_read_rss(t->info.pid, &rss) && rss.rss_bytes)
-		t->rss = rss;
-}
-
-static uint64_t moved(uint64_t start_bytes, int64_t pages)
-{
-	int64_t now = (int64_t)start_bytes + pages * sysconf(_SC_PAGESIZE);
-
-	return now > 0 ? (uint64_t)now : 0;
-}
-
-/* In between: what it was at the start, and the change of the kernel's counters since, which the BPF side has anyway. */
-static void follow_rss(struct capture *c, struct target *t)
-{
-	struct proc_rss *start = &t->rss_start, *now = &t->rss;
-	int64_t pages[ABI_RSS__N];
-
-	if (!t->has_rss_pages || session__rss_pages(c->session, t->slot, pages)) {
-		read_rss(t);
-		return;
-	}
-	for (int i = 0; i < ABI_RSS__N; i++)
-		pages[i] -= t->rss_start_pages[i];
-	now->file_bytes = moved(start->file_bytes, pages[ABI_RSS_FILE]);
-	now->anon_bytes = moved(start->anon_bytes, pages[ABI_RSS_ANON]);
-	now->shmem_bytes = moved(start->shmem_bytes, pages[ABI_RSS_SHMEM]);
-	now->swap_bytes = moved(start->swap_bytes, pages[ABI_RSS_SWAP]);
-	now->rss_bytes = now->file_bytes + now->anon_bytes + now->shmem_bytes;
-}
-
 /* A new target with a slot, known to the BPF side, nothing armed. */
 static int new_target(struct capture *c, pid_t pid, struct target **ret, struct err *err)
 {
-	struct abi_target abi = { .tgid = pid };
+	struct abi_target abi = { .tgid = pid, .slot = c->ntargets };
 	struct target *t;
 	int code;
 
 	if (c->ntargets >= ABI_MAX_TARGETS)
 		return err_set(err, FAIL_GENERAL, -ENOSPC, "more than %d processes", ABI_MAX_TARGETS);
-	t = calloc(1, sizeof(*t));
-	if (!t || vec_reserve((void **)&c->targets, &c->cap_targets, c->ntargets + 1, sizeof(*c->targets))) {
-		free(t);
+	if (vec_reserve((void **)&c->targets, &c->cap_targets, c->ntargets + 1, sizeof(*c->targets)))
 		return err_set(err, FAIL_GENERAL, -ENOMEM, "out of memory");
-	}
-	code = proc_read_info(pid, &t->info);
-	if (code) {
-		free(t);
+	code = target__new(pid, c->ntargets, &t);
+	if (code)
 		return err_set(err, FAIL_TARGET, code, "no such process: PID %d", pid);
-	}
-	t->slot = c->ntargets;
-	t->exit_code = CAPTURE_RUNNING;
-	snprintf(t->runtime, sizeof(t->runtime), "native");
-	abi.map_gen = t->slot << 16; /* a PID that comes again has other stack ids */
-	t->map_gen = abi.map_gen;
 	code = session__add_target(c->session, t->slot, &abi);
 	if (code) {
-		free(t);
+		target__free(t);
 		return err_set(err, FAIL_GENERAL, code, "cannot make process %d known to the BPF programs: %s", pid,
 			       strerror(-code));
 	}
@@ -348,28 +291,12 @@ static int new_target(struct capture *c, pid_t pid, struct target **ret, struct 
 	return 0;
 }
 
-static void start_usage(struct capture *c, struct target *t)
-{
-	int64_t after[ABI_RSS__N];
-
-	t->cpu_start_ns = proc_cpu_ns(t->info.pid);
-	/* Both at one moment, as far as the target lets us. */
-	for (int i = 0; i < 3; i++) {
-		t->has_rss_pages = !session__rss_pages(c->session, t->slot, t->rss_start_pages);
-		read_rss(t);
-		if (!t->has_rss_pages || session__rss_pages(c->session, t->slot, after) ||
-		    !memcmp(after, t->rss_start_pages, sizeof(after)))
-			break;
-	}
-	t->rss_start = t->rss;
-}
-
 static void drop_target(struct capture *c, struct target *t)
 {
 	session__remove_target(c->session, t->slot, t->info.pid);
 	if (c->ntargets && c->targets[c->ntargets - 1] == t) {
 		c->ntargets--;
-		target_free(t);
+		target__free(t);
 	}
 }
 
@@ -406,6 +333,14 @@ static int check_process(struct capture *c, pid_t pid, struct err *err)
 	return code;
 }
 
+static int nothing_to_probe(const struct capture *c, const struct target *t, struct err *err)
+{
+	return err_set(err, FAIL_TARGET, -ENOENT, "nothing to probe in PID %d (%s): %s%s%s", t->info.pid, t->info.comm,
+		       c->opts.want_go ? "no Go runtime" : "", c->opts.want_go && c->opts.want_malloc ? ", and " : "",
+		       c->opts.want_malloc ? "no file that it maps has a malloc by name (a static program must keep its symbols)" :
+					     "");
+}
+
 int capture__attach_pid(struct capture *capture, pid_t pid, struct err *err)
 {
 	struct target *t;
@@ -416,25 +351,24 @@ int capture__attach_pid(struct capture *capture, pid_t pid, struct err *err)
 		code = new_target(capture, pid, &t, err);
 	if (code)
 		return code;
-	code = aspace__read(&t->as, capture->mods, pid);
+	code = aspace__read(&t->as, capture->mods, pid, NULL);
 	if (code) {
 		err_set(err, code == -EACCES || code == -EPERM ? FAIL_KERNEL : FAIL_TARGET, code,
 			"cannot read /proc/%d/maps: %s", pid, strerror(-code));
 		goto fail;
 	}
-	code = arm_mapped(capture, t, err);
+	code = arm_modules(capture, t, false, err);
 	if (code < 0)
 		goto fail;
 	if (!t->nprobes && (capture->opts.want_go || capture->opts.want_malloc)) {
-		code = err_set(err, FAIL_TARGET, -ENOENT,
-			       "nothing to probe in PID %d (%s): no Go runtime, and no file that it maps has a malloc by name"
-			       " (a static program must keep its symbols)",
-			       pid, t->info.comm);
+		code = nothing_to_probe(capture, t, err);
 		goto fail;
 	}
 	/* The breakpoints' own pages are in the start value, not in the growth. */
-	session__seed_rss(capture->session);
-	start_usage(capture, t);
+	session__seed_rss(capture->session, pid);
+	target__follow(t, capture->session);
+	if (capture->opts.follow)
+		follow_children(capture, t);
 	return 0;
 fail:
 	drop_target(capture, t);
@@ -463,14 +397,16 @@ int capture__attach_command(struct capture *capture, pid_t pid, char *const *pat
 		if (!plan || !plan->len)
 			continue;
 		note_plan(capture, t, plan);
-		n = arm(capture, t, module, plan, NULL, err);
+		n = arm(capture, t, module, plan, false, err);
 		if (n < 0) {
 			drop_target(capture, t);
 			return n;
 		}
 		t->nprobes += n;
 	}
-	t->cpu_start_ns = proc_cpu_ns(pid);
+	if (!t->nprobes && (capture->opts.want_go || capture->opts.want_malloc))
+		diag_emit(capture->opts.diag, DIAG_WARN,
+			  "nothing to probe in the command itself: only what its children allocate will be seen");
 	code = mmapwatch__open(pid, session__ncpus(capture->session), &capture->mmaps);
 	if (code)
 		diag_emit(capture->opts.diag, DIAG_WARN,
@@ -484,43 +420,39 @@ int capture__fd(const struct capture *capture)
 	return drain__fd(capture->drain);
 }
 
-static void refresh(struct capture *c, struct target *t)
-{
-	t->may_be_stale = false;
-	if (t->exit_code == CAPTURE_RUNNING)
-		aspace__read(&t->as, c->mods, t->info.pid);
-}
-
-/* A walk ended at an address that was not mapped when we looked: look again, once a step. */
-static bool has_unmapped(const struct target *t, const struct abi_rec_stack *rec)
-{
-	return rec->nframes && aspace__find_code(&t->as, rec->frames[0]) < 0;
-}
-
 static void on_stack(struct capture *c, const struct abi_rec_stack *rec)
 {
 	struct event_frame frames[ABI_MAX_FRAMES + 1];
 	struct target *t = find_target(c, rec->rec.tgid);
 	uint32_t n, flags;
+	bool unmapped;
 
 	if (!t)
 		return;
-	if (rec->map_gen != t->map_gen) {
-		t->map_gen = rec->map_gen;
-		refresh(c, t);
-	} else if (t->may_be_stale && has_unmapped(t, rec)) {
-		refresh(c, t);
+	if (rec->image != t->image) {
+		/* Its address space is gone and nobody has told what was in it. */
+		c->lost_image++;
+		c->sink.on_stack(c->sink.ctx, rec->stack_id, NULL, 0, EVENT_STACK_BROKEN);
+		return;
 	}
-	n = aspace__resolve_stack(&t->as, c->mods, c->gomods, rec, frames, &flags);
+	n = aspace__resolve_stack(&t->as, c->mods, c->gomods, rec, frames, &flags, &unmapped);
+	if (unmapped && t->may_be_stale) {
+		target__refresh(t, c->session, c->mods);
+		n = aspace__resolve_stack(&t->as, c->mods, c->gomods, rec, frames, &flags, NULL);
+	}
+	if (flags & EVENT_STACK_TRUNCATED)
+		c->lost_truncated++;
+	else if (rec->flags & ABI_STACK_UNREADABLE && n == rec->nframes)
+		c->lost_unreadable++;
 	c->sink.on_stack(c->sink.ctx, rec->stack_id, frames, n, flags);
 }
 
 /* What stands in the way of a new image or child is a warning: the rest of the capture goes on. */
-static void arm_late(struct capture *c, struct target *t)
+static void arm_late(struct capture *c, struct target *t, bool ahead)
 {
 	struct proc_info info;
 	struct err err = { 0 };
-	int n = arm_mapped(c, t, &err);
+	int n = arm_modules(c, t, ahead, &err);
 
 	if (n < 0) {
 		c->lost_not_followed++;
@@ -534,30 +466,18 @@ static void arm_late(struct capture *c, struct target *t)
 	}
 }
 
-/*
- * One code mapping, told by the kernel. The process may be gone, so its file is looked
- * for from here first, and from there when it has other files than we.
- */
-static void add_mapping(struct capture *c, struct target *t, const struct mapping *map)
-{
-	struct stat st;
-	bool is_ours = !stat(map->path, &st) && st.st_ino == map->inode;
-
-	aspace__add(&t->as, map, modules__add(c->mods, is_ours ? getpid() : t->info.pid, map));
-}
-
 static void on_mmap(void *ctx, const struct mmapwatch_event *event)
 {
 	struct capture *c = ctx;
 	struct target *t = find_target(c, event->pid);
-	struct pending_map pending = { event->pid, event->map };
+	struct pending_map pending = { event->pid, event->is_exec, event->map };
 
 	if (t && event->is_exec) {
-		aspace__free(&t->as);
+		target__announce_image(t);
 	} else if (t) {
-		add_mapping(c, t, &event->map);
-	} else if (!event->is_exec && c->npending < MAX_PENDING) {
-		pending.map.path = strdup(event->map.path);
+		target__add_mapping(t, c->mods, &event->map);
+	} else if (c->npending < MAX_PENDING) {
+		pending.map.path = strdup(event->map.path ? event->map.path : "");
 		if (pending.map.path &&
 		    !vec_reserve((void **)&c->pending, &c->cap_pending, c->npending + 1, sizeof(pending)))
 			c->pending[c->npending++] = pending;
@@ -571,12 +491,17 @@ static void take_pending(struct capture *c, struct target *t)
 	size_t kept = 0;
 
 	for (size_t i = 0; i < c->npending; i++) {
-		if (c->pending[i].pid != t->info.pid) {
-			c->pending[kept++] = c->pending[i];
+		struct pending_map *pending = &c->pending[i];
+
+		if (pending->pid != t->info.pid) {
+			c->pending[kept++] = *pending;
 			continue;
 		}
-		add_mapping(c, t, &c->pending[i].map);
-		free(c->pending[i].map.path);
+		if (pending->is_exec)
+			target__announce_image(t);
+		else
+			target__add_mapping(t, c->mods, &pending->map);
+		free(pending->map.path);
 	}
 	c->npending = kept;
 }
@@ -588,35 +513,68 @@ static void on_exec(struct capture *c, const struct abi_rec_proc *rec)
 	if (!t)
 		return;
 	if (rec->leader_changed)
-		session__detach(c->session, t->info.pid);
-	proc_read_info(t->info.pid, &t->info);
-	refresh(c, t);
+		session__detach(c->session, t->info.pid, false);
+	/* When it has ended already, what the record says is all there is. */
+	if (proc_read_info(t->info.pid, &t->info))
+		t->info.exe[0] = 0;
+	snprintf(t->info.comm, sizeof(t->info.comm), "%s", rec->comm);
+	target__begin_image(t, rec->image);
+	target__refresh(t, c->session, c->mods);
 	if (!t->is_command)
 		snprintf(t->runtime, sizeof(t->runtime), "native");
-	t->map_gen = session__map_gen(c->session, t->slot);
-	if (t->is_command)
-		start_usage(c, t);
 	t->is_command = false;
-	arm_late(c, t);
+	target__follow(t, c->session);
+	arm_late(c, t, false);
+}
+
+/* @pid is a child of a target: make it one, unless it is. */
+static void follow_child(struct capture *c, const struct target *parent, pid_t pid)
+{
+	struct target *t = find_target(c, pid);
+	struct err err;
+
+	if (t && target__is_running(t))
+		return;
+	if (new_target(c, pid, &t, &err)) {
+		c->lost_not_followed++; /* it has ended already, or there is no place for it */
+		return;
+	}
+	if (aspace__read(&t->as, c->mods, pid, NULL))
+		aspace__copy(&t->as, &parent->as);
+	take_pending(c, t);
+	session__seed_rss(c->session, pid);
+	target__follow(t, c->session); /* its start, before it can be gone */
+	arm_late(c, t, true);
+	follow_children(c, t);
+}
+
+struct child_walk {
+	struct capture *capture;
+	const struct target *parent;
+};
+
+static int on_child(void *ctx, pid_t pid)
+{
+	const struct child_walk *walk = ctx;
+
+	follow_child(walk->capture, walk->parent, pid);
+	return 0;
+}
+
+/* The children that it has already: the tracepoint tells of those that come. */
+static void follow_children(struct capture *c, const struct target *t)
+{
+	struct child_walk walk = { c, t };
+
+	proc_each_child(t->info.pid, on_child, &walk);
 }
 
 static void on_fork(struct capture *c, const struct abi_rec_proc *rec)
 {
-	struct target *parent = find_target(c, rec->rec.tgid), *t;
-	struct err err;
+	struct target *parent = find_target(c, rec->rec.tgid);
 
-	if (!c->opts.follow || !parent)
-		return;
-	if (new_target(c, rec->child_tgid, &t, &err)) {
-		c->lost_not_followed++; /* it has ended already, or there is no place for it */
-		return;
-	}
-	if (aspace__read(&t->as, c->mods, t->info.pid))
-		aspace__copy(&t->as, &parent->as);
-	take_pending(c, t);
-	session__seed_rss(c->session);
-	start_usage(c, t);
-	arm_late(c, t);
+	if (c->opts.follow && parent)
+		follow_child(c, parent, rec->child_tgid);
 }
 
 static void on_exit_rec(struct capture *c, const struct abi_rec_proc *rec)
@@ -624,10 +582,9 @@ static void on_exit_rec(struct capture *c, const struct abi_rec_proc *rec)
 	struct target *t = find_target(c, rec->rec.tgid);
 	int status = (int)rec->exit_code;
 
-	if (!t)
+	if (!t || t->exit_code >= 0)
 		return;
-	if (t->exit_code == CAPTURE_RUNNING)
-		t->exit_code = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+	target__end(t, WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status), rec->cpu_ns);
 	session__remove_target(c->session, t->slot, t->info.pid);
 }
 
@@ -635,11 +592,23 @@ static void on_maps(struct capture *c, const struct abi_rec_proc *rec)
 {
 	struct target *t = find_target(c, rec->rec.tgid);
 
-	if (!t || t->is_command)
-		return;
-	refresh(c, t);
-	t->map_gen = session__map_gen(c->session, t->slot);
-	arm_late(c, t);
+	if (t && !t->is_command)
+		t->maps_changed = true;
+}
+
+/* What the loader mapped since the last step: once for all that it told. */
+static void look_at_new_maps(struct capture *c)
+{
+	for (size_t i = 0; i < c->ntargets; i++) {
+		struct target *t = c->targets[i];
+
+		t->may_be_stale = true;
+		if (!t->maps_changed || !target__is_running(t))
+			continue;
+		t->maps_changed = false;
+		target__refresh(t, c->session, c->mods);
+		arm_late(c, t, false);
+	}
 }
 
 static void on_rec(void *ctx, const struct abi_rec *rec, size_t len)
@@ -700,13 +669,14 @@ static void look_after_targets(struct capture *c)
 		struct target *t = c->targets[i];
 		struct proc_info info;
 
-		if (t->exit_code != CAPTURE_RUNNING)
+		if (!target__is_running(t)) {
+			aspace__free(&t->as); /* its last stacks have come */
 			continue;
-		read_cpu(t);
-		follow_rss(c, t);
+		}
+		target__follow(t, c->session);
 		/* The tracepoint tells of an exit, with its code; this is for a lost record. */
 		if (proc_read_info(t->info.pid, &info) || info.start_ticks != t->info.start_ticks) {
-			t->exit_code = CAPTURE_EXIT_UNKNOWN;
+			target__end(t, TARGET_EXIT_UNKNOWN, 0);
 			session__remove_target(c->session, t->slot, t->info.pid);
 		}
 	}
@@ -718,16 +688,18 @@ void capture__step(struct capture *capture)
 	if (capture->mmaps)
 		capture->lost_mmap += mmapwatch__read(capture->mmaps, on_mmap, capture);
 	drain__ring(capture->drain);
-	for (size_t i = 0; i < capture->ntargets; i++)
-		capture->targets[i]->may_be_stale = true;
+	look_at_new_maps(capture);
 }
 
 int capture__sweep(struct capture *capture)
 {
+	int err;
+
 	capture__step(capture);
-	look_after_targets(capture);
 	capture->wants_sweep = false;
-	return drain__sweep(capture->drain);
+	err = drain__sweep(capture->drain);
+	look_after_targets(capture);
+	return err;
 }
 
 int capture__finish(struct capture *capture)
@@ -735,8 +707,8 @@ int capture__finish(struct capture *capture)
 	int err = capture__sweep(capture);
 
 	for (size_t i = 0; i < capture->ntargets; i++)
-		if (capture->targets[i]->exit_code == CAPTURE_RUNNING)
-			read_rss(capture->targets[i]);
+		if (target__is_running(capture->targets[i]))
+			target__check_rss(capture->targets[i]);
 	return err;
 }
 
@@ -769,7 +741,7 @@ void capture__target(struct capture *capture, uint32_t index, struct capture_tar
 bool capture__alive(const struct capture *capture)
 {
 	for (size_t i = 0; i < capture->ntargets; i++)
-		if (capture->targets[i]->exit_code == CAPTURE_RUNNING)
+		if (target__is_running(capture->targets[i]))
 			return true;
 	return false;
 }
@@ -778,8 +750,11 @@ void capture__set_exit(struct capture *capture, pid_t pid, int exit_code)
 {
 	struct target *t = find_target(capture, pid);
 
-	if (t)
-		t->exit_code = exit_code;
+	if (!t)
+		return;
+	if (target__is_running(t))
+		target__end(t, exit_code, 0);
+	t->exit_code = exit_code;
 }
 
 bool capture__has_source(const struct capture *capture, enum event_source source)
@@ -817,33 +792,35 @@ void capture__cost(struct capture *capture, struct capture_cost *ret)
 struct loss_row {
 	const char *name, *text;
 	enum abi_stat stat;
+	bool is_uncounted;
 };
 
 static const struct loss_row loss_rows[] = {
-	{ "site_map_full", "allocations not counted: more different stacks than the map holds", ABI_STAT_LOST_SITE_MAP_FULL },
-	{ "thread_table_full", "allocations not counted: more threads than the table holds", ABI_STAT_LOST_THREAD_TABLE_FULL },
-	{ "return_missed", "allocations not counted: the function's return was not seen", ABI_STAT_LOST_RETURN_MISSED },
-	{ "ring_full", "stacks that could not be handed out at the first try", ABI_STAT_LOST_RING_FULL_STACK },
-	{ "stack_truncated", "stacks deeper than 127 frames: the outermost are missing", ABI_STAT_LOST_STACK_TRUNCATED },
-	{ "stack_unreadable", "stacks cut at a page that was not in memory", ABI_STAT_LOST_STACK_UNREADABLE },
+	{ "site_map_full", "more different stacks than the map holds", ABI_STAT_LOST_SITE_MAP_FULL, true },
+	{ "thread_table_full", "more threads than the table holds", ABI_STAT_LOST_THREAD_TABLE_FULL, true },
+	{ "return_missed", "the allocating function's return was not seen", ABI_STAT_LOST_RETURN_MISSED, true },
+	{ "args_unreadable", "size or caller were not readable", ABI_STAT_LOST_ARGS_UNREADABLE, true },
+	{ "site_map_full_bytes", "bytes of what is not counted because of site_map_full", ABI_STAT_LOST_SITE_BYTES, false },
+	{ "ring_full", "stacks that could not be handed out at the first try", ABI_STAT_LOST_RING_FULL_STACK, false },
 	{ "tiny_unreadable", "small Go objects charged a whole block: the runtime's state was not readable",
-	  ABI_STAT_LOST_GO_TINY_UNREADABLE },
+	  ABI_STAT_LOST_GO_TINY_UNREADABLE, false },
 };
 
-void capture__each_loss(struct capture *capture, void (*fn)(void *ctx, const char *name, const char *text, uint64_t count),
-			void *ctx)
+void capture__each_loss(struct capture *capture, capture_loss_fn *fn, void *ctx)
 {
 	struct abi_stats st = { 0 };
 
 	drain__stats(capture->drain, &st);
 	for (size_t i = 0; i < sizeof(loss_rows) / sizeof(loss_rows[0]); i++)
-		fn(ctx, loss_rows[i].name, loss_rows[i].text, st.v[loss_rows[i].stat]);
-	fn(ctx, "scratch_busy", "allocations not counted: probes interrupted each other too often",
-	   session__lost_scratch_busy(capture->session));
-	fn(ctx, "process_event_lost", "an exec, fork or exit was not seen", session__lost_ring_full_proc(capture->session));
-	fn(ctx, "mapping_lost", "code mappings that were not told: frames in them have no names", capture->lost_mmap);
+		fn(ctx, loss_rows[i].name, loss_rows[i].text, st.v[loss_rows[i].stat], loss_rows[i].is_uncounted);
+	fn(ctx, "scratch_busy", "probes interrupted each other too often", session__lost_scratch_busy(capture->session), true);
+	fn(ctx, "stack_truncated", "stacks deeper than 127 frames: the outermost are missing", capture->lost_truncated, false);
+	fn(ctx, "stack_unreadable", "stacks cut at a page that was not in memory", capture->lost_unreadable, false);
+	fn(ctx, "stack_image_gone", "stacks of a program that had executed another before it could be looked at",
+	   capture->lost_image, false);
+	fn(ctx, "process_event_lost", "an exec, fork or exit was not seen", session__lost_ring_full_proc(capture->session), false);
 	fn(ctx, "not_followed", "children that ended before they could be attached to, or too many of them",
-	   capture->lost_not_followed);
-	fn(ctx, "late_attach", "programs or libraries that ran for some milliseconds before their probes were armed",
-	   capture->lost_late_attach);
+	   capture->lost_not_followed, false);
+	fn(ctx, "mapping_lost", "code mappings that were not told: frames in them have no names", capture->lost_mmap, false);
+	fn(ctx, "late_attach", "programs or libraries that ran before their probes were armed", capture->lost_late_attach, false);
 }

@@ -77,8 +77,10 @@ struct capture_cost {
 
 void capture__cost(struct capture *capture, struct capture_cost *ret);
 
+/* @is_uncounted: @count are events missing from the counts; else it is something to know about what is there. */
+typedef void capture_loss_fn(void *ctx, const char *name, const char *text, uint64_t count, bool is_uncounted);
+
 /* Every loss with its name and what it means, also those of 0. */
-void capture__each_loss(struct capture *capture, void (*fn)(void *ctx, const char *name, const char *text, uint64_t count),
-			void *ctx);
+void capture__each_loss(struct capture *capture, capture_loss_fn *fn, void *ctx);
 
 #endif

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "capture/link.h"
@@ -20,6 +21,7 @@ struct cap {
 	const char *what_for;
 };
 
+#define INITIAL_PID_NS 0xEFFFFFFCu /* PROC_PID_INIT_INO of include/linux/proc_ns.h */
 #define CAP_SYS_ADMIN_BIT 21
 #define CAP_SYS_PTRACE_BIT 19
 
@@ -46,10 +48,18 @@ static uint64_t effective_caps(void)
 
 static int check_caps(struct err *err)
 {
-	uint64_t have = effective_caps();
+	uint64_t have;
 	char missing[256] = "";
+	struct stat st;
 	size_t len = 0;
 
+	if (access("/proc/self/status", R_OK))
+		return err_set(err, FAIL_KERNEL, -ENOENT, "/proc is not mounted: nothing can be known of a process");
+	if (stat("/proc/self/ns/pid", &st) || st.st_ino != INITIAL_PID_NS)
+		return err_set(err, FAIL_KERNEL, -EOPNOTSUPP,
+			       "in a PID namespace of its own: BPF programs see the host's PIDs, so run it on the host"
+			       " (docker: --pid=host)");
+	have = effective_caps();
 	for (size_t i = 0; i < sizeof(caps) / sizeof(caps[0]); i++) {
 		if (have >> caps[i].bit & 1 || have >> caps[i].instead & 1)
 			continue;

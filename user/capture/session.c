@@ -4,6 +4,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,6 +27,8 @@ struct session {
 	struct allocsnoop_bpf *skel;
 	struct probe_link *links;
 	size_t nlinks, cap_links;
+	struct probe_link *old; /* of processes that have ended, to be closed many at a time */
+	size_t nold, cap_old;
 	bool uprobe_multi, has_rss;
 	int ncpus;
 };
@@ -79,12 +82,13 @@ static int attach_tracepoints(struct session *session)
 	if (!session->has_rss)
 		return 0;
 	skel->links.rss_stat = bpf_program__attach(skel->progs.rss_stat);
-	skel->links.mm_seed = bpf_program__attach(skel->progs.mm_seed);
-	return skel->links.rss_stat && skel->links.mm_seed ? 0 : -errno;
+	return skel->links.rss_stat ? 0 : -errno;
 }
 
 int session__open(const struct session_opts *opts, struct session **ret, struct err *err)
 {
+	/* Named, libbpf does not look through the modules' BTF, for which it would need CAP_SYS_ADMIN. */
+	LIBBPF_OPTS(bpf_object_open_opts, open_opts, .btf_custom_path = "/sys/kernel/btf/vmlinux");
 	struct session *session = calloc(1, sizeof(*session));
 	int code;
 
@@ -94,11 +98,14 @@ int session__open(const struct session_opts *opts, struct session **ret, struct 
 		libbpf_set_print(quiet);
 	libbpf_set_strict_mode(LIBBPF_STRICT_ALL);
 	session->uprobe_multi = opts->feat->uprobe_multi;
-	session->has_rss = opts->rss && opts->feat->rss_tp;
 	session->ncpus = libbpf_num_possible_cpus();
-	if (session->ncpus < 1 || session->ncpus > ABI_MAX_CPUS)
-		session->ncpus = 1;
-	session->skel = allocsnoop_bpf__open();
+	if (session->ncpus < 1) {
+		code = err_set(err, FAIL_GENERAL, session->ncpus, "cannot tell the number of CPUs: %s",
+			       strerror(-session->ncpus));
+		goto fail;
+	}
+	session->has_rss = opts->rss && opts->feat->rss_tp && session->ncpus <= ABI_RSS_MAX_CPUS;
+	session->skel = allocsnoop_bpf__open_opts(&open_opts);
 	if (!session->skel) {
 		code = err_set(err, FAIL_KERNEL, -errno, "cannot open the BPF programs: %s", strerror(errno));
 		goto fail;
@@ -117,6 +124,8 @@ int session__open(const struct session_opts *opts, struct session **ret, struct 
 		err_set(err, FAIL_KERNEL, code, "cannot attach to the kernel's tracepoints: %s", strerror(-code));
 		goto fail;
 	}
+	/* It also learns where the CPUs' parts of counters are. */
+	session__seed_rss(session, getpid());
 	*ret = session;
 	return 0;
 fail:
@@ -131,13 +140,48 @@ static void close_link(struct probe_link *link)
 	bpf_link__destroy(link->single);
 }
 
+/* Every link closed costs a grace period of the kernel: wait for many at a time. */
+#define CLOSERS 16
+
+struct close_job {
+	pthread_t thread;
+	struct probe_link *links;
+	size_t n, first;
+	bool running;
+};
+
+static void *close_some(void *arg)
+{
+	struct close_job *job = arg;
+
+	for (size_t i = job->first; i < job->n; i += CLOSERS)
+		close_link(&job->links[i]);
+	return NULL;
+}
+
+static void close_links(struct probe_link *links, size_t n)
+{
+	struct close_job jobs[CLOSERS];
+
+	for (size_t i = 0; i < CLOSERS; i++) {
+		jobs[i] = (struct close_job){ .links = links, .n = n, .first = i };
+		jobs[i].running = i < n && n > 1 && !pthread_create(&jobs[i].thread, NULL, close_some, &jobs[i]);
+		if (!jobs[i].running)
+			close_some(&jobs[i]);
+	}
+	for (size_t i = 0; i < CLOSERS; i++)
+		if (jobs[i].running)
+			pthread_join(jobs[i].thread, NULL);
+}
+
 void session__free(struct session *session)
 {
 	if (!session)
 		return;
-	for (size_t i = 0; i < session->nlinks; i++)
-		close_link(&session->links[i]);
+	close_links(session->links, session->nlinks);
+	close_links(session->old, session->nold);
 	free(session->links);
+	free(session->old);
 	allocsnoop_bpf__destroy(session->skel);
 	free(session);
 }
@@ -155,12 +199,17 @@ int session__add_target(struct session *session, uint32_t slot, const struct abi
 	return 0;
 }
 
-uint32_t session__map_gen(struct session *session, uint32_t slot)
+uint32_t session__image(struct session *session, uint32_t slot)
 {
 	struct abi_target target = { 0 };
 
 	bpf_map_lookup_elem(bpf_map__fd(session->skel->maps.targets), &slot, &target);
-	return target.map_gen;
+	return target.image;
+}
+
+void session__set_loader(struct session *session, uint32_t slot, uint32_t loader)
+{
+	bpf_map_update_elem(bpf_map__fd(session->skel->maps.loaders), &slot, &loader, BPF_ANY);
 }
 
 int session__set_go(struct session *session, uint32_t slot, const struct abi_go *go)
@@ -173,24 +222,32 @@ void session__remove_target(struct session *session, uint32_t slot, pid_t pid)
 	uint32_t tgid = pid;
 
 	(void)slot;
-	session__detach(session, pid);
+	session__detach(session, pid, true);
 	bpf_map_delete_elem(bpf_map__fd(session->skel->maps.slots), &tgid);
 }
 
-int session__seed_rss(struct session *session)
+int session__seed_rss(struct session *session, pid_t pid)
 {
+	union bpf_iter_link_info info = { .task.tid = pid };
+	LIBBPF_OPTS(bpf_iter_attach_opts, opts, .link_info = &info, .link_info_len = sizeof(info));
+	struct bpf_link *link;
 	char buf[64];
 	int fd;
 
 	if (!session->has_rss)
 		return 0;
-	fd = bpf_iter_create(bpf_link__fd(session->skel->links.mm_seed));
-	if (fd < 0)
+	link = bpf_program__attach_iter(session->skel->progs.mm_seed, &opts);
+	if (!link) /* before 6.1: all tasks of the system */
+		link = bpf_program__attach_iter(session->skel->progs.mm_seed, NULL);
+	if (!link)
 		return -errno;
-	while (read(fd, buf, sizeof(buf)) > 0)
+	fd = bpf_iter_create(bpf_link__fd(link));
+	while (fd >= 0 && read(fd, buf, sizeof(buf)) > 0)
 		;
-	close(fd);
-	return 0;
+	if (fd >= 0)
+		close(fd);
+	bpf_link__destroy(link);
+	return fd < 0 ? fd : 0;
 }
 
 bool session__is_attached(const struct session *session, pid_t pid, uint32_t module)
@@ -201,16 +258,13 @@ bool session__is_attached(const struct session *session, pid_t pid, uint32_t mod
 	return false;
 }
 
-int session__rss_pages(struct session *session, uint32_t slot, int64_t ret[static ABI_RSS__N])
+int session__rss(struct session *session, uint32_t slot, struct abi_mm *ret)
 {
 	struct abi_target target;
-	struct abi_mm mm;
 
-	if (bpf_map_lookup_elem(bpf_map__fd(session->skel->maps.targets), &slot, &target) || !target.mm ||
-	    bpf_map_lookup_elem(bpf_map__fd(session->skel->maps.mms), &target.mm, &mm))
+	if (!session->has_rss || bpf_map_lookup_elem(bpf_map__fd(session->skel->maps.targets), &slot, &target) ||
+	    !target.mm || bpf_map_lookup_elem(bpf_map__fd(session->skel->maps.mms), &target.mm, ret))
 		return -ENOENT;
-	for (int i = 0; i < ABI_RSS__N; i++)
-		ret[i] = mm.pages[i];
 	return 0;
 }
 
@@ -284,6 +338,22 @@ static int attach_prog(struct session *session, struct attach_job *job, enum pro
 	return err;
 }
 
+/* Close the links of @pid, of one module or (MODULE_NONE) of all. */
+static void detach_links(struct session *session, pid_t pid, uint32_t module)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < session->nlinks; i++) {
+		struct probe_link *link = &session->links[i];
+
+		if (link->pid == pid && (module == MODULE_NONE || link->module == module))
+			close_link(link);
+		else
+			session->links[kept++] = *link;
+	}
+	session->nlinks = kept;
+}
+
 int session__attach(struct session *session, pid_t pid, uint32_t slot, uint32_t module, int module_fd,
 		    const struct probe_site *sites, size_t n, struct err *err)
 {
@@ -311,22 +381,34 @@ int session__attach(struct session *session, pid_t pid, uint32_t slot, uint32_t 
 	free(offsets);
 	free(cookies);
 	if (code)
+		detach_links(session, pid, module);
+	if (code)
 		return err_set(err, code == -ESRCH ? FAIL_TARGET : FAIL_KERNEL, code, "cannot probe %s in process %d: %s",
 			       n ? sites[0].name : "", pid, strerror(-code));
 	return (int)n;
 }
 
-void session__detach(struct session *session, pid_t pid)
-{
-	size_t kept = 0;
+#define OLD_LINKS_MAX 256
 
+void session__detach(struct session *session, pid_t pid, bool has_ended)
+{
+	size_t kept = 0, before = session->nold;
+
+	if (!has_ended || vec_reserve((void **)&session->old, &session->cap_old, before + session->nlinks, sizeof(*session->old))) {
+		detach_links(session, pid, MODULE_NONE);
+		return;
+	}
 	for (size_t i = 0; i < session->nlinks; i++) {
 		if (session->links[i].pid == pid)
-			close_link(&session->links[i]);
+			session->old[session->nold++] = session->links[i];
 		else
 			session->links[kept++] = session->links[i];
 	}
 	session->nlinks = kept;
+	if (session->nold >= OLD_LINKS_MAX) {
+		close_links(session->old, session->nold);
+		session->nold = 0;
+	}
 }
 
 void session__maps(const struct session *session, struct session_maps *ret)

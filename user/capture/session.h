@@ -28,15 +28,20 @@ bool session__has_rss(const struct session *session);
 
 /* Make @pid known under @slot, with what its probes must know. */
 int session__add_target(struct session *session, uint32_t slot, const struct abi_target *target);
-/* The map generation of a slot, as the programs have it now. */
-uint32_t session__map_gen(struct session *session, uint32_t slot);
+/* Which image (abi.h) of the target runs now. */
+uint32_t session__image(struct session *session, uint32_t slot);
+/* Other code is mapped where code had been: from now on stacks have other ids. */
+void session__set_loader(struct session *session, uint32_t slot, uint32_t loader);
 /* What is known of the Go runtime in a slot. */
 int session__set_go(struct session *session, uint32_t slot, const struct abi_go *go);
 void session__remove_target(struct session *session, uint32_t slot, pid_t pid);
-/* Start the RSS ledger of targets added since the last call, from the kernel's counters of now. */
-int session__seed_rss(struct session *session);
-/* The kernel's counters of a slot's address space by enum rss member, pages, exact; -ENOENT when it is not watched. */
-int session__rss_pages(struct session *session, uint32_t slot, int64_t ret[static ABI_RSS__N]);
+/* Start the RSS ledger of @pid, which was added, from the kernel's counters of now. */
+int session__seed_rss(struct session *session, pid_t pid);
+/*
+ * The kernel's counters of a slot's address space, exact, at the start of its watch and now.
+ * -ENOENT when it is not watched: no ledger, gone, or a vfork child that shares its parent's.
+ */
+int session__rss(struct session *session, uint32_t slot, struct abi_mm *ret);
 
 /*
  * Probe @sites of one module, open as @module_fd, in @pid. The links are remembered
@@ -45,8 +50,8 @@ int session__rss_pages(struct session *session, uint32_t slot, int64_t ret[stati
 int session__attach(struct session *session, pid_t pid, uint32_t slot, uint32_t module, int module_fd,
 		    const struct probe_site *sites, size_t n, struct err *err);
 bool session__is_attached(const struct session *session, pid_t pid, uint32_t module);
-/* Take out all probes of @pid. */
-void session__detach(struct session *session, pid_t pid);
+/* Take out all probes of @pid; where it has ended there is no hurry, and it costs no time here. */
+void session__detach(struct session *session, pid_t pid, bool has_ended);
 
 /* The maps, as descriptors that the session keeps. */
 struct session_maps {

@@ -151,6 +151,8 @@ static int find_paths(struct child *child, const char *program)
 	if (!err && fd >= 0 && !elf_file__open(fd, path, &elf, NULL)) {
 		interp = elf_file__interp(elf);
 		if (interp)
+			err = add_path(child, interp); /* a static PIE names one and its --list does not */
+		if (interp && !err)
 			err = add_libraries(child, interp, path);
 		elf_file__free(elf);
 	}

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/utsname.h>
 #include <time.h>
@@ -27,6 +28,7 @@
 #define DEFAULT_INTERVAL_S 5.0
 #define STEP_MS 100
 #define SWEEP_NS 500000000u
+#define MIN_REST_NS 1000000u
 
 struct live {
 	const struct options *opts;
@@ -40,6 +42,7 @@ struct live {
 	struct child child;
 	struct output outputs[MAX_OUTPUTS + 1];
 	size_t noutputs;
+	struct err output_err; /* the first output that could not be written; the others go on */
 	double interval_s; /* 0: one result at the end */
 	int signal_fd;
 	uint32_t nreports;
@@ -107,6 +110,17 @@ static int open_outputs(struct live *live, struct err *err)
 		return 0;
 	return output__open(&live->outputs[live->noutputs++], o->format && !o->noutputs ? o->format : exporter_by_name("text"), "-",
 			    live->interval_s > 0, err);
+}
+
+/* Probes, modules and their debug files each hold a descriptor. */
+static void raise_file_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit))
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 static int open_signals(struct live *live, struct err *err)
@@ -191,9 +205,12 @@ static int attach(struct live *live, struct err *err)
 	return live->opts->command ? child__release(&live->child, err) : 0;
 }
 
-static void set_loss(void *ctx, const char *name, const char *text, uint64_t count)
+static void set_loss(void *ctx, const char *name, const char *text, uint64_t count, bool is_uncounted)
 {
-	profile__loss(ctx, name, text)->count = count;
+	struct prof_loss *loss = profile__loss(ctx, name, text);
+
+	loss->count = count;
+	loss->is_note = !is_uncounted;
 }
 
 static void update_target(struct live *live, const struct capture_target *from)
@@ -287,6 +304,27 @@ static struct export_opts export_options(const struct live *live, bool is_final)
 	};
 }
 
+/* One that fails is given up. A reader that has gone (a closed pipe) is no failure. */
+static void write_output(struct live *live, struct output *out, const struct export_opts *opts)
+{
+	struct err err = { 0 };
+	int code = output__write(out, live->prof, opts, &err);
+
+	if (!code)
+		return;
+	if (code != -EPIPE && live->output_err.kind == FAIL_NONE)
+		live->output_err = err;
+	output__abort(out);
+}
+
+static bool can_write(const struct live *live)
+{
+	for (size_t i = 0; i < live->noutputs; i++)
+		if (live->outputs[i].file)
+			return true;
+	return false;
+}
+
 /* Write to the outputs that want this: those of every interval, or those of the end. */
 static int report(struct live *live, bool is_final, struct err *err)
 {
@@ -303,9 +341,8 @@ static int report(struct live *live, bool is_final, struct err *err)
 		if (live->outputs[i].streams == is_final)
 			continue;
 		opts = export_options(live, is_final);
-		code = output__write(&live->outputs[i], live->prof, &opts, err);
-		if (code)
-			return code;
+		if (live->outputs[i].file)
+			write_output(live, &live->outputs[i], &opts);
 	}
 	if (!is_final)
 		profile__mark(live->prof);
@@ -348,7 +385,7 @@ static int loop(struct live *live, struct err *err)
 		capture__step(live->capture);
 		reap(live);
 		now = clock_ns(CLOCK_MONOTONIC);
-		over = told_to_stop(live) || now >= end || !capture__alive(live->capture) ||
+		over = told_to_stop(live) || now >= end || !capture__alive(live->capture) || !can_write(live) ||
 		       (now >= next_report && o->count && live->nreports + 1 >= o->count);
 		if (over || now >= next_report || now - last_sweep >= SWEEP_NS || capture__wants_sweep(live->capture)) {
 			code = sweep(live, over, err);
@@ -356,8 +393,8 @@ static int loop(struct live *live, struct err *err)
 		}
 		if (code || (!over && now < next_report))
 			continue;
-		/* The rest of an interval that was cut short is a report, too, if it is the only one or holds something. */
-		if (interval_ns && (now >= next_report || now - (next_report - interval_ns) > interval_ns / 20))
+		/* The rest of an interval that was cut short is a report, too. */
+		if (interval_ns && (now >= next_report || !live->nreports || now - (next_report - interval_ns) > MIN_REST_NS))
 			code = report(live, false, err);
 		next_report = interval_ns ? next_report + interval_ns : UINT64_MAX;
 	}
@@ -368,8 +405,16 @@ static int finish(struct live *live, struct err *err)
 {
 	int code = report(live, true, err);
 
-	for (size_t i = 0; !code && i < live->noutputs; i++)
-		code = output__commit(&live->outputs[i], err);
+	for (size_t i = 0; !code && i < live->noutputs; i++) {
+		struct err commit_err = { 0 };
+
+		if (output__commit(&live->outputs[i], &commit_err) && live->output_err.kind == FAIL_NONE)
+			live->output_err = commit_err;
+	}
+	if (!code && live->output_err.kind != FAIL_NONE) {
+		*err = live->output_err;
+		return -EIO;
+	}
 	return code;
 }
 
@@ -404,11 +449,15 @@ int live_run(const struct options *opts, struct err *err)
 	if (!code && opts->command)
 		code = child__start(opts->command, &live.child, err);
 	if (!code)
+		raise_file_limit(); /* behind the fork: the command has its own */
+	if (!code)
 		code = attach(&live, err);
 	if (!code)
 		code = loop(&live, err);
 	if (!code)
 		code = finish(&live, err);
+	if (!code && live.child.pid && capture__alive(live.capture))
+		diag_emit(&live.diag, DIAG_INFO, "the command (PID %d) goes on without us", live.child.pid);
 	live_free(&live);
-	return code == -EPIPE ? 0 : code;
+	return code;
 }

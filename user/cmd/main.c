@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include <fcntl.h>
 #include <stdio.h>
 
 #include "base/units.h"
@@ -12,6 +13,9 @@ int main(int argc, char **argv)
 	char clean[sizeof(err.msg)];
 	int code;
 
+	/* Else the first files that we open would be taken for standard output. */
+	for (int fd = open("/dev/null", O_RDWR); fd >= 0 && fd <= 2;)
+		fd = open("/dev/null", O_RDWR);
 	code = options_parse(argc, argv, &opts, &err);
 	if (!code) {
 		if (opts.help)

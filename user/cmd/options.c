@@ -220,7 +220,7 @@ static const struct option_row rows[] = {
 	{ 'o', "output", "FILE", "where the result goes, may be given again; its format follows from .folded .pb.gz .json", parse_output },
 	{ 'm', "metric", "M", "for folded: alloc_bytes, alloc_objects, rss_bytes", parse_metric },
 	{ 'v', "verbose", NULL, "every frame, and what is being done", parse_verbose },
-	{ 'q', "quiet", NULL, "no messages but errors", parse_quiet },
+	{ 'q', "quiet", NULL, "no warnings", parse_quiet },
 	{ 0, "no-color", NULL, "no colours (also: NO_COLOR, or a pipe)", parse_no_color },
 	{ 'h', "help", NULL, "this text", parse_help },
 	{ 'V', "version", NULL, "the version", parse_version },
@@ -265,7 +265,8 @@ void options_print_help(FILE *out)
 static int parse_operands(int argc, char **argv, int at, struct options *o, struct err *err)
 {
 	if (at < argc && args_seconds(argv[at], &o->interval_s))
-		return wrong(err, "the interval '%s' is not a number of seconds above 0", argv[at]);
+		return wrong(err, "'%s' is no interval: a number of seconds above 0 (to start a program: -- %s)", argv[at],
+			     argv[at]);
 	if (at + 1 < argc && args_u64(argv[at + 1], 1, 1u << 30, &o->count))
 		return wrong(err, "the count '%s' is not a whole number above 0", argv[at + 1]);
 	if (at + 2 < argc)
@@ -279,6 +280,10 @@ static int check(struct options *o, struct err *err)
 		return 0;
 	if (!o->npids && !o->command)
 		return wrong(err, "say what to attach to: -p PID, or -- COMMAND");
+	if (o->tid && o->npids != 1)
+		return wrong(err, "-t takes one thread of the one process of -p");
+	if (o->metric == METRIC_RSS_BYTES && !o->want_rss)
+		return wrong(err, "-m rss_bytes needs the source rss");
 	if (o->npids && o->command)
 		return wrong(err, "either -p PID or -- COMMAND, not both");
 	if (o->min_size_bytes > o->max_size_bytes)
@@ -315,11 +320,15 @@ static int parse_all(int argc, char **argv, const char *letters, const struct op
 			row = find_row(optopt);
 			if (value == ':' && row)
 				return wrong(err, "--%s needs a value: %s", row->name, row->arg);
+			if (row)
+				return wrong(err, "--%s takes no value", row->name);
+			if (optopt) /* a letter; optind is not past its word yet if others follow it */
+				return wrong(err, "there is no option '-%c'", optopt);
 			return wrong(err, "there is no option '%s'", word);
 		}
 		row = find_row(value);
 		if (row->parse(o, optarg))
-			return wrong(err, "'%s' is not a value of --%s", optarg, row->name);
+			return wrong(err, "'%s' is not a value of --%s: %s", optarg, row->name, row->help);
 	}
 	return parse_operands(argc, argv, optind, o, err);
 }

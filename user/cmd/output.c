@@ -98,7 +98,7 @@ void output__abort(struct output *out)
 	if (out->file && out->file != stdout)
 		fclose(out->file);
 	out->file = NULL;
-	if (out->tmp_path) {
+	if (out->tmp_path) { /* never put in place */
 		unlink(out->tmp_path);
 		free(out->tmp_path);
 		out->tmp_path = NULL;

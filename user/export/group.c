@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/hmap.h"
 #include "base/vec.h"
@@ -22,12 +23,24 @@ bool stack_blame(const struct profile *prof, uint32_t stack, struct frame_view *
 {
 	struct frame_iter it = frames_of(prof, stack);
 
+	struct frame_view view;
+	bool any = false;
+
 	while (frame_iter__next(&it, ret)) {
 		if (!(ret->flags & FRAME_PLUMBING))
 			return true;
 	}
+	/* Nothing but plumbing. Natively its outermost is nearest to a caller (operator new around malloc); Go's is goexit. */
 	it = frames_of(prof, stack);
-	return frame_iter__next(&it, ret);
+	while (frame_iter__next(&it, &view)) {
+		if (any && strncmp(view.func, "runtime.", 8) == 0)
+			break;
+		*ret = view;
+		if (view.func == view.buf)
+			ret->func = ret->buf;
+		any = true;
+	}
+	return any;
 }
 
 /*

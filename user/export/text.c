@@ -107,23 +107,33 @@ static void put_heading(struct report *r)
 	paper_newline(&r->paper);
 }
 
-static void put_losses(struct report *r)
+/* One line for what is missing from the counts, one for what is incomplete otherwise. */
+static void put_loss_line(struct report *r, bool notes, const char *title)
 {
-	bool interval = r->opts->window == WINDOW_INTERVAL;
-	uint64_t sum = profile__losses(r->prof, r->opts->window), count;
+	bool interval = r->opts->window == WINDOW_INTERVAL, any = false;
 
-	if (!sum)
-		return;
-	paper_item(&r->paper, STYLE_ALERT, "LOST %s events:", fmt_grouped(UNITS_TMP, sum));
 	for (uint32_t i = 0; i < r->prof->nlosses; i++) {
 		const struct prof_loss *loss = &r->prof->losses[i];
+		uint64_t count = loss->count - (interval ? loss->marked : 0);
 
-		count = loss->count - (interval ? loss->marked : 0);
-		if (count)
-			paper_item(&r->paper, STYLE_PLAIN, "%s %s (%s)", loss->name, fmt_grouped(UNITS_TMP, count),
-				   loss->text);
+		if (!count || loss->is_note != notes)
+			continue;
+		if (!any)
+			paper_item(&r->paper, STYLE_ALERT, "%s", title);
+		any = true;
+		paper_item(&r->paper, STYLE_PLAIN, "%s %s (%s)", loss->name, fmt_grouped(UNITS_TMP, count), loss->text);
 	}
-	paper_newline(&r->paper);
+	if (any)
+		paper_newline(&r->paper);
+}
+
+static void put_losses(struct report *r)
+{
+	char title[80];
+
+	snprintf(title, sizeof(title), "LOST %s events:", fmt_grouped(UNITS_TMP, profile__losses(r->prof, r->opts->window)));
+	put_loss_line(r, false, title);
+	put_loss_line(r, true, "INCOMPLETE:");
 }
 
 static uint64_t waste_bytes(const struct prof_counts *c)
@@ -248,6 +258,22 @@ static uint32_t count_user_frames(const struct report *r, uint32_t stack)
 	return n;
 }
 
+/* The C library's code around main() has no frame pointers: that a walk ends there is no loss. */
+static bool ends_where_threads_start(const struct report *r, uint32_t stack)
+{
+	static const char *const starts[] = { "main", "_start", "__libc_start_call_main", "__libc_start_main", "start_thread" };
+	struct frame_iter it = frames_of(r->prof, stack);
+	struct frame_view view;
+	bool starts_here = false;
+
+	while (frame_iter__next(&it, &view)) {
+		starts_here = false;
+		for (size_t i = 0; i < sizeof(starts) / sizeof(starts[0]); i++)
+			starts_here |= strcmp(view.func, starts[i]) == 0;
+	}
+	return starts_here;
+}
+
 static void put_stack(struct report *r, uint32_t stack)
 {
 	uint32_t flags = r->prof->stacks[stack].flags, users = count_user_frames(r, stack), shown = 0, hidden = 0;
@@ -282,7 +308,7 @@ static void put_stack(struct report *r, uint32_t stack)
 		put_note(r, LOST_STACK_NAME);
 	else if (flags & STACK_TRUNCATED)
 		put_note(r, "[too deep: the outer frames were not recorded]");
-	else if (flags & STACK_BROKEN)
+	else if (flags & STACK_BROKEN && !ends_where_threads_start(r, stack))
 		put_note(r, "[the walk broke here: callers are not known]");
 }
 
@@ -403,6 +429,8 @@ static void put_alloc_row(struct report *r, const struct group *g, size_t nr, co
 	/* Column of what follows: names of sources have at most six letters. */
 	if (r->opts->group == GROUP_STACK ? g->type != 0 : paper_left(p) >= MIN_NAME_COLUMNS + 8)
 		paper_indent(p, p->column + 8 - strlen(source_name(g->source)));
+	else if (r->opts->group != GROUP_STACK)
+		paper_put(p, STYLE_PLAIN, "  ");
 	if (r->opts->group == GROUP_STACK)
 		put_type(r, g);
 	else

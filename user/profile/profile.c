@@ -385,8 +385,12 @@ uint64_t profile__losses(const struct profile *prof, enum window window)
 {
 	uint64_t sum = 0;
 
-	for (uint32_t i = 0; i < prof->nlosses; i++)
-		sum += grown(prof->losses[i].count, window == WINDOW_INTERVAL ? prof->losses[i].marked : 0);
+	for (uint32_t i = 0; i < prof->nlosses; i++) {
+		const struct prof_loss *loss = &prof->losses[i];
+
+		if (!loss->is_note)
+			sum += grown(loss->count, window == WINDOW_INTERVAL ? loss->marked : 0);
+	}
 	return sum;
 }
 

@@ -102,7 +102,8 @@ struct prof_target {
 struct prof_loss {
 	const char *name; /* static, e.g. "site_map_full" */
 	const char *text; /* static: what it means for the reader, one line */
-	uint64_t count, marked; /* events */
+	uint64_t count, marked;
+	bool is_note; /* nothing is missing from the counts: stacks, names or starts that are incomplete; not in the sum of events */
 };
 
 /* Cost of tracing, since attach and at the last mark. */

@@ -42,3 +42,14 @@ bool plumbing_is(const char *func)
 	}
 	return false;
 }
+
+const char *plumbing_public_name(const char *func)
+{
+	static const char inner[] = "__GI_", libc[] = "__libc_";
+
+	if (strncmp(func, inner, sizeof(inner) - 1) == 0)
+		func += sizeof(inner) - 1;
+	if (strncmp(func, libc, sizeof(libc) - 1) == 0 && plumbing_is(func + sizeof(libc) - 1))
+		func += sizeof(libc) - 1;
+	return func;
+}

@@ -68,6 +68,8 @@ void sym_sink__add(struct sym_sink *sink, const char *func, const char *file, ui
 
 	if (sink->len >= SYM_MAX_FRAMES)
 		return;
+	if (func)
+		func = plumbing_public_name(func);
 	sink->last_was_mangled = func && demangle(func, name, sizeof(name));
 	if (sink->last_was_mangled)
 		func = name;

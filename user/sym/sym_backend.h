@@ -92,5 +92,7 @@ bool demangle(const char *mangled, char *buf, size_t size);
  * name; a stack that consists of nothing else is the report's case to care for.
  */
 bool plumbing_is(const char *func);
+/* glibc's inner names of what it exports ("__GI___libc_malloc") as programs call it ("malloc"); others as they are. */
+const char *plumbing_public_name(const char *func);
 
 #endif

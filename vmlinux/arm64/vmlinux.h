@@ -357,6 +357,10 @@ struct pt_regs {
 	struct frame_record_meta stackframe;
 };
 
+struct sched_entity {
+	u64 sum_exec_runtime;
+};
+
 struct mm_struct;
 struct task_struct;
 struct signal_struct;
@@ -368,6 +372,7 @@ struct thread_struct {
 
 struct task_struct {
 	unsigned int flags;
+	struct sched_entity se;
 	struct mm_struct *mm;
 	struct mm_struct *active_mm;
 	int exit_code;
@@ -386,6 +391,7 @@ struct signal_struct {
 	atomic_t live;
 	int nr_threads;
 	int group_exit_code;
+	long long unsigned int sum_sched_runtime;
 };
 
 struct percpu_counter {

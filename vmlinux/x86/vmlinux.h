@@ -378,6 +378,10 @@ struct bpf_perf_event_data {
 	__u64 addr;
 };
 
+struct sched_entity {
+	u64 sum_exec_runtime;
+};
+
 struct mm_struct;
 struct task_struct;
 struct signal_struct;
@@ -387,6 +391,7 @@ struct thread_struct {
 
 struct task_struct {
 	unsigned int flags;
+	struct sched_entity se;
 	struct mm_struct *mm;
 	struct mm_struct *active_mm;
 	int exit_code;
@@ -405,6 +410,7 @@ struct signal_struct {
 	atomic_t live;
 	int nr_threads;
 	int group_exit_code;
+	long long unsigned int sum_sched_runtime;
 };
 
 struct percpu_counter {

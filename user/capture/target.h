@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * One traced process: who it is, its address space, what it uses.
+ *
+ * Images. An exec gives a process another address space, and stacks of the old one
+ * may still be on their way. The ring tells of stacks and execs in order, so the
+ * address space in use changes when the ring says so. perf's mapping records run
+ * ahead of it: what they tell of a later image waits in `next`.
+ */
+#ifndef ALLOCSNOOP_CAPTURE_TARGET_H
+#define ALLOCSNOOP_CAPTURE_TARGET_H
+
+#include "capture/aspace.h"
+#include "capture/session.h"
+
+#define TARGET_RUNNING (-1)
+#define TARGET_EXIT_UNKNOWN (-2)
+
+struct target {
+	struct proc_info info;
+	uint32_t slot;
+	uint32_t image; /* that `as` is of */
+	uint32_t loader; /* abi.h */
+	struct aspace as;
+	struct aspace *next; /* images that the ring has not told of yet */
+	size_t nnext;
+	struct abi_go go;
+	char runtime[64];
+	uint32_t nprobes;
+	bool is_command; /* it is armed for its first exec */
+	bool maps_changed; /* the loader said so */
+	bool may_be_stale; /* the address space was not read in this step */
+	int exit_code; /* TARGET_RUNNING, TARGET_EXIT_UNKNOWN, 0-255, 128 + signal */
+	uint64_t cpu_start_ns, cpu_ns;
+	bool has_rss_start, has_ledger;
+	struct proc_rss rss_start, rss;
+};
+
+/* -ESRCH: no such process. -ENOMEM. */
+int target__new(pid_t pid, uint32_t slot, struct target **ret);
+void target__free(struct target *t);
+
+static inline bool target__is_running(const struct target *t)
+{
+	return t->exit_code == TARGET_RUNNING;
+}
+
+/* The address space as perf's records tell it: an exec, or one more mapping of code. */
+void target__announce_image(struct target *t);
+void target__add_mapping(struct target *t, struct modules *mods, const struct mapping *map);
+/* The ring has come to the exec that began @image. */
+void target__begin_image(struct target *t, uint32_t image);
+
+/*
+ * Read /proc/PID/maps, if that is still the image which `as` is of. Tells the programs when other
+ * code stands where code was known.
+ */
+void target__refresh(struct target *t, struct session *session, struct modules *mods);
+
+/* CPU time and RSS of now; the first call gives the start values. */
+void target__follow(struct target *t, struct session *session);
+/* RSS from /proc: a truth of its own, but smaps_rollup walks the target's page tables. For the end. */
+void target__check_rss(struct target *t);
+/* It has ended. @cpu_ns: all that it ever used, 0 if not known. */
+void target__end(struct target *t, int exit_code, uint64_t cpu_ns);
+
+#endif
