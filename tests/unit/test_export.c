@@ -473,10 +473,10 @@ TEST(pprof_by_go)
 		text = go_pprof("-raw", path);
 		check_has(text, "PeriodType: alloc_space bytes\nPeriod: 1\nTime: 2023-11-14 22:13:20 +0000 UTC\nDuration: 5");
 		check_has(text, "alloc_objects/count alloc_space/bytes[dflt] rss_space/bytes\n");
-		check_has(text, "       1000   96000000          0: 1 2 3 4 5 6 \n                source:[go] type:[[]uint8]\n");
-		check_has(text, "         77       7700          0: 7 8 9 10 \n                source:[malloc]\n");
+		check_has(text, "       1000   96000000          0: 3 4 5 6 \n                source:[go] type:[[]uint8]\n");
+		check_has(text, "         77       7700          0: 8 9 10 \n                source:[malloc]\n");
 		check_has(text, "          3        300          0: 11 \n                source:[malloc]\n");
-		check_has(text, "          0          0    5242880: 1 2 3 4 5 6 \n                source:[rss]\n");
+		check_has(text, "          0          0    5242880: 3 4 5 6 \n                source:[rss]\n");
 		check_has(text, "          0          0      -8192: ");
 		/* The inlined frame first. The executable is mapping 1 although libc was met first. */
 		check_has(text, "3: 0x10002000 M=1 main.grow /src/app/main.go:43");
@@ -491,7 +491,7 @@ TEST(pprof_by_go)
 		text = go_pprof("-top -unit=B -nodefraction=0", path);
 		/* 96000000+4000000+50000000+80+7700+300 */
 		check_has(text, "Showing nodes accounting for 150008080B, 100% of 150008080B total\n");
-		check_has(text, "100000000B 66.66%  runtime.makeslice\n");
+		CHECK(text && !strstr(text, "runtime.makeslice")); /* its caller is to blame */
 		check_has(text, "150000000B   100%  main.grow (inline)\n");
 		check_has(text, "300B ");
 		check_has(text, "  [lost stack]\n");

@@ -602,7 +602,6 @@ static void look_at_new_maps(struct capture *c)
 	for (size_t i = 0; i < c->ntargets; i++) {
 		struct target *t = c->targets[i];
 
-		t->may_be_stale = true;
 		if (!t->maps_changed || !target__is_running(t))
 			continue;
 		t->maps_changed = false;
@@ -684,6 +683,8 @@ static void look_after_targets(struct capture *c)
 
 void capture__step(struct capture *capture)
 {
+	for (size_t i = 0; i < capture->ntargets; i++)
+		capture->targets[i]->may_be_stale = true;
 	/* Mappings first: the stacks that follow walk through them. */
 	if (capture->mmaps)
 		capture->lost_mmap += mmapwatch__read(capture->mmaps, on_mmap, capture);

@@ -132,7 +132,7 @@ static int add_libraries(struct child *child, const char *interp, const char *pr
 
 static int find_paths(struct child *child, const char *program)
 {
-	char *path = strdup(program), *interpreter;
+	char *path = realpath(program, NULL), *interpreter;
 	const char *interp;
 	struct elf_file *elf;
 	int err, fd;

@@ -38,6 +38,7 @@ enum { /* message Profile */
 	PROFILE_LOCATION = 4,
 	PROFILE_FUNCTION = 5,
 	PROFILE_STRING_TABLE = 6,
+	PROFILE_DROP_FRAMES = 7,
 	PROFILE_TIME_NANOS = 9,
 	PROFILE_DURATION_NANOS = 10,
 	PROFILE_PERIOD_TYPE = 11,
@@ -45,6 +46,16 @@ enum { /* message Profile */
 	PROFILE_COMMENT = 13,
 	PROFILE_DEFAULT_SAMPLE_TYPE = 14,
 };
+
+/*
+ * The doors of the allocators, as pprof drops them: with what they call, so that `-top` names their callers,
+ * as it does for Go's own heap profiles. They stay in the file (`go tool pprof -raw`).
+ */
+#define DROP_FRAMES                                                                                                     \
+	"runtime\\.(mallocgc.*|newobject|newarray|makeslice.*|growslice.*|makechan.*|makemap.*|mapassign.*|hashGrow|"     \
+	"makeBucketArray|rawstring.*|rawbyteslice|rawruneslice|slicebytetostring|stringtoslice.*|concatstring.*|convT.*|"   \
+	"intstring|slicerunetostring)|"                                                                                     \
+	"malloc|calloc|realloc|reallocarray|posix_memalign|aligned_alloc|memalign|p?valloc|operator new.*"
 
 enum { VALUE_TYPE_TYPE = 1, VALUE_TYPE_UNIT = 2 };
 enum { SAMPLE_LOCATION_ID = 1, SAMPLE_VALUE = 2, SAMPLE_LABEL = 3 };
@@ -172,6 +183,7 @@ static void put_head(struct pprof *p)
 	put_value_type(p, PROFILE_PERIOD_TYPE, p->has_alloc ? "alloc_space" : "rss_space", "bytes");
 	protow_u64(w, PROFILE_PERIOD, 1); /* every byte is counted */
 	put_comments(p);
+	protow_u64(&p->w, PROFILE_DROP_FRAMES, str(p, DROP_FRAMES));
 }
 
 static void put_label(struct pprof *p, const char *key, const char *value)

@@ -429,7 +429,7 @@ static void put_alloc_row(struct report *r, const struct group *g, size_t nr, co
 	/* Column of what follows: names of sources have at most six letters. */
 	if (r->opts->group == GROUP_STACK ? g->type != 0 : paper_left(p) >= MIN_NAME_COLUMNS + 8)
 		paper_indent(p, p->column + 8 - strlen(source_name(g->source)));
-	else if (r->opts->group != GROUP_STACK)
+	else if (r->opts->group != GROUP_STACK && paper_left(p) >= MIN_NAME_COLUMNS + 2)
 		paper_put(p, STYLE_PLAIN, "  ");
 	if (r->opts->group == GROUP_STACK)
 		put_type(r, g);

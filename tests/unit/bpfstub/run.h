@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Include behind bpf/alloc_go.bpf.h: its maps, its helpers and one thread, so that
+ * the program runs. One test program has one of each; fake_reset() starts afresh.
+ */
+#ifndef ALLOCSNOOP_TESTS_BPFSTUB_RUN_H
+#define ALLOCSNOOP_TESTS_BPFSTUB_RUN_H
+
+#include <stdlib.h>
+
+#define FAKE_SITES 512
+#define FAKE_RECS 512
+
+static struct {
+	struct fake_memory mem;
+	struct scratch scratches[SCRATCH__N * SLOTS_PER_KIND];
+	struct abi_target target; /* both in slot FAKE_SLOT */
+	struct abi_go go;
+	uint32_t loader;
+	struct abi_site_key keys[FAKE_SITES];
+	struct abi_site sites[FAKE_SITES];
+	uint32_t nsites, max_sites;
+	uint64_t sent[FAKE_SITES]; /* stacks_sent */
+	uint32_t nsent;
+	struct abi_rec_stack recs[FAKE_RECS];
+	size_t rec_bytes[FAKE_RECS];
+	uint32_t nrecs;
+	bool ring_full;
+	uint64_t cookie, now_ns;
+	struct task_struct task;
+} fake;
+
+#define FAKE_SLOT 3
+
+static void fake_reset(void)
+{
+	memset(&fake, 0, sizeof(fake));
+	memset(fake.mem.present, 1, sizeof(fake.mem.present));
+	fake.max_sites = FAKE_SITES;
+	fake.target.slot = FAKE_SLOT;
+	sites_used = 0;
+	lost_scratch_busy = 0;
+}
+
+static void *bpf_map_lookup_elem(void *map, const void *key)
+{
+	uint32_t index;
+
+	memcpy(&index, key, sizeof(index));
+	if (map == (void *)&scratches)
+		return index < SCRATCH__N * SLOTS_PER_KIND ? &fake.scratches[index] : NULL;
+	if (map == (void *)&targets)
+		return index == FAKE_SLOT ? &fake.target : NULL;
+	if (map == (void *)&runtimes)
+		return index == FAKE_SLOT ? &fake.go : NULL;
+	if (map == (void *)&loaders)
+		return index == FAKE_SLOT ? &fake.loader : NULL;
+	if (map == (void *)&sites)
+		return index == 0 ? &sites_a : NULL;
+	if (map == (void *)&sites_a)
+		for (uint32_t i = 0; i < fake.nsites; i++)
+			if (memcmp(&fake.keys[i], key, sizeof(fake.keys[i])) == 0)
+				return &fake.sites[i];
+	if (map == (void *)&stacks_sent)
+		for (uint32_t i = 0; i < fake.nsent; i++)
+			if (memcmp(&fake.sent[i], key, sizeof(fake.sent[i])) == 0)
+				return &fake.sent[i];
+	return NULL;
+}
+
+static long bpf_map_update_elem(void *map, const void *key, const void *value, __u64 flags)
+{
+	if (map == (void *)&stacks_sent && fake.nsent < FAKE_SITES) {
+		memcpy(&fake.sent[fake.nsent++], key, sizeof(fake.sent[0]));
+		return 0;
+	}
+	if (map != (void *)&sites_a || fake.nsites >= fake.max_sites)
+		return -E2BIG;
+	if (flags == BPF_NOEXIST && bpf_map_lookup_elem(map, key))
+		return -EEXIST;
+	memcpy(&fake.keys[fake.nsites], key, sizeof(fake.keys[0]));
+	memcpy(&fake.sites[fake.nsites++], value, sizeof(fake.sites[0]));
+	return 0;
+}
+
+static long bpf_ringbuf_output(void *to, void *data, __u64 size, __u64 flags)
+{
+	(void)flags;
+	if (to != (void *)&ring || size > sizeof(fake.recs[0]))
+		abort();
+	if (fake.ring_full || fake.nrecs == FAKE_RECS)
+		return -EAGAIN;
+	memcpy(&fake.recs[fake.nrecs], data, size);
+	fake.rec_bytes[fake.nrecs++] = size;
+	return 0;
+}
+
+static __u64 bpf_ringbuf_query(void *of, __u64 flags)
+{
+	(void)of;
+	(void)flags;
+	return 0;
+}
+
+static long bpf_probe_read_user(void *dst, __u32 size, const void *addr)
+{
+	return fake_memory__read(&fake.mem, dst, size, (uintptr_t)addr);
+}
+
+static __u64 bpf_get_attach_cookie(void *ctx)
+{
+	(void)ctx;
+	return fake.cookie;
+}
+
+static __u64 bpf_get_current_pid_tgid(void)
+{
+	return (uint64_t)fake.target.tgid << 32 | fake.target.tgid;
+}
+
+static void *bpf_get_current_task(void)
+{
+	return &fake.task;
+}
+
+static __u64 bpf_ktime_get_ns(void)
+{
+	return fake.now_ns += 100;
+}
+
+static __attribute__((unused)) uint64_t fake_stat(enum abi_stat id)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < sizeof(fake.scratches) / sizeof(fake.scratches[0]); i++)
+		sum += fake.scratches[i].stats.v[id];
+	return sum;
+}
+
+#endif

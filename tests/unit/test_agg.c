@@ -1,0 +1,278 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Events fed by hand, and the rows, stacks and modules that come of them. */
+#include "profile/agg.h"
+
+#include <stdlib.h>
+
+#include "test.h"
+
+struct asked {
+	uint32_t times[8];
+};
+
+/* Modules 0 and 2 are the same file, seen under two numbers. */
+static void describe_module(void *ctx, uint32_t module, struct prof_module *ret, struct strtab *strs)
+{
+	struct asked *asked = ctx;
+	char path[32];
+
+	if (module < 8)
+		asked->times[module]++;
+	snprintf(path, sizeof(path), "/lib/m%u.so", module == 2 ? 0 : module);
+	ret->path = strtab__adds(strs, path);
+	ret->name = strtab__adds(strs, path + 5);
+	ret->build_id = strtab__adds(strs, module == 1 ? "beef" : "cafe");
+	ret->start = 0x1000;
+	ret->end = 0x2000;
+}
+
+struct fixture {
+	struct asked asked;
+	struct profile *prof;
+	struct agg *agg;
+	struct event_sink sink;
+};
+
+static bool setup(struct fixture *f)
+{
+	*f = (struct fixture){ .prof = NULL };
+	if (!CHECK_INT(profile__new(&f->prof), 0) || !CHECK_INT(agg__new(f->prof, describe_module, &f->asked, &f->agg), 0))
+		return false;
+	f->sink = agg__sink(f->agg);
+	return true;
+}
+
+static void teardown(struct fixture *f)
+{
+	agg__free(f->agg);
+	profile__free(f->prof);
+}
+
+static int add_stack(struct fixture *f, uint64_t id, const struct event_frame *frames, uint32_t n, uint32_t flags)
+{
+	return f->sink.on_stack(f->sink.ctx, id, frames, n, flags);
+}
+
+static int add_counts(struct fixture *f, uint32_t pid, enum event_source source, uint64_t id, uint64_t objects, int64_t bytes,
+		      uint64_t requested)
+{
+	struct event_counts counts = { objects, bytes, requested };
+
+	return f->sink.on_counts(f->sink.ctx, pid, source, id, &counts);
+}
+
+static const struct event_frame frames_a[] = { { 0, 0x111, 0x7f0111 }, { 1, 0x222, 0x7f1222 }, { UINT32_MAX, 0x333, 0x333 } };
+static const struct event_frame frames_b[] = { { 0, 0x111, 0x7f0111 }, { 1, 0x223, 0x7f1223 } };
+
+TEST(counts_add_up_by_row)
+{
+	struct fixture f;
+	const struct prof_row *row;
+
+	if (!setup(&f))
+		return;
+	CHECK_INT(add_stack(&f, 101, frames_a, 3, 0), 0);
+	CHECK_INT(add_stack(&f, 102, frames_b, 2, 0), 0);
+	for (int i = 1; i <= 3; i++) {
+		CHECK_INT(add_counts(&f, 7, EVENT_GO, 101, 10, 160, 150), 0);
+		CHECK_INT(add_counts(&f, 7, EVENT_GO, 102, 1, 16, 9), 0);
+		CHECK_INT(add_counts(&f, 8, EVENT_GO, 101, 100, 1600, 1500), 0);
+		CHECK_INT(add_counts(&f, 7, EVENT_MALLOC, 101, 2, 64, 64), 0);
+		/* Signed, and its number of events is nobody's objects. */
+		CHECK_INT(add_counts(&f, 7, EVENT_RSS, 101, 5, i == 2 ? -12288 : 4096, 0), 0);
+	}
+	CHECK_INT(f.prof->nrows, 5);
+	row = &f.prof->rows[0];
+	CHECK_INT(row->pid, 7);
+	CHECK_INT(row->source, SOURCE_GO);
+	CHECK_INT(row->total.alloc_objects, 30);
+	CHECK_INT(row->total.alloc_bytes, 480);
+	CHECK_INT(row->total.requested_bytes, 450);
+	CHECK_INT(f.prof->rows[1].total.requested_bytes, 27);
+	CHECK_INT(f.prof->rows[2].pid, 8);
+	CHECK_INT(f.prof->rows[2].total.alloc_objects, 300);
+	CHECK_INT(f.prof->rows[3].source, SOURCE_MALLOC);
+	CHECK_INT(f.prof->rows[3].total.alloc_bytes, 192);
+	CHECK_INT(f.prof->rows[4].source, SOURCE_RSS);
+	CHECK_INT(f.prof->rows[4].total.rss_bytes, -4096);
+	CHECK_INT(f.prof->rows[4].total.alloc_objects, 0);
+	CHECK_INT(f.prof->rows[4].total.alloc_bytes, 0);
+	CHECK_INT(profile__sum(f.prof, SOURCE_GO, WINDOW_ALL).alloc_objects, 333);
+	teardown(&f);
+}
+
+TEST(frames_as_they_came)
+{
+	struct fixture f;
+	const struct prof_stack *stack;
+
+	if (!setup(&f))
+		return;
+	CHECK_INT(add_stack(&f, 101, frames_a, 3, EVENT_STACK_TRUNCATED), 0);
+	CHECK_INT(add_stack(&f, 102, frames_b, 2, EVENT_STACK_BROKEN), 0);
+	if (!CHECK_INT(f.prof->nstacks, 2))
+		return;
+	stack = &f.prof->stacks[0];
+	CHECK_INT(stack->nlocs, 3);
+	CHECK_INT(stack->flags, STACK_TRUNCATED);
+	CHECK_INT(f.prof->stacks[1].flags, STACK_BROKEN);
+	for (uint32_t i = 0; i < 3; i++) {
+		const struct prof_loc *loc = &f.prof->locs[f.prof->stack_locs[stack->first + i]];
+
+		CHECK_INT(loc->vaddr, frames_a[i].vaddr);
+		CHECK_INT(loc->addr, frames_a[i].addr);
+		if (i == 2)
+			CHECK_INT(loc->module, PROF_NONE);
+		else
+			CHECK_STR(strtab__get(f.prof->strs, f.prof->modules[loc->module].path), i ? "/lib/m1.so" : "/lib/m0.so");
+	}
+	CHECK_INT(f.prof->nlocs, 4); /* the common one once */
+	teardown(&f);
+}
+
+TEST(modules_are_asked_for_once)
+{
+	const struct event_frame first[] = { { 5, 0x10, 0x10 }, { 0, 0x20, 0x20 } };
+	const struct event_frame second[] = { { 2, 0x20, 0x20 }, { 5, 0x30, 0x30 }, { 1, 0x40, 0x40 } };
+	struct fixture f;
+
+	if (!setup(&f))
+		return;
+	add_stack(&f, 1, first, 2, 0);
+	add_stack(&f, 2, second, 3, 0);
+	for (uint32_t i = 0; i < 8; i++)
+		CHECK_INT(f.asked.times[i], i == 0 || i == 1 || i == 2 || i == 5);
+	CHECK_INT(f.prof->nmodules, 3); /* 0 and 2 are equal */
+	CHECK_INT(f.prof->nlocs, 4);
+	teardown(&f);
+}
+
+TEST(stacks_sent_again)
+{
+	struct fixture f;
+
+	if (!setup(&f))
+		return;
+	add_stack(&f, 101, frames_a, 3, 0);
+	add_counts(&f, 7, EVENT_GO, 101, 1, 16, 16);
+	/* The kernel side had forgotten that we know it. */
+	CHECK_INT(add_stack(&f, 101, frames_a, 3, 0), 0);
+	add_counts(&f, 7, EVENT_GO, 101, 1, 16, 16);
+	CHECK_INT(f.prof->nstacks, 1);
+	CHECK_INT(f.prof->nrows, 1);
+	CHECK_INT(f.prof->rows[0].total.alloc_objects, 2);
+	/* The same frames under another id (another image): one stack, one row. */
+	CHECK_INT(add_stack(&f, 201, frames_a, 3, 0), 0);
+	add_counts(&f, 7, EVENT_GO, 201, 1, 16, 16);
+	CHECK_INT(f.prof->nstacks, 1);
+	CHECK_INT(f.prof->nrows, 1);
+	CHECK_INT(f.prof->rows[0].total.alloc_objects, 3);
+	teardown(&f);
+}
+
+TEST(counts_without_a_stack)
+{
+	struct fixture f;
+	uint32_t lost;
+
+	if (!setup(&f))
+		return;
+	CHECK_INT(add_counts(&f, 7, EVENT_GO, 901, 3, 48, 40), 0);
+	CHECK_INT(add_counts(&f, 7, EVENT_GO, 902, 4, 64, 64), 0);
+	CHECK_INT(add_counts(&f, 8, EVENT_GO, 902, 1, 16, 16), 0);
+	/* All in one row for each process; the numbers stay right. */
+	CHECK_INT(f.prof->nrows, 2);
+	CHECK_INT(f.prof->rows[0].total.alloc_objects, 7);
+	lost = f.prof->rows[0].stack;
+	CHECK_INT(f.prof->stacks[lost].flags, STACK_LOST);
+	CHECK_INT(f.prof->stacks[lost].nlocs, 0);
+	/* It arrives late: from then on its counts are its own. */
+	add_stack(&f, 901, frames_a, 3, 0);
+	CHECK_INT(add_counts(&f, 7, EVENT_GO, 901, 5, 80, 80), 0);
+	CHECK_INT(f.prof->nrows, 3);
+	CHECK_INT(f.prof->rows[2].total.alloc_objects, 5);
+	CHECK_INT(f.prof->stacks[f.prof->rows[2].stack].nlocs, 3);
+	CHECK_INT(f.prof->rows[0].total.alloc_objects, 7);
+	/* A stack of which nothing could be made out is lost, too. */
+	add_stack(&f, 903, NULL, 0, EVENT_STACK_BROKEN);
+	CHECK_INT(add_counts(&f, 7, EVENT_GO, 903, 1, 16, 16), 0);
+	CHECK(f.prof->stacks[f.prof->rows[3].stack].flags & STACK_LOST);
+	teardown(&f);
+}
+
+TEST(changed_by_others)
+{
+	struct fixture f;
+	const struct prof_stack *stack;
+	const struct prof_loc *loc;
+
+	if (!setup(&f))
+		return;
+	CHECK_INT(add_counts(&f, 7, EVENT_RSS, 0, 1, -4096, 0), 0);
+	CHECK_INT(add_counts(&f, 7, EVENT_RSS, 0, 1, -8192, 0), 0);
+	CHECK_INT(add_counts(&f, 9, EVENT_RSS, 0, 1, 4096, 0), 0);
+	CHECK_INT(add_counts(&f, 9, EVENT_RSS, 77, 1, 4096, 0), 0); /* lost: something else */
+	CHECK_INT(f.prof->nrows, 3);
+	CHECK_INT(f.prof->rows[0].total.rss_bytes, -12288);
+	CHECK_INT(f.prof->rows[1].stack, f.prof->rows[0].stack);
+	CHECK(f.prof->rows[2].stack != f.prof->rows[0].stack);
+	stack = &f.prof->stacks[f.prof->rows[0].stack];
+	CHECK_INT(stack->flags, 0);
+	CHECK_INT(stack->nlocs, 1);
+	loc = &f.prof->locs[f.prof->stack_locs[stack->first]];
+	CHECK_INT(loc->nframes, 1);
+	CHECK_STR(strtab__get(f.prof->strs, f.prof->frames[loc->first_frame].func), "[the kernel or another process]");
+	teardown(&f);
+}
+
+TEST(many_stacks)
+{
+	const uint64_t n = 50000;
+	struct fixture f;
+	uint64_t sum = 0;
+
+	if (!setup(&f))
+		return;
+	for (uint64_t i = 1; i <= n; i++) {
+		struct event_frame frames[2] = { { 0, i, i }, { 1, i * 3, i * 3 } };
+
+		add_stack(&f, i << 32, frames, 2, 0);
+		add_counts(&f, 7, EVENT_MALLOC, i << 32, i, (int64_t)i * 16, i);
+	}
+	for (uint64_t i = 1; i <= n; i++)
+		add_counts(&f, 7, EVENT_MALLOC, i << 32, 1, 0, 0);
+	CHECK_INT(f.prof->nrows, n);
+	for (uint32_t i = 0; i < f.prof->nrows; i++) {
+		const struct prof_row *row = &f.prof->rows[i];
+		uint64_t vaddr = f.prof->locs[f.prof->stack_locs[f.prof->stacks[row->stack].first]].vaddr;
+
+		sum += row->total.alloc_objects;
+		if (row->total.alloc_objects != vaddr + 1)
+			CHECK_INT(row->total.alloc_objects, vaddr + 1);
+	}
+	CHECK_INT(sum, n * (n + 1) / 2 + n);
+	teardown(&f);
+}
+
+/* More frames than any stack has: cut, not written past the end. */
+TEST(too_many_frames)
+{
+	struct event_frame *frames = calloc(1000, sizeof(*frames));
+	struct fixture f;
+
+	if (!CHECK(frames) || !setup(&f))
+		return;
+	for (uint32_t i = 0; i < 1000; i++)
+		frames[i] = (struct event_frame){ 0, i + 1, i + 1 };
+	CHECK_INT(add_stack(&f, 5, frames, 1000, 0), 0);
+	CHECK(f.prof->stacks[0].nlocs >= 128 && f.prof->stacks[0].nlocs <= 1000);
+	free(frames);
+	teardown(&f);
+}
+
+TEST(free_of_nothing)
+{
+	agg__free(NULL);
+}
+
+TEST_MAIN()
