@@ -43,7 +43,7 @@ UNIT_BIN := $(UNIT_SRC:%.c=$(O)/%)
 .DELETE_ON_ERROR:
 .SECONDARY:
 .SUFFIXES:
-.PHONY: all static install deps demo test test-unit test-e2e check-layers clean help
+.PHONY: all static install deps demo test test-unit test-e2e fuzz check-layers clean help
 
 all: $(O)/allocsnoop ## build $(O)/allocsnoop (the default)
 
@@ -92,6 +92,40 @@ test: ## install what is missing, build, run every test of the everyday set (as 
 test-unit: $(UNIT_BIN) ## parsers and other pure code; no root
 	$(Q)O=$(O) tests/run.sh unit
 
+# Each fuzzer is linked with all that needs no libbpf, whatever it takes of it.
+FUZZ_SECONDS ?= 20
+FUZZ_SRC := $(sort $(wildcard tests/fuzz/fuzz_*.c))
+FUZZ_BIN := $(FUZZ_SRC:%.c=$(O)/%)
+FUZZ_LIB_SRC := $(filter user/base/% user/target/% user/go/% user/profile/% user/sym/% user/capture/spot_%,$(LIB_SRC))
+FUZZ_LIB_OBJ := $(FUZZ_LIB_SRC:%.c=$(O)/fuzz/%.o)
+FUZZ_CFLAGS := -std=gnu11 -g -O1 -fno-omit-frame-pointer -fno-sanitize-recover=all $(WARN) -MMD -MP
+
+$(O)/fuzz/%.o: %.c Makefile
+	$(call msg,CC,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CLANG) $(CPPFLAGS_ALL) $(FUZZ_CFLAGS) -fsanitize=fuzzer-no-link,address,undefined -c $< -o $@
+
+$(O)/fuzz/libfuzzed.a: $(FUZZ_LIB_OBJ)
+	$(call msg,AR,$@)
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
+$(O)/tests/fuzz/%: tests/fuzz/%.c $(O)/fuzz/libfuzzed.a
+	$(call msg,FUZZ,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CLANG) $(CPPFLAGS_ALL) $(FUZZ_CFLAGS) -fsanitize=fuzzer,address,undefined -o $@ $^ -ldw -lelf -lz -liberty -MF $@.d
+
+fuzz: $(FUZZ_BIN) ## every fuzzer for FUZZ_SECONDS (20) each; findings stay in the output folder
+	$(Q)rc=0; for bin in $(FUZZ_BIN); do \
+		corpus=$$(mktemp -d) || exit 1; \
+		if $$bin -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=2048 -artifact_prefix=$$bin- \
+			$$corpus >$$bin.log 2>&1; then \
+			echo "ok     $${bin##*/} ($$(sed -n 's/^Done \([0-9]* runs\).*/\1/p' $$bin.log))"; \
+		else \
+			rc=1; tail -n 40 $$bin.log; echo "not ok $${bin##*/}: see $$bin.log"; \
+		fi; \
+		rm -rf $$corpus; \
+	done; exit $$rc
+
 test-e2e: all ## programs under the real tool (as root)
 	$(Q)O=$(O) tests/run.sh e2e
 
@@ -133,4 +167,4 @@ clean: ## remove $(O)
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | sed 's/$$(O)/.output/g' | expand -t 24
 
--include $(LIB_OBJ:.o=.d) $(MAIN_OBJ:.o=.d) $(UNIT_BIN:=.d) $(O)/bpf/allocsnoop.bpf.d $(O)/bpf/calib.bpf.d
+-include $(FUZZ_LIB_OBJ:.o=.d) $(FUZZ_BIN:=.d) $(LIB_OBJ:.o=.d) $(MAIN_OBJ:.o=.d) $(UNIT_BIN:=.d) $(O)/bpf/allocsnoop.bpf.d $(O)/bpf/calib.bpf.d

@@ -196,6 +196,8 @@ def go_stacks(report, ledger):
     for p in ledger["stacks"]:
         if not any(f["func"] in names for f in p["frames"]) or any(f["func"] in tiny for f in p["frames"]):
             continue
+        if go_nested(p["frames"]):
+            continue
         key = go_inner(p["frames"])
         lengths.add(len(key))
         theirs[key][0] += p["objects"]
@@ -204,6 +206,8 @@ def go_stacks(report, ledger):
     for s in stacks(report, "go"):
         key = go_inner(s["frames"])
         if not any(f in names for f, _ in key) or any(f in tiny for f, _ in key) or not s["alloc_bytes"]:
+            continue
+        if go_nested(s["frames"]):
             continue
         # The profile ends after 32 calls, the runtime's included; inlined ones come on top.
         if key not in theirs:

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# install-deps.sh [build|test|demo ...]: what building (the default), testing or
-# the demo needs. Debian and Ubuntu: installs what is missing, and only that, by
+# install-deps.sh [build|test|demo|fuzz ...]: what building (the default), testing,
+# the demo or the fuzzers need. Debian and Ubuntu: installs what is missing, and only that, by
 # apt-get; silent when nothing is. Elsewhere: names what is missing, exit code 1.
 #
 # Services that come with a package (prometheus, redis) are kept from starting,
@@ -14,6 +14,9 @@ BUILD_PKGS="clang llvm libbpf-dev bpftool libelf-dev libdw-dev zlib1g-dev libibe
 TEST_PKGS="golang-go prometheus wrk curl python3 redis-server redis-tools gdb valgrind perl binutils elfutils g++
 	util-linux procps psmisc"
 DEMO_PKGS="golang-go"
+# Runtime of the sanitizers and of libFuzzer for the clang that `clang` is.
+clang_major=$(clang -dumpversion 2>/dev/null | cut -d. -f1 || true)
+FUZZ_PKGS="clang libclang-rt-${clang_major:-14}-dev"
 
 # What stands for the package on a system without dpkg: a program, or a header.
 WANTED="build:clang build:llvm-strip build:bpftool build:make build:gcc build:/usr/include/bpf/libbpf.h
@@ -21,15 +24,15 @@ WANTED="build:clang build:llvm-strip build:bpftool build:make build:gcc build:/u
 	build:/usr/include/libiberty/demangle.h|/usr/include/demangle.h
 	test:go test:prometheus test:wrk test:curl test:python3 test:redis-server test:redis-benchmark test:gdb test:valgrind
 	test:perl test:readelf test:eu-readelf test:g++ test:setpriv
-	demo:go"
+	demo:go fuzz:clang"
 
 PATH=$PATH:/usr/sbin:/sbin
 sets=${*:-build}
 for set in $sets; do
 	case $set in
-	build | test | demo) ;;
+	build | test | demo | fuzz) ;;
 	*)
-		echo "usage: install-deps.sh [build|test|demo ...]" >&2
+		echo "usage: install-deps.sh [build|test|demo|fuzz ...]" >&2
 		exit 2
 		;;
 	esac
@@ -78,6 +81,7 @@ for set in $sets; do
 	build) wanted+=" $BUILD_PKGS" ;;
 	test) wanted+=" $TEST_PKGS" ;;
 	demo) wanted+=" $DEMO_PKGS" ;;
+	fuzz) wanted+=" $FUZZ_PKGS" ;;
 	esac
 done
 

@@ -69,8 +69,8 @@ test_deep() {
 	import json, sys
 	r = json.load(open(sys.argv[1]))
 	lost = {k: v for k, v in r["losses"].items() if v}
-	assert set(lost) == {"events", "stack_truncated"}, lost
-	assert lost["stack_truncated"] == lost["events"] > 0, lost
+	assert set(lost) == {"stack_truncated"}, lost # nothing is missing from the counts
+	assert lost["stack_truncated"] > 0, lost
 	P
 }
 

@@ -69,10 +69,10 @@ static const struct bad bad_lines[] = {
 	{ "-p 1 --", "command is missing" },
 	{ "--", "command is missing" },
 	{ "-p 1 -- ls", "not both" },
-	{ "-p 1 0", "interval '0'" },
+	{ "-p 1 0", "'0' is no interval" },
 	{ "-p 1 -- ", "command is missing" },
-	{ "-p 1 five", "interval 'five'" },
-	{ "-p 1 1e3", "interval '1e3'" },
+	{ "-p 1 five", "'five' is no interval" },
+	{ "-p 1 1e3", "'1e3' is no interval" },
 	{ "-p 1 5 0", "count '0'" },
 	{ "-p 1 5 1.5", "count '1.5'" },
 	{ "-p 1 5 2 3", "'3' is one word too many" },
@@ -84,6 +84,7 @@ static const struct bad bad_lines[] = {
 	{ "-p 1 --duration=inf", "--duration" },
 	{ "-p 1 -t 0", "--tid" },
 	{ "-p 1 -t one", "--tid" },
+	{ "-p 1,2 -t 1", "-t takes one thread" },
 	{ "-p 1 -n 0", "--top" },
 	{ "-p 1 -n -1", "--top" },
 	{ "-p 1 --min-size 1X", "--min-size" },
@@ -186,14 +187,13 @@ TEST(every_option)
 	struct options o;
 	struct line l;
 
-	if (!good("-p 1,22,333,22 -d 1.5 -t 99 -f --min-size 4K --max-size 1MiB --source rss,go --mode exact -n 25 -s waste"
+	if (!good("-p 1,22,333,22 -d 1.5 -f --min-size 4K --max-size 1MiB --source rss,go --mode exact -n 25 -s waste"
 		  " -g line --format folded -o x -o - -m rss_bytes -v -q --no-color .25 12", &l, &o))
 		return;
 	CHECK_INT(o.npids, 3);
 	CHECK_INT(o.pids[2], 333);
 	CHECK(o.duration_s == 1.5 && o.interval_s == 0.25);
 	CHECK_INT(o.count, 12);
-	CHECK_INT(o.tid, 99);
 	CHECK(o.follow && o.verbose && o.quiet && o.no_color && o.source_given);
 	CHECK_INT(o.min_size_bytes, 4096);
 	CHECK_INT(o.max_size_bytes, 1 << 20);
@@ -221,6 +221,7 @@ TEST(long_forms_and_order)
 	CHECK_INT(o.pids[0], 5);
 	CHECK(o.interval_s == 2 && o.duration_s == 10);
 	CHECK_INT(o.count, 3);
+	CHECK_INT(o.tid, 6);
 	CHECK_INT(o.top, 1);
 	CHECK_INT(o.sort, SORT_OBJECTS);
 	CHECK_INT(o.group, GROUP_MODULE);

@@ -454,11 +454,8 @@ static void arm_late(struct capture *c, struct target *t, bool ahead)
 	struct err err = { 0 };
 	int n = arm_modules(c, t, ahead, &err);
 
-	if (n < 0) {
-		c->lost_not_followed++;
-		if (!proc_read_info(t->info.pid, &info) && !info.is_zombie)
-			diag_emit(c->opts.diag, DIAG_WARN, "%s", err.msg);
-	}
+	if (n < 0 && !proc_read_info(t->info.pid, &info) && !info.is_zombie)
+		diag_emit(c->opts.diag, DIAG_WARN, "%s", err.msg);
 	if (n > 0) {
 		c->lost_late_attach++;
 		diag_emit(c->opts.diag, DIAG_INFO, "attached to %d (%s), %d probes, while it was running", t->info.pid,
@@ -545,6 +542,8 @@ static void follow_child(struct capture *c, const struct target *parent, pid_t p
 	session__seed_rss(c->session, pid);
 	target__follow(t, c->session); /* its start, before it can be gone */
 	arm_late(c, t, true);
+	if (!t->nprobes)
+		c->lost_not_followed++; /* it ended meanwhile */
 	follow_children(c, t);
 }
 

@@ -30,7 +30,8 @@
 #define __ksym
 #define __weak __attribute__((weak))
 #define __hidden
-#define __noinline __attribute__((noinline))
+/* BPF code reads words where they stand: both machines can. */
+#define __noinline __attribute__((noinline, no_sanitize("alignment")))
 #undef __always_inline
 #define __always_inline inline __attribute__((always_inline))
 #define __uint(name, val) int (*name)[val]
