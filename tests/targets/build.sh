@@ -41,6 +41,9 @@ done
 # shellcheck disable=SC2086
 {
 	cc alloc-nofp alloc.c $nofp
+	# At fixed addresses: one program's are another's.
+	cc odd odd.c $fp -fno-builtin -fno-pie -no-pie
+	cc short-fixed short.c $fp -fno-pie -no-pie
 	cc libplugin.so plugin.c $fp -shared -fPIC
 	cc alloc-static alloc.c $fp -static || rm -f "$out/alloc-static"
 }

@@ -178,7 +178,7 @@ static void put_rss(struct json *j)
 		start += j->window == WINDOW_INTERVAL ? t->rss_marked_bytes : t->rss_start_bytes;
 		end += t->rss_now_bytes;
 	}
-	measured = start || end; /* no process runs in 0 bytes: nobody has looked */
+	measured = start || end || j->prof->has_rss_kinds; /* 0 is what a process that has ended has */
 	jsonw_object(&j->w, "rss");
 	if (measured) {
 		jsonw_u64(&j->w, "start_bytes", start);

@@ -185,7 +185,7 @@ static void put_rss(struct report *r)
 		marked += r->prof->targets[i].rss_marked_bytes;
 		now += r->prof->targets[i].rss_now_bytes;
 	}
-	if (!start && !now)
+	if (!start && !now && !r->prof->has_rss_kinds)
 		return;
 	grown = (int64_t)(now - (interval ? marked : start));
 	paper_put(&r->paper, STYLE_BOLD, "RSS");
