@@ -53,15 +53,17 @@ static int add_stack(struct fixture *f, uint64_t id, const struct event_frame *f
 	return f->sink.on_stack(f->sink.ctx, id, frames, n, flags);
 }
 
-static int add_counts(struct fixture *f, uint32_t pid, enum event_source source, uint64_t id, uint64_t objects, int64_t bytes,
-		      uint64_t requested)
+static int add_counts(struct fixture *f, uint32_t pid, enum event_source source, uint64_t id, uint64_t objects,
+		      int64_t bytes, uint64_t requested)
 {
 	struct event_counts counts = { objects, bytes, requested };
 
 	return f->sink.on_counts(f->sink.ctx, pid, source, id, &counts);
 }
 
-static const struct event_frame frames_a[] = { { 0, 0x111, 0x7f0111 }, { 1, 0x222, 0x7f1222 }, { UINT32_MAX, 0x333, 0x333 } };
+static const struct event_frame frames_a[] = { { 0, 0x111, 0x7f0111 },
+					       { 1, 0x222, 0x7f1222 },
+					       { UINT32_MAX, 0x333, 0x333 } };
 static const struct event_frame frames_b[] = { { 0, 0x111, 0x7f0111 }, { 1, 0x223, 0x7f1223 } };
 
 TEST(counts_add_up_by_row)

@@ -310,7 +310,8 @@ static const char library_source[] =
 	"\t.type leaf, @function\n\t.type caller, @function\n"
 	"leaf:\n\tnop\n\tnop\n\tnop\n\tnop\n\tnop\n\tnop\n\tnop\n\tnop\n\tret\n"
 	"caller:\n\tsub $8, %rsp\n\tcall *8(%rax)\nafter:\n\tnop\n\tcall 1f\nafter2:\n\tadd $8, %rsp\n\tret\n"
-	"1:\tnop\n\tnop\n\tnop\n\tnop\nnotcall:\n\tnop\n\tjmp leaf\nnotcall2:\n\tnop\n\tnop\n\tnop\n\tnop\n\tnop\n\tnop\n\tnop\n";
+	"1:\tnop\n\tnop\n\tnop\n\tnop\nnotcall:\n\tnop\n\tjmp leaf\n"
+	"notcall2:\n\tnop\n\tnop\n\tnop\n\tnop\n\tnop\n\tnop\n\tnop\n";
 
 static bool make_library(const char *dir, struct image *img)
 {
@@ -344,8 +345,8 @@ static void remove_dir(const char *dir)
  * Judge @n words; compares frames by @want: its i-th is the index in @words, -1 ends it. What comes behind
  * the last one is told as unmapped if it is in no code (and is not only left out).
  */
-static void judge(struct scene *s, const char *name, uint16_t rec_flags, const uint64_t *words, uint16_t n, uint32_t want_flags,
-		  const int *want)
+static void judge(struct scene *s, const char *name, uint16_t rec_flags, const uint64_t *words, uint16_t n,
+		  uint32_t want_flags, const int *want)
 {
 	struct event_frame frames[ABI_MAX_FRAMES + 1];
 	struct abi_rec_stack rec = { .nframes = n, .flags = rec_flags };
@@ -489,8 +490,8 @@ TEST(go_stacks)
 	/* Frame pointers of Go are right: whatever the pclntab knows is a caller, call or not (goexit + 1). */
 	judge(&s, "Go, not behind a call", 0, WORDS(mallocgc, mallocgc + 1, main_main), 0, ALL(3));
 	judge(&s, "Go and native code", 0, WORDS(mallocgc, after, main_main), 0, ALL(3));
-	judge(&s, "an address of the file that is no function", 0, WORDS(mallocgc, prog.base + 16, main_main), EVENT_STACK_BROKEN,
-	      ALL(1));
+	judge(&s, "an address of the file that is no function", 0, WORDS(mallocgc, prog.base + 16, main_main),
+	      EVENT_STACK_BROKEN, ALL(1));
 	/* A leaf without a frame: [sp] is its caller. */
 	judge(&s, "a leaf's caller", ABI_STACK_LEAF_GUESS, WORDS(clear, main_main, main_main), 0, ALL(3));
 	/* With a frame [sp] is anything, even if it looks like a caller. */

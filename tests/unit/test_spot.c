@@ -55,7 +55,8 @@ static const struct prologue go_prologues[] = {
 	{ "1.15, frame over 128", "64 48 8b 0c 25 f8 ff ff ff  48 8d 44 24 d8  48 3b 41 10  0f 86 1 0 0 0", 0, 18, CHECKED },
 	{ "1.15, frame over 256", "64 48 8b 0c 25 f8 ff ff ff  48 8d 84 24 68 ff ff ff  48 3b 41 10  76 00", 0, 21, CHECKED },
 	{ "1.15 PIE", "48 8b 0d 11 22 33 00  64 48 8b 09  48 3b 61 10  76 51", 0, 15, CHECKED },
-	{ "1.15 PIE, frame over 128", "48 8b 0d 11 22 33 00  64 48 8b 09  48 8d 44 24 d8  48 3b 41 10  76 51", 0, 20, CHECKED },
+	{ "1.15 PIE, frame over 128",
+	  "48 8b 0d 11 22 33 00  64 48 8b 09  48 8d 44 24 d8  48 3b 41 10  76 51", 0, 20, CHECKED },
 	{ "1.15 external linking", "48 c7 c1 f8 ff ff ff  64 48 8b 09  48 3b 61 10  76 51", 0, 15, CHECKED },
 	{ "nosplit, a frame's push", "55 48 89 e5 48 83 ec 10", 0, 0, RA },
 	{ "push of a high register", "41 57 48 89 e5 48 83 ec", 0, 0, RA },
@@ -223,7 +224,8 @@ static bool starts_with(const char *text, const char *word)
 /* Is the mnemonic, behind any prefixes, a near call? */
 static bool is_call(const char *text)
 {
-	static const char *const prefixes[] = { "bnd", "notrack", "data16", "rex.W", "addr32", "cs", "ds", "es", "ss", "fs", "gs" };
+	static const char *const prefixes[] = { "bnd", "notrack", "data16", "rex.W", "addr32",
+						"cs",  "ds",	   "es",     "ss",    "fs",	"gs" };
 	bool again = true;
 
 	while (again) {
@@ -430,7 +432,8 @@ static void shape__add(struct shape *s, const struct insn *insn)
 	 */
 	s->compared = starts_with(t, "cmp") && (strstr(t, " 0x10(%r14),") || strstr(t, " 0x10(%rcx),"));
 	if (s->compared || (starts_with(t, "mov") && strstr(t, ",%rcx") && (strstr(t, "%fs:") || strstr(t, "(%rip)"))) ||
-	    (starts_with(t, "mov") && strchr(t, '$') && strstr(t, ",%rcx")) || (starts_with(t, "lea") && strstr(t, "(%rsp),%r")))
+	    (starts_with(t, "mov") && strchr(t, '$') && strstr(t, ",%rcx")) ||
+	    (starts_with(t, "lea") && strstr(t, "(%rsp),%r")))
 		return;
 	s->is_open = false;
 }

@@ -273,7 +273,7 @@ static void score_one(const struct bench *b, const struct ref *ref, const struct
 		const struct ref_frame *want = &ref->frames[i];
 
 		CHECK_INT(!!(got[i].flags & FRAME_INLINED), i < n - 1);
-		func &= same_func(strtab__get(b->strs, got[i].func), want->func,
+		func &= same_func(strtab__get(b->strs, got[i].func), plumbing_public_name(want->func),
 				  strtab__get(b->strs, got[n - 1].func), i, n);
 		if (want->file[0] == '?' || want->line == 0)
 			continue;
