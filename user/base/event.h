@@ -22,6 +22,14 @@ enum event_stack_flag {
 	EVENT_STACK_BROKEN = 2, /* the walk met something that is no caller */
 };
 
+/* Causes of RSS changes that are no stack. */
+enum event_stack_id {
+	EVENT_STACK_OTHERS, /* another task than the process: reclaim, khugepaged, process_madvise */
+	EVENT_STACK_EXEC, /* what a new program began with */
+	EVENT_STACK_EXIT, /* what the process still had when it ended */
+	EVENT_STACK__N,
+};
+
 struct event_counts {
 	uint64_t objects;
 	int64_t bytes; /* RSS: signed */
@@ -33,7 +41,7 @@ struct event_sink {
 	/* A stack id that the counts will use from now on. Frames innermost first, borrowed for the call. */
 	int (*on_stack)(void *ctx, uint64_t stack_id, const struct event_frame *frames, uint32_t nframes,
 			uint32_t flags);
-	/* Counts to add. @stack_id 0: changed by others than the process itself. */
+	/* Counts to add. @stack_id: one that came before, or an enum event_stack_id. */
 	int (*on_counts)(void *ctx, uint32_t pid, enum event_source source, uint64_t stack_id,
 			 const struct event_counts *counts);
 };

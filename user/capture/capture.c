@@ -640,6 +640,19 @@ static void on_rec(void *ctx, const struct abi_rec *rec, size_t len)
 	}
 }
 
+static uint64_t event_stack_id(uint64_t abi_stack_id)
+{
+	switch (abi_stack_id) {
+	case ABI_STACK_OTHERS:
+		return EVENT_STACK_OTHERS;
+	case ABI_STACK_EXEC:
+		return EVENT_STACK_EXEC;
+	case ABI_STACK_EXIT:
+		return EVENT_STACK_EXIT;
+	}
+	return abi_stack_id;
+}
+
 static void on_site(void *ctx, const struct abi_site_key *key, const struct abi_site *site)
 {
 	static const enum event_source sources[] = {
@@ -657,8 +670,7 @@ static void on_site(void *ctx, const struct abi_site_key *key, const struct abi_
 			return; /* not part of RSS */
 		counts.bytes *= sysconf(_SC_PAGESIZE);
 	}
-	c->sink.on_counts(c->sink.ctx, key->tgid, sources[key->source],
-			  key->stack_id == ABI_STACK_OTHERS ? 0 : key->stack_id, &counts);
+	c->sink.on_counts(c->sink.ctx, key->tgid, sources[key->source], event_stack_id(key->stack_id), &counts);
 }
 
 static void look_after_targets(struct capture *c)

@@ -19,7 +19,8 @@ struct agg {
 	size_t cap_stacks;
 	uint32_t *modules; /* event module -> profile module */
 	size_t nmodules, cap_modules;
-	uint32_t lost_stack, others_stack; /* PROF_NONE until needed */
+	uint32_t lost_stack; /* PROF_NONE until needed */
+	uint32_t special_stacks[EVENT_STACK__N]; /* by reserved stack id; PROF_NONE until needed */
 };
 
 int agg__new(struct profile *prof, agg_module_fn *module_fn, void *ctx, struct agg **ret)
@@ -37,7 +38,9 @@ int agg__new(struct profile *prof, agg_module_fn *module_fn, void *ctx, struct a
 	agg->prof = prof;
 	agg->module_fn = module_fn;
 	agg->ctx = ctx;
-	agg->lost_stack = agg->others_stack = PROF_NONE;
+	agg->lost_stack = PROF_NONE;
+	for (int i = 0; i < EVENT_STACK__N; i++)
+		agg->special_stacks[i] = PROF_NONE;
 	*ret = agg;
 	return 0;
 }
@@ -78,13 +81,13 @@ static int on_stack(void *ctx, uint64_t stack_id, const struct event_frame *fram
 
 	if (nframes > MAX_FRAMES)
 		nframes = MAX_FRAMES;
+	if (vec_reserve((void **)&agg->stacks, &agg->cap_stacks, (size_t)hmap__len(agg->ids) + 1, sizeof(*agg->stacks)))
+		return -ENOMEM;
 	index = hmap__add(agg->ids, &stack_id, &added);
 	if (index == HMAP_NONE)
 		return -ENOMEM;
 	if (!added)
 		return 0; /* sent again: the kernel side had forgotten that we know it */
-	if (vec_reserve((void **)&agg->stacks, &agg->cap_stacks, (size_t)index + 1, sizeof(*agg->stacks)))
-		return -ENOMEM;
 	for (uint32_t i = 0; i < nframes; i++)
 		locs[i] = profile__add_loc(agg->prof, module_of(agg, frames[i].module), frames[i].vaddr, frames[i].addr);
 	if (flags & EVENT_STACK_TRUNCATED)
@@ -98,27 +101,34 @@ static int on_stack(void *ctx, uint64_t stack_id, const struct event_frame *fram
 	return stack == PROF_NONE ? -ENOMEM : 0;
 }
 
-/* The stack of what others than the process did to it: one made-up frame. */
-static uint32_t others_stack(struct agg *agg)
+/* A cause that is no code of the process: one made-up frame. */
+static uint32_t special_stack(struct agg *agg, enum event_stack_id id)
 {
+	static const char *const names[EVENT_STACK__N] = {
+		[EVENT_STACK_OTHERS] = "[the kernel or another process]",
+		[EVENT_STACK_EXEC] = "[exec]",
+		[EVENT_STACK_EXIT] = "[exit]",
+	};
+	uint32_t *stack = &agg->special_stacks[id];
 	struct prof_frame frame = { 0 };
 	uint32_t loc;
 
-	if (agg->others_stack != PROF_NONE)
-		return agg->others_stack;
-	loc = profile__add_loc(agg->prof, PROF_NONE, 0, 0);
-	frame.func = strtab__adds(agg->prof->strs, "[the kernel or another process]");
+	if (*stack != PROF_NONE)
+		return *stack;
+	/* No code lies at the first addresses: they tell the causes apart. */
+	loc = profile__add_loc(agg->prof, PROF_NONE, id, id);
+	frame.func = strtab__adds(agg->prof->strs, names[id]);
 	if (loc != PROF_NONE && !profile__set_frames(agg->prof, loc, &frame, 1))
-		agg->others_stack = profile__add_stack(agg->prof, &loc, 1, 0);
-	return agg->others_stack;
+		*stack = profile__add_stack(agg->prof, &loc, 1, 0);
+	return *stack;
 }
 
 static uint32_t stack_of(struct agg *agg, uint64_t stack_id)
 {
 	uint32_t index;
 
-	if (!stack_id)
-		return others_stack(agg);
+	if (stack_id < EVENT_STACK__N)
+		return special_stack(agg, (enum event_stack_id)stack_id);
 	index = hmap__find(agg->ids, &stack_id);
 	if (index != HMAP_NONE)
 		return agg->stacks[index];
