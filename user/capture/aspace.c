@@ -17,16 +17,32 @@
 #include "base/vec.h"
 #include "capture/spot.h"
 
+/* Index of the first mapping that ends behind @addr. A hostile target has as many as it likes: no linear search. */
+static size_t first_behind(const struct aspace *as, uint64_t addr)
+{
+	size_t low = 0, high = as->maps.len;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+
+		if (as->maps.items[mid].end <= addr)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low;
+}
+
 /* Is @map already known, as the same part of the same module? *ret_other: something else is known there. */
 static bool is_known(const struct aspace *as, const struct mapping *map, uint32_t module, bool *ret_other)
 {
 	bool known = false;
 
-	for (size_t i = 0; i < as->maps.len; i++) {
+	for (size_t i = first_behind(as, map->start); i < as->maps.len; i++) {
 		const struct mapping *old = &as->maps.items[i];
 
-		if (old->end <= map->start || old->start >= map->end)
-			continue;
+		if (old->start >= map->end)
+			break;
 		if (as->modules[i] != module || (map->inode && old->start - old->file_off != map->start - map->file_off))
 			*ret_other = true;
 		else if (old->start <= map->start && old->end >= map->end && old->writable == map->writable)
@@ -93,11 +109,9 @@ int aspace__add(struct aspace *as, const struct mapping *map, uint32_t module)
 {
 	struct mapping *items;
 	uint32_t *modules;
-	size_t at = 0;
+	size_t at = first_behind(as, map->start);
 	char *path;
 
-	while (at < as->maps.len && as->maps.items[at].end <= map->start)
-		at++;
 	while (at < as->maps.len && as->maps.items[at].start < map->end)
 		remove_at(as, at);
 	path = strdup(map->path ? map->path : "");
