@@ -43,7 +43,7 @@ UNIT_BIN := $(UNIT_SRC:%.c=$(O)/%)
 .DELETE_ON_ERROR:
 .SECONDARY:
 .SUFFIXES:
-.PHONY: all static install deps demo test test-unit test-e2e fuzz check-layers clean help
+.PHONY: all static install deps demo test test-unit test-e2e test-go fuzz check-layers clean help
 
 all: $(O)/allocsnoop ## build $(O)/allocsnoop (the default)
 
@@ -128,6 +128,9 @@ fuzz: $(FUZZ_BIN) ## every fuzzer for FUZZ_SECONDS (20) each; findings stay in t
 
 test-e2e: all ## programs under the real tool (as root)
 	$(Q)O=$(O) tests/run.sh e2e
+
+test-go: all ## Go 1.15 to 1.27 in every shape, exact (as root; fetches 2 GB of toolchains once)
+	$(Q)O=$(O) ALLOCSNOOP_LAB=$(LAB) tests/go_matrix.sh
 
 deps: ## install what the build needs (Debian, Ubuntu)
 	$(Q)tools/install-deps.sh build

@@ -100,13 +100,15 @@ GO_DOOR = "runtime.mallocgc"
 # By whom in the runtime a site reaches the door, by the part of its name behind "main.site".
 GO_CALLERS = {
     "Bytes": {"runtime.makeslice"}, "Pointers": {"runtime.makeslice"}, "Grow": {"runtime.growslice"},
-    "String": {"runtime.slicebytetostring"}, "Map": {"runtime.newobject", "runtime.newarray", "runtime.growslice"},
+    "String": {"runtime.slicebytetostring"}, "Map": {"runtime.newobject", "runtime.newarray", "runtime.growslice", "runtime.makeslice"},
 }
 
 
 def go_nested(frames):
     """Allocated by the allocator itself, in the middle of a site's allocation: a GC assist that has to wait."""
-    return any(f["func"].startswith(GO_DOOR) for f in frames[1:])
+    doors = [f["func"].startswith(GO_DOOR) for f in frames]
+    # From 1.27 mallocgc forwards to a door for the size class: the doors that begin a stack are one allocation.
+    return any(doors[doors.index(False):]) if False in doors else False
 
 
 def go_inner(frames):
@@ -114,7 +116,7 @@ def go_inner(frames):
 
     And without the function that the compiler makes for a go statement, which the profile hides.
     """
-    pairs = [(f["func"], f["line"]) for f in frames if not re.match(r"main\.workloadRun\.func\d+$", f["func"])]
+    pairs = [(f["func"], f["line"]) for f in frames if not re.match(r"main\.workloadRun\.(func|gowrap)\d+$", f["func"])]
     first = next((i for i, p in enumerate(pairs) if not p[0].startswith("runtime.")), 0)
     return tuple(pairs[first:])
 

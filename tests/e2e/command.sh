@@ -62,8 +62,12 @@ test_children() {
 	"$SNOOP" --source malloc --format json -o c.json -- "$TARGETS/fork" 3 1000 <script >out 2>err
 	check site-or-loss c.json malloc site_child 3000 late_attach not_followed process_event_lost
 	check site c.json malloc site_parent 1000 32000
-	is "$(python3 -c 'import json; d = json.load(open("c.json")); print(len(d["target"]) + d["losses"]["not_followed"])')" 4 \
-		"number of processes, those counted as not followed included"
+	python3 - <<-'P'
+	import json
+	r = json.load(open("c.json"))
+	seen, missed = len(r["target"]), r["losses"]["not_followed"]
+	assert seen <= 4 <= seen + missed, (seen, missed)
+	P
 }
 
 test_children_that_exec() {
