@@ -188,32 +188,31 @@ def go_sites(report, ledger):
             go_caller(stack, name)
 
 
+# The profile ends after 32 calls, the runtime's included, whose number depends on the way through the allocator
+# (from 1.27 there is a slow one): compare what every stack has.
+PROFILE_CALLS = 24
+
+
 def go_stacks(report, ledger):
     """Every stack of the memory profile, function and line, frame by frame."""
     names = {s["func"] for s in ledger["sites"]}
     tiny = {s["func"] for s in ledger["sites"] if s["tiny"]}
     ours = collections.defaultdict(lambda: [0, 0])
     theirs = collections.defaultdict(lambda: [0, 0])
-    lengths = set()
     for p in ledger["stacks"]:
         if not any(f["func"] in names for f in p["frames"]) or any(f["func"] in tiny for f in p["frames"]):
             continue
         if go_nested(p["frames"]):
             continue
-        key = go_inner(p["frames"])
-        lengths.add(len(key))
+        key = go_inner(p["frames"])[:PROFILE_CALLS]
         theirs[key][0] += p["objects"]
         theirs[key][1] += p["bytes"]
-    deepest = max(lengths)
     for s in stacks(report, "go"):
-        key = go_inner(s["frames"])
+        key = go_inner(s["frames"])[:PROFILE_CALLS]
         if not any(f in names for f, _ in key) or any(f in tiny for f, _ in key) or not s["alloc_bytes"]:
             continue
         if go_nested(s["frames"]):
             continue
-        # The profile ends after 32 calls, the runtime's included; inlined ones come on top.
-        if key not in theirs:
-            key = next((key[:n] for n in range(min(deepest, len(key)), 20, -1) if key[:n] in theirs), key)
         ours[key][0] += s["alloc_objects"]
         ours[key][1] += s["alloc_bytes"]
     for key in set(ours) | set(theirs):
