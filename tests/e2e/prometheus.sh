@@ -34,7 +34,7 @@ mallocs() {
 # Until the service made so many objects more than $1 says; in pieces, at most 60 s.
 load() {
 	local want round
-	want=$(($(mallocs "$1") + 6000000))
+	want=$(($(mallocs "$1") + 12000000))
 	for round in $(seq 12); do
 		wrk -t1 -c4 -d5s "$URL/api/v1/query?query=sum(rate(prometheus_http_requests_total%5B5m%5D))by(handler)" >wrk.$round
 		grep -q 'Non-2xx' wrk.$round && fail "the service answers with errors: $(cat wrk.$round)"
