@@ -87,6 +87,26 @@ test_follow_fast_children() {
 }
 
 # Without -f a child counts for nobody, and it runs without our breakpoints.
+# The second is armed before it executes, because the first has shown the file: charged like the first.
+test_the_same_go_program_again() {
+	local run='"$0" -n 300 <script >/dev/null'
+	printf 'go\nquit\n' >script
+	# The shell's child lives for a while before it executes the program.
+	"$SNOOP" --source go --format json -o c.json -- sh -c "$run; (sleep 0.5; exec $run); true" "$TARGETS/go-plain" \
+		>out 2>err </dev/null
+	python3 - <<-'P'
+	import collections, json
+	sums = collections.defaultdict(lambda: [0, 0])
+	for s in json.load(open("c.json"))["stacks"]:
+	    if s["source"] == "go":
+	        sums[s["pid"]][0] += s["alloc_bytes"]
+	        sums[s["pid"]][1] += s["requested_bytes"]
+	assert len(sums) == 2, dict(sums)
+	for pid, (rounded, requested) in sums.items():
+	    assert rounded >= requested > 1000000, (pid, rounded, requested)
+	P
+}
+
 test_no_follow() {
 	target c "$TARGETS/fork" 4 500
 	target_ready c

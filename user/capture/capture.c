@@ -226,6 +226,11 @@ static void note_plan(struct capture *c, struct target *t, const struct plan *pl
 	}
 }
 
+static bool is_go(const struct target *t)
+{
+	return strncmp(t->runtime, "go", 2) == 0;
+}
+
 static bool is_mapped(const struct target *t, uint32_t module)
 {
 	for (size_t i = 0; i < t->as.maps.len; i++)
@@ -247,16 +252,20 @@ static int arm_modules(struct capture *c, struct target *t, bool ahead, struct e
 		const struct plan *plan;
 		int n;
 
-		if ((!mapped && !ahead) || !modules__get(c->mods, module)->elf ||
-		    session__is_attached(c->session, t->info.pid, module))
+		if ((!mapped && !ahead) || !modules__get(c->mods, module)->elf)
 			continue;
 		plan = plan_of(c, module);
 		if (!plan)
 			return err_set(err, FAIL_GENERAL, -ENOMEM, "out of memory");
 		if (!plan->len)
 			continue;
+		/* Also of one that was armed ahead: now it is this process's program. */
 		if (mapped)
 			note_plan(c, t, plan);
+		else if (plan->has_go && !is_go(t))
+			session__set_go(c->session, t->slot, &plan->go);
+		if (session__is_attached(c->session, t->info.pid, module))
+			continue;
 		n = arm(c, t, module, plan, mapped, err);
 		if (n < 0)
 			return n;
