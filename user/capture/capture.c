@@ -302,7 +302,7 @@ static int new_target(struct capture *c, pid_t pid, struct target **ret, struct 
 
 static void drop_target(struct capture *c, struct target *t)
 {
-	session__remove_target(c->session, t->slot, t->info.pid);
+	session__remove_target(c->session, t->info.pid);
 	if (c->ntargets && c->targets[c->ntargets - 1] == t) {
 		c->ntargets--;
 		target__free(t);
@@ -593,7 +593,7 @@ static void on_exit_rec(struct capture *c, const struct abi_rec_proc *rec)
 	if (!t || t->exit_code >= 0)
 		return;
 	target__end(t, WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status), rec->cpu_ns);
-	session__remove_target(c->session, t->slot, t->info.pid);
+	session__remove_target(c->session, t->info.pid);
 }
 
 static void on_maps(struct capture *c, const struct abi_rec_proc *rec)
@@ -696,7 +696,7 @@ static void look_after_targets(struct capture *c)
 		/* The tracepoint tells of an exit, with its code; this is for a lost record. */
 		if (proc_read_info(t->info.pid, &info) || info.start_ticks != t->info.start_ticks) {
 			target__end(t, TARGET_EXIT_UNKNOWN, 0);
-			session__remove_target(c->session, t->slot, t->info.pid);
+			session__remove_target(c->session, t->info.pid);
 		}
 	}
 }

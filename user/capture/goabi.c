@@ -3,15 +3,6 @@
 
 #include <string.h>
 
-/* Slot of an object of at most @size_bytes, before any header: the smallest class that holds it. */
-static uint16_t slot_of(const struct go_layout *layout, uint32_t size_bytes)
-{
-	for (uint32_t i = 1; i < layout->nclasses; i++)
-		if (layout->class_to_size[i] >= size_bytes)
-			return layout->class_to_size[i];
-	return 0;
-}
-
 void goabi_from_layout(const struct go_layout *layout, struct abi_go *ret)
 {
 	uint32_t i;
@@ -23,8 +14,9 @@ void goabi_from_layout(const struct go_layout *layout, struct abi_go *ret)
 	ret->mcache_tiny = layout->mcache_tiny;
 	ret->mcache_tinyoffset = layout->mcache_tinyoffset;
 	ret->header_min = layout->malloc_headers ? layout->min_size_for_malloc_header : 0;
+	/* Without pointers: the header of an object that has some is added where the object is seen. */
 	for (i = 1; i < sizeof(ret->slot8) / sizeof(ret->slot8[0]); i++)
-		ret->slot8[i] = slot_of(layout, i * 8);
+		ret->slot8[i] = go_layout__rounded(layout, i * 8, false);
 	for (i = 0; i < sizeof(ret->slot128) / sizeof(ret->slot128[0]); i++)
-		ret->slot128[i] = slot_of(layout, ABI_GO_SMALL_MAX + i * 128);
+		ret->slot128[i] = go_layout__rounded(layout, ABI_GO_SMALL_MAX + i * 128, false);
 }

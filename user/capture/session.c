@@ -217,11 +217,10 @@ int session__set_go(struct session *session, uint32_t slot, const struct abi_go 
 	return bpf_map_update_elem(bpf_map__fd(session->skel->maps.runtimes), &slot, go, BPF_ANY) ? -errno : 0;
 }
 
-void session__remove_target(struct session *session, uint32_t slot, pid_t pid)
+void session__remove_target(struct session *session, pid_t pid)
 {
 	uint32_t tgid = pid;
 
-	(void)slot;
 	session__detach(session, pid, true);
 	bpf_map_delete_elem(bpf_map__fd(session->skel->maps.slots), &tgid);
 }

@@ -34,7 +34,7 @@ uint32_t session__image(struct session *session, uint32_t slot);
 void session__set_loader(struct session *session, uint32_t slot, uint32_t loader);
 /* What is known of the Go runtime in a slot. */
 int session__set_go(struct session *session, uint32_t slot, const struct abi_go *go);
-void session__remove_target(struct session *session, uint32_t slot, pid_t pid);
+void session__remove_target(struct session *session, pid_t pid);
 /* Start the RSS ledger of @pid, which was added, from the kernel's counters of now. */
 int session__seed_rss(struct session *session, pid_t pid);
 /*

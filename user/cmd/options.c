@@ -34,7 +34,7 @@ struct option_row {
 	char letter;
 	const char *name;
 	const char *arg; /* NULL: takes none */
-	const char *help;
+	const char *help; /* NULL: the names of the formats */
 	int (*parse)(struct options *opts, const char *arg); /* 0 or -errno: the argument is wrong */
 };
 
@@ -216,7 +216,7 @@ static const struct option_row rows[] = {
 	{ 'n', "top", "N", "rows per text report (10)", parse_top },
 	{ 's', "sort", "COLUMN", "bytes, objects, rss, waste, rate", parse_sort },
 	{ 'g', "group-by", "KEY", "stack, func, line, module", parse_group },
-	{ 0, "format", "FMT", "text, folded, pprof, json", parse_format },
+	{ 0, "format", "FMT", NULL, parse_format },
 	{ 'o', "output", "FILE", "where the result goes, may be given again; its format follows from .folded .pb.gz .json", parse_output },
 	{ 'm', "metric", "M", "for folded: alloc_bytes, alloc_objects, rss_bytes", parse_metric },
 	{ 'v', "verbose", NULL, "every frame, and what is being done", parse_verbose },
@@ -234,6 +234,11 @@ static int getopt_value(size_t row)
 	return rows[row].letter ? rows[row].letter : 256 + (int)row;
 }
 
+static const char *row_help(const struct option_row *row)
+{
+	return row->help ? row->help : exporter_names();
+}
+
 void options_print_help(FILE *out)
 {
 	fputs("usage: allocsnoop -p PID [options] [INTERVAL [COUNT]]\n"
@@ -248,7 +253,7 @@ void options_print_help(FILE *out)
 		snprintf(left, sizeof(left), "%c%c%c --%s%s%s", rows[i].letter ? '-' : ' ',
 			 rows[i].letter ? rows[i].letter : ' ', rows[i].letter ? ',' : ' ', rows[i].name,
 			 rows[i].arg ? " " : "", rows[i].arg ? rows[i].arg : "");
-		fprintf(out, "  %-26s %s\n", left, rows[i].help);
+		fprintf(out, "  %-26s %s\n", left, row_help(&rows[i]));
 	}
 	fputs("\nexamples:\n"
 	      "  allocsnoop -p 1234                      a report every 5 seconds\n"
@@ -328,7 +333,8 @@ static int parse_all(int argc, char **argv, const char *letters, const struct op
 		}
 		row = find_row(value);
 		if (row->parse(o, optarg))
-			return wrong(err, "'%s' is not a value of --%s: %s", optarg, row->name, row->help);
+			return wrong(err, "'%s' is not a value of --%s: %s", optarg, row->name,
+				     row_help(row));
 	}
 	return parse_operands(argc, argv, optind, o, err);
 }
