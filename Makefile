@@ -129,7 +129,7 @@ fuzz: $(FUZZ_BIN) ## every fuzzer for FUZZ_SECONDS (20) each; findings stay in t
 test-e2e: all ## programs under the real tool (as root)
 	$(Q)O=$(O) tests/run.sh e2e
 
-test-go: all ## Go 1.15 to 1.27 in every shape, exact (as root; fetches 2 GB of toolchains once)
+test-go: all $(O)/tests/unit/test_golayout ## Go 1.15 to 1.27 in every shape, exact (as root; fetches 2 GB of toolchains once)
 	$(Q)O=$(O) ALLOCSNOOP_LAB=$(LAB) tests/go_matrix.sh
 
 deps: ## install what the build needs (Debian, Ubuntu)

@@ -69,6 +69,15 @@ note() { # FILE WHAT
 }
 
 tools/fetch-lab.sh go "${versions[@]%%+*}" || exit 1
+# The table of runtime layouts against the DWARF of every toolchain (without root it would do as well).
+if ALLOCSNOOP_LAB=$LAB "$OUT/tests/unit/test_golayout" >"$tmp/golayout" 2>&1 && ! grep -q '^skip' "$tmp/golayout"; then
+	passed=$((passed + 1))
+	echo "runtime layouts: ok"
+else
+	failed=$((failed + 1))
+	echo "runtime layouts: NOT OK"
+	sed 's/^/    /' "$tmp/golayout"
+fi
 printf '%-28s %-9s %-26s %-32s %s\n' "Go" shape "objects" "bytes" "stacks"
 for version in "${versions[@]}"; do
 	for shape in plain stripped pie cgo; do
