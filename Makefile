@@ -112,7 +112,7 @@ $(O)/fuzz/libfuzzed.a: $(FUZZ_LIB_OBJ)
 $(O)/tests/fuzz/%: tests/fuzz/%.c $(O)/fuzz/libfuzzed.a
 	$(call msg,FUZZ,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CLANG) $(CPPFLAGS_ALL) $(FUZZ_CFLAGS) -fsanitize=fuzzer,address,undefined -o $@ $^ -ldw -lelf -lz -liberty -MF $@.d
+	$(Q)$(CLANG) $(CPPFLAGS_ALL) $(FUZZ_CFLAGS) -fsanitize=fuzzer,address,undefined -o $@ $< $(O)/fuzz/libfuzzed.a -ldw -lelf -lz -liberty -MF $@.d
 
 fuzz: $(FUZZ_BIN) ## every fuzzer for FUZZ_SECONDS (20) each; findings stay in the output folder
 	$(Q)rc=0; for bin in $(FUZZ_BIN); do \
