@@ -15,7 +15,8 @@ cd "$(dirname "$0")/.."
 out=${1:-user/go/golayout_table.c}
 LAB=${ALLOCSNOOP_LAB:-/var/cache/allocsnoop-lab}
 
-# Those that the runtime's code asks for and that are not compiled out of its data.
+# Those that the runtime's code asks for and that are not compiled out of its data. Not noswissmap
+# (1.24, 1.25): it brings hmap back, but labels are no map any more.
 experiments()
 {
 	case $1 in
@@ -44,15 +45,18 @@ cat >"$work/main.go" <<'END'
 package main
 
 import (
+	"context"
 	"os"
 	"runtime"
+	"runtime/pprof"
 )
 
 var sink []byte
 
 func main() {
 	sink = make([]byte, len(os.Args))
-	runtime.GC()
+	pprof.Do(context.Background(), pprof.Labels("key", "value"), func(context.Context) { runtime.GC() })
+	runtime.MemProfile(nil, true)
 }
 END
 

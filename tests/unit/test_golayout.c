@@ -14,7 +14,7 @@
 
 static const char source[] =
 	"package main\n"
-	"import (\"fmt\"; \"os\"; \"runtime\"; \"runtime/debug\")\n"
+	"import (\"context\"; \"fmt\"; \"os\"; \"runtime\"; \"runtime/debug\"; \"runtime/pprof\")\n"
 	"var bytes []byte\n"
 	"var pointers []*int\n"
 	"func charged(f func()) uint64 {\n"
@@ -30,7 +30,10 @@ static const char source[] =
 	"}\n"
 	"func main() {\n"
 	"	debug.SetGCPercent(-1)\n"
-	"	if len(os.Args) > 1 { return }\n"
+	"	if len(os.Args) > 1 {\n" /* never, but types nobody uses are in no DWARF */
+	"		runtime.MemProfile(nil, true)\n"
+	"		pprof.SetGoroutineLabels(pprof.WithLabels(context.Background(), pprof.Labels(\"a\", \"b\")))\n"
+	"	}\n"
 	"	for n := 16; n < 45000; n += 1 + n/90 {\n"
 	"		fmt.Println(n, 0, charged(func() { bytes = make([]byte, n) }))\n"
 	"		fmt.Println(n/8*8, 1, charged(func() { pointers = make([]*int, n/8) }))\n"
@@ -41,13 +44,17 @@ static const char source[] =
 	"	}\n"
 	"}\n";
 
-#define F(member, type, path) { #member, offsetof(struct go_layout, member), type, path }
+#define ROW(member, expr) { #member, offsetof(struct go_layout, member), sizeof((struct go_layout){ 0 }.member), expr }
+#define AT(type, path) "((('" type "' *)0)->" path ")"
+#define F(member, type, path) ROW(member, "&" AT(type, path))
+#define BYTES(member, type, path) ROW(member, "sizeof" AT(type, path))
+#define COUNT(member, type, path) ROW(member, "sizeof" AT(type, path) "/sizeof" AT(type, path "[0]"))
 
-/* Type and field names as this version or an older one has them: a row of the same member may follow. */
+/* What gdb is to evaluate, with names as one version has them: a row of the same member may follow for another. */
 static const struct {
 	const char *member;
-	size_t at;
-	const char *type, *path;
+	size_t at, bytes;
+	const char *expr;
 } fields[] = {
 	F(g_stack_lo, "runtime.g", "stack.lo"),
 	F(g_stack_hi, "runtime.g", "stack.hi"),
@@ -60,6 +67,9 @@ static const struct {
 	F(g_gopc, "runtime.g", "gopc"),
 	F(g_startpc, "runtime.g", "startpc"),
 	F(g_labels, "runtime.g", "labels"),
+	F(g_syscallsp, "runtime.g", "syscallsp"),
+	F(g_syscallpc, "runtime.g", "syscallpc"),
+	F(g_syscallbp, "runtime.g", "syscallbp"),
 	F(g_parent_goid, "runtime.g", "parentGoid"),
 	F(g_secret, "runtime.g", "secret"),
 	F(m_g0, "runtime.m", "g0"),
@@ -79,10 +89,52 @@ static const struct {
 	F(mcache_tiny_allocs, "runtime.mcache", "tinyAllocs"),
 	F(mcache_tiny_allocs, "runtime.mcache", "local_tinyallocs"),
 	F(mcache_alloc, "runtime.mcache", "alloc"),
+	F(mcache_flush_gen, "runtime.mcache", "flushGen"),
+	F(mheap_sweepgen, "runtime.mheap", "sweepgen"),
 	F(mspan_start_addr, "runtime.mspan", "startAddr"),
 	F(mspan_npages, "runtime.mspan", "npages"),
 	F(mspan_elemsize, "runtime.mspan", "elemsize"),
 	F(mspan_spanclass, "runtime.mspan", "spanclass"),
+	F(mspan_freeindex, "runtime.mspan", "freeindex"),
+	BYTES(mspan_freeindex_bytes, "runtime.mspan", "freeindex"),
+	F(mspan_nelems, "runtime.mspan", "nelems"),
+	BYTES(mspan_nelems_bytes, "runtime.mspan", "nelems"),
+	F(mspan_free_index_for_scan, "runtime.mspan", "freeIndexForScan"),
+	BYTES(mspan_free_index_for_scan_bytes, "runtime.mspan", "freeIndexForScan"),
+	F(mspan_alloc_cache, "runtime.mspan", "allocCache"),
+	F(mspan_alloc_bits, "runtime.mspan", "allocBits"),
+	F(mspan_gcmark_bits, "runtime.mspan", "gcmarkBits"),
+	F(mspan_sweepgen, "runtime.mspan", "sweepgen"),
+	F(mspan_state, "runtime.mspan", "state"),
+	ROW(mspan_in_use, "'runtime.mSpanInUse'"),
+	F(mspan_specials, "runtime.mspan", "specials"),
+	F(special_next, "runtime.special", "next"),
+	F(special_offset, "runtime.special", "offset"),
+	BYTES(special_offset_bytes, "runtime.special", "offset"),
+	F(special_kind, "runtime.special", "kind"),
+	ROW(special_kind_profile, "'runtime._KindSpecialProfile'"),
+	F(specialprofile_b, "runtime.specialprofile", "b"),
+	F(bucket_next, "runtime.bucket", "next"),
+	F(bucket_allnext, "runtime.bucket", "allnext"),
+	F(bucket_typ, "runtime.bucket", "typ"),
+	F(bucket_hash, "runtime.bucket", "hash"),
+	F(bucket_size, "runtime.bucket", "size"),
+	F(bucket_nstk, "runtime.bucket", "nstk"),
+	ROW(bucket_bytes, "sizeof('runtime.bucket')"),
+	F(memrecord_active, "runtime.memRecord", "active"),
+	F(memrecord_future, "runtime.memRecord", "future"),
+	COUNT(memrecord_nfuture, "runtime.memRecord", "future"),
+	ROW(memcycle_bytes, "sizeof('runtime.memRecordCycle')"),
+	F(memcycle_allocs, "runtime.memRecordCycle", "allocs"),
+	F(memcycle_frees, "runtime.memRecordCycle", "frees"),
+	F(memcycle_alloc_bytes, "runtime.memRecordCycle", "alloc_bytes"),
+	F(memcycle_free_bytes, "runtime.memRecordCycle", "free_bytes"),
+	F(labels_list, "runtime/pprof.labelMap", "LabelSet.list"),
+	F(labels_list, "runtime/pprof.labelMap", "Set.List"),
+	F(hmap_count, "runtime.hmap", "count"),
+	F(hmap_b, "runtime.hmap", "B"),
+	F(hmap_buckets, "runtime.hmap", "buckets"),
+	F(hmap_oldbuckets, "runtime.hmap", "oldbuckets"),
 	F(md_text, "runtime.moduledata", "text"),
 	F(md_etext, "runtime.moduledata", "etext"),
 	F(md_noptrdata, "runtime.moduledata", "noptrdata"),
@@ -166,13 +218,26 @@ static void write_gdb_commands(const struct go_layout *layout, FILE *out)
 {
 	fprintf(out, "set language c\nset confirm off\n");
 	for (size_t i = 0; i < NFIELDS; i++)
-		fprintf(out, "printf \"field %zu %%ld\\n\", (long)&(('%s' *)0)->%s\n", i, fields[i].type,
-			fields[i].path);
+		fprintf(out, "printf \"field %zu %%ld\\n\", (long)(%s)\n", i, fields[i].expr);
 	for (unsigned int i = 0; i < layout->nclasses; i++) {
 		fprintf(out, "printf \"class %u %%ld\\n\", (long)'runtime.class_to_size'[%u]\n", i, i);
 		fprintf(out, "printf \"class %u %%ld\\n\", (long)'internal/runtime/gc.SizeClassToSize'[%u]\n", i, i);
 	}
 	fprintf(out, "quit\n");
+}
+
+static uint32_t field_of(const struct go_layout *layout, size_t i)
+{
+	const char *at = (const char *)layout + fields[i].at;
+
+	switch (fields[i].bytes) {
+	case 1:
+		return *(const uint8_t *)at;
+	case 2:
+		return *(const uint16_t *)at;
+	default:
+		return *(const uint32_t *)at;
+	}
 }
 
 static void check_against_gdb(const struct built *b)
@@ -197,11 +262,9 @@ static void check_against_gdb(const struct built *b)
 		return;
 	while (fgets(line, sizeof(line), gdb)) {
 		char *at = strstr(line, "field "), *class = strstr(line, "class ");
-		uint16_t ours;
 
 		if (at && sscanf(at, "field %u %ld", &index, &value) == 2 && index < NFIELDS) {
-			memcpy(&ours, (const char *)layout + fields[index].at, sizeof(ours));
-			if (!CHECK_INT(ours, value))
+			if (!CHECK_INT(field_of(layout, index), value))
 				fprintf(stderr, "  go1.%d %s\n", layout->minor, fields[index].member);
 			for (size_t i = 0; i < NFIELDS; i++)
 				seen[i] |= fields[i].at == fields[index].at;
@@ -213,10 +276,7 @@ static void check_against_gdb(const struct built *b)
 	pclose(gdb);
 	CHECK_INT(nclasses, layout->nclasses);
 	for (size_t i = 0; i < NFIELDS; i++) {
-		uint16_t ours;
-
-		memcpy(&ours, (const char *)layout + fields[i].at, sizeof(ours));
-		if (!seen[i] && !CHECK_INT(ours, GO_NO_FIELD))
+		if (!seen[i] && !CHECK_INT(field_of(layout, i), GO_NO_FIELD))
 			fprintf(stderr, "  go1.%d has no %s\n", layout->minor, fields[i].member);
 	}
 }
@@ -343,6 +403,14 @@ TEST(table_is_sorted_and_plausible)
 		CHECK_INT(layout->class_to_size[layout->nclasses - 1], layout->max_small_size);
 		CHECK_INT(layout->md_rodata == GO_NO_FIELD, layout->minor < 18);
 		CHECK_INT(layout->g_parent_goid == GO_NO_FIELD, layout->minor < 21);
+		CHECK_INT(layout->g_syscallbp == GO_NO_FIELD, layout->minor < 23);
+		CHECK_INT(layout->mspan_nelems_bytes, layout->minor < 22 ? 8 : 2);
+		CHECK_INT(layout->special_offset_bytes, layout->minor < 24 ? 2 : 8);
+		CHECK_INT(layout->special_kind_profile, layout->minor < 23 ? 2 : layout->minor < 25 ? 3 : 4);
+		CHECK_INT(layout->memcycle_alloc_bytes == GO_NO_FIELD, layout->minor >= 27);
+		CHECK_INT(layout->labels_are_list, layout->minor >= 24);
+		CHECK_INT(layout->labels_list == GO_NO_FIELD, !layout->labels_are_list);
+		CHECK_INT(layout->hmap_b == GO_NO_FIELD, layout->labels_are_list);
 	}
 	/* runtime/sizeclasses.go: 24 came with 1.16; malloc headers with 1.22 */
 	CHECK_INT(go_layout__rounded(go_layout_for(15, NULL, NULL), 17, false), 32);

@@ -28,6 +28,7 @@ const none = 0xffff // GO_NO_FIELD
 
 // A member of struct go_layout: the first of the paths that exists.
 // A path is the type, then the fields inside each other; an empty one allows that there is none.
+// It stands for the offset of the last field; #bytes behind it for the size, #count for the length of an array.
 type field struct {
 	name  string
 	paths []string
@@ -45,6 +46,9 @@ var fields = []field{
 	{"g_gopc", []string{"runtime.g gopc"}},
 	{"g_startpc", []string{"runtime.g startpc"}},
 	{"g_labels", []string{"runtime.g labels"}},
+	{"g_syscallsp", []string{"runtime.g syscallsp"}},
+	{"g_syscallpc", []string{"runtime.g syscallpc"}},
+	{"g_syscallbp", []string{"", "runtime.g syscallbp"}},
 	{"g_parent_goid", []string{"", "runtime.g parentGoid"}},
 	{"g_secret", []string{"", "runtime.g secret"}},
 	{"m_g0", []string{"runtime.m g0"}},
@@ -62,10 +66,49 @@ var fields = []field{
 	{"mcache_tinyoffset", []string{"runtime.mcache tinyoffset"}},
 	{"mcache_tiny_allocs", []string{"runtime.mcache tinyAllocs", "runtime.mcache local_tinyallocs"}},
 	{"mcache_alloc", []string{"runtime.mcache alloc"}},
+	{"mcache_flush_gen", []string{"runtime.mcache flushGen"}},
+	{"mheap_sweepgen", []string{"runtime.mheap sweepgen"}},
 	{"mspan_start_addr", []string{"runtime.mspan startAddr"}},
 	{"mspan_npages", []string{"runtime.mspan npages"}},
 	{"mspan_elemsize", []string{"runtime.mspan elemsize"}},
 	{"mspan_spanclass", []string{"runtime.mspan spanclass"}},
+	{"mspan_freeindex", []string{"runtime.mspan freeindex"}},
+	{"mspan_freeindex_bytes", []string{"runtime.mspan freeindex #bytes"}},
+	{"mspan_nelems", []string{"runtime.mspan nelems"}},
+	{"mspan_nelems_bytes", []string{"runtime.mspan nelems #bytes"}},
+	{"mspan_free_index_for_scan", []string{"", "runtime.mspan freeIndexForScan"}},
+	{"mspan_free_index_for_scan_bytes", []string{"", "runtime.mspan freeIndexForScan #bytes"}},
+	{"mspan_alloc_cache", []string{"runtime.mspan allocCache"}},
+	{"mspan_alloc_bits", []string{"runtime.mspan allocBits"}},
+	{"mspan_gcmark_bits", []string{"runtime.mspan gcmarkBits"}},
+	{"mspan_sweepgen", []string{"runtime.mspan sweepgen"}},
+	{"mspan_state", []string{"runtime.mspan state"}},
+	{"mspan_specials", []string{"runtime.mspan specials"}},
+	{"special_next", []string{"runtime.special next"}},
+	{"special_offset", []string{"runtime.special offset"}},
+	{"special_offset_bytes", []string{"runtime.special offset #bytes"}},
+	{"special_kind", []string{"runtime.special kind"}},
+	{"specialprofile_b", []string{"runtime.specialprofile b"}},
+	{"bucket_next", []string{"runtime.bucket next"}},
+	{"bucket_allnext", []string{"runtime.bucket allnext"}},
+	{"bucket_typ", []string{"runtime.bucket typ"}},
+	{"bucket_hash", []string{"runtime.bucket hash"}},
+	{"bucket_size", []string{"runtime.bucket size"}},
+	{"bucket_nstk", []string{"runtime.bucket nstk"}},
+	{"bucket_bytes", []string{"runtime.bucket #bytes"}},
+	{"memrecord_active", []string{"runtime.memRecord active"}},
+	{"memrecord_future", []string{"runtime.memRecord future"}},
+	{"memrecord_nfuture", []string{"runtime.memRecord future #count"}},
+	{"memcycle_bytes", []string{"runtime.memRecordCycle #bytes"}},
+	{"memcycle_allocs", []string{"runtime.memRecordCycle allocs"}},
+	{"memcycle_frees", []string{"runtime.memRecordCycle frees"}},
+	{"memcycle_alloc_bytes", []string{"", "runtime.memRecordCycle alloc_bytes"}},
+	{"memcycle_free_bytes", []string{"", "runtime.memRecordCycle free_bytes"}},
+	{"labels_list", []string{"", "runtime/pprof.labelMap LabelSet list", "runtime/pprof.labelMap Set List"}},
+	{"hmap_count", []string{"", "runtime.hmap count"}},
+	{"hmap_b", []string{"", "runtime.hmap B"}},
+	{"hmap_buckets", []string{"", "runtime.hmap buckets"}},
+	{"hmap_oldbuckets", []string{"", "runtime.hmap oldbuckets"}},
 	{"md_text", []string{"runtime.moduledata text"}},
 	{"md_etext", []string{"runtime.moduledata etext"}},
 	{"md_noptrdata", []string{"runtime.moduledata noptrdata"}},
@@ -83,12 +126,14 @@ var fields = []field{
 	{"type_str", []string{"runtime._type str", "internal/abi.Type Str"}},
 }
 
-// Constants of the allocator; a missing one is 0.
+// Constants of the allocator and its profiler; a missing one is 0.
 var constants = []struct{ name, symbol string }{
 	{"tiny_size", "runtime.maxTinySize"},
 	{"max_small_size", "runtime.maxSmallSize"},
 	{"malloc_header_size", "runtime.mallocHeaderSize"},
 	{"min_size_for_malloc_header", "runtime.minSizeForMallocHeader"},
+	{"mspan_in_use", "runtime.mSpanInUse"},
+	{"special_kind_profile", "runtime._KindSpecialProfile"},
 }
 
 type layout struct {
@@ -165,11 +210,21 @@ func structOf(t dwarf.Type) *dwarf.StructType {
 	}
 }
 
-// offset of a path, -1 if this version has no such field.
-func (p *program) offset(path string) int {
+// value of a path, -1 if this version has no such field.
+func (p *program) value(path string) int {
 	words := strings.Fields(path)
 	s, off := p.structs[words[0]], 0
+	if s == nil {
+		return -1
+	}
+	var t dwarf.Type = s
 	for _, word := range words[1:] {
+		switch word {
+		case "#bytes":
+			return int(t.Size())
+		case "#count":
+			return arrayLength(t)
+		}
 		var found *dwarf.StructField
 		for _, f := range fieldsOf(s) {
 			if f.Name == word {
@@ -180,9 +235,17 @@ func (p *program) offset(path string) int {
 			return -1
 		}
 		off += int(found.ByteOffset)
-		s = structOf(found.Type)
+		t = found.Type
+		s = structOf(t)
 	}
 	return off
+}
+
+func arrayLength(t dwarf.Type) int {
+	if a, ok := t.(*dwarf.ArrayType); ok {
+		return int(a.Count)
+	}
+	return -1
 }
 
 func fieldsOf(s *dwarf.StructType) []*dwarf.StructField {
@@ -197,8 +260,8 @@ func (p *program) find(f field) (int, error) {
 	for _, path := range f.paths {
 		if path == "" {
 			optional = true
-		} else if off := p.offset(path); off >= 0 {
-			return off, nil
+		} else if v := p.value(path); v >= 0 {
+			return v, nil
 		}
 	}
 	if optional {

@@ -37,6 +37,8 @@ struct go_layout {
 	/* runtime.g: in the register R14 (amd64) or R28 (arm64), or in thread-local storage */
 	uint16_t g_stack_lo, g_stack_hi, g_stackguard0, g_m;
 	uint16_t g_sched_sp, g_sched_pc, g_sched_bp; /* of a goroutine that does not run */
+	/* in a system call or in C: of the caller of entersyscall (runtime/proc.go); bp 1.23 on; sp is 0 elsewhere */
+	uint16_t g_syscallsp, g_syscallpc, g_syscallbp;
 	uint16_t g_goid, g_gopc, g_startpc, g_labels; /* gopc: where its go statement is */
 	uint16_t g_parent_goid; /* 1.21 on */
 	uint16_t g_secret; /* int32; 1.26 on. Tiny objects have slots of their own while it is not 0. */
@@ -48,7 +50,52 @@ struct go_layout {
 	/* runtime.p: a processor, with its mcache and the tiny allocator's state in it */
 	uint16_t p_id, p_mcache;
 	uint16_t mcache_next_sample, mcache_tiny, mcache_tinyoffset, mcache_tiny_allocs, mcache_alloc;
+	uint16_t mcache_flush_gen; /* uint32: mheap.sweepgen when it was last flushed */
+
+	/* runtime.mheap, the variable runtime.mheap_: uint32, 2 more from one GC to the next */
+	uint32_t mheap_sweepgen;
+
+	/*
+	 * runtime.mspan. A field with a _bytes beside it changed its width: that is the width.
+	 * sweepgen (uint32) less mheap's: -2 to be swept, -1 being swept, 0 swept; and, in an mcache,
+	 * 1 cached before the sweep began and to be swept, 3 swept, then cached.
+	 * From its sweep to its next one, bit i of *allocBits tells whether the last GC marked slot i (bits of
+	 * a new span are 0); slots below freeindex are in use, whatever their bit; from it on a bit of 0 is free.
+	 * allocCache is 64 bits of ~allocBits, bit 0 of it that of freeindex.
+	 */
 	uint16_t mspan_start_addr, mspan_npages, mspan_elemsize, mspan_spanclass;
+	uint16_t mspan_freeindex, mspan_freeindex_bytes, mspan_nelems, mspan_nelems_bytes;
+	uint16_t mspan_free_index_for_scan, mspan_free_index_for_scan_bytes; /* patch releases of 1.19 on */
+	uint16_t mspan_alloc_cache, mspan_alloc_bits, mspan_gcmark_bits, mspan_sweepgen;
+	uint16_t mspan_state; /* a byte */
+	uint8_t mspan_in_use; /* the state of a span of the heap */
+	uint16_t mspan_specials; /* a list, ascending by offset, then kind */
+
+	/* runtime.special: offset from the span's start; kind is a byte */
+	uint16_t special_next, special_offset, special_offset_bytes, special_kind;
+	uint8_t special_kind_profile; /* this kind is the beginning of a runtime.specialprofile */
+	uint16_t specialprofile_b;
+
+	/*
+	 * runtime.bucket of the memory profile: bucket_bytes, then nstk return addresses, then the memRecord.
+	 * A memRecord has the cycle "active" and an array of nfuture cycles, of memcycle_bytes each.
+	 * From 1.27 on cycles count objects only, all of bucket_size bytes.
+	 */
+	uint16_t bucket_next, bucket_allnext, bucket_typ, bucket_hash, bucket_size, bucket_nstk, bucket_bytes;
+	uint16_t memrecord_active, memrecord_future, memrecord_nfuture;
+	uint16_t memcycle_bytes, memcycle_allocs, memcycle_frees;
+	uint16_t memcycle_alloc_bytes, memcycle_free_bytes; /* up to 1.26 */
+
+	/*
+	 * What g.labels points to (runtime/pprof/label.go). labels_are_list (1.24 on): a struct with a slice of
+	 * pairs of strings, sorted by the first, at labels_list. Otherwise a variable that holds a
+	 * map[string]string: a *hmap, with 1 << b buckets of 8 bytes of top hashes (below 5: empty), 8 keys,
+	 * 8 values and the pointer to an overflow bucket (runtime/map.go, 1.15 to 1.23); not all are in buckets
+	 * while oldbuckets is not nil.
+	 */
+	bool labels_are_list;
+	uint16_t labels_list;
+	uint16_t hmap_count, hmap_b, hmap_buckets, hmap_oldbuckets; /* b: a byte */
 
 	/* runtime.moduledata */
 	uint16_t md_text, md_etext, md_noptrdata, md_data, md_bss, md_noptrbss, md_types, md_etypes;
