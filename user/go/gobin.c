@@ -364,6 +364,17 @@ int gobin__minor(const struct gobin *bin, bool *is_guess)
 	return bin->minor;
 }
 
+const struct go_layout *gobin__layout(const struct gobin *bin, bool *is_guess)
+{
+	const char *experiments = strstr(bin->version, "X:");
+	bool minor_guess, layout_guess = false;
+	const struct go_layout *layout;
+
+	layout = go_layout_for(gobin__minor(bin, &minor_guess), experiments ? experiments + 2 : "", &layout_guess);
+	*is_guess = minor_guess || layout_guess;
+	return layout;
+}
+
 const struct go_moduledata *gobin__moduledata(const struct gobin *bin)
 {
 	return &bin->md;

@@ -7,6 +7,7 @@
 #define ALLOCSNOOP_GO_GOBIN_H
 
 #include "base/err.h"
+#include "go/golayout.h"
 #include "go/gopclntab.h"
 #include "target/elf.h"
 
@@ -36,6 +37,8 @@ void gobin__free(struct gobin *bin);
 const char *gobin__version(const struct gobin *bin);
 /* 19 for go1.19.x; from the pclntab's magic when there is no version (then *is_guess). */
 int gobin__minor(const struct gobin *bin, bool *is_guess);
+/* The runtime's layout; *is_guess when the version is not one that is known. NULL before 1.15. */
+const struct go_layout *gobin__layout(const struct gobin *bin, bool *is_guess);
 const struct go_moduledata *gobin__moduledata(const struct gobin *bin);
 const struct gopclntab *gobin__pclntab(const struct gobin *bin);
 
