@@ -6,12 +6,15 @@
  * Vocabulary
  *   target   one traced process (thread group); it has a slot in the array map
  *            `targets`, and every uprobe of it carries the slot in its cookie.
- *   site     one row of the counts: (target, source, stack, detail).
+ *   site     one row of the counts: (target, source, stack, context, detail).
+ *   context  what an allocation has besides its stack: the type, the go statement that
+ *            made its goroutine, the goroutine's pprof labels.
  *   image    number of the target's exec since it became one: another address space.
  *   loader   number of times that user space found other code mapped where code had
  *            been (dlclose and dlopen). Image and loader are hashed into the stack id,
  *            so that equal addresses before and after are different stacks.
  *   stack id 64-bit hash over a per-run seed, slot, tgid, image, loader and the frames.
+ *   context id  the same over slot, tgid, image and what makes up the context.
  */
 #ifndef ALLOCSNOOP_BPF_ABI_H
 #define ALLOCSNOOP_BPF_ABI_H
@@ -39,6 +42,7 @@ enum { ABI_RSS_FILE, ABI_RSS_ANON, ABI_RSS_SWAP, ABI_RSS_SHMEM, ABI_RSS__N };
 
 struct abi_site_key {
 	__u64 stack_id;
+	__u64 context_id; /* 0: none is known (all but ABI_SOURCE_GO) */
 	__u32 tgid;
 	__u16 source; /* enum abi_source */
 	__u16 detail; /* ABI_SOURCE_RSS: member; else 0 */
@@ -48,11 +52,11 @@ struct abi_site {
 	__u64 objects;
 	__s64 bytes; /* Go: rounded to the slot as the runtime charges it; RSS: signed, what it added */
 	__u64 requested_bytes;
-	__u32 frames_sent; /* the stack's frames are on the ring, or were before */
-	__u32 pad;
+	__u32 sent; /* the stack's frames and the context are on the ring, or were before */
+	__u32 goroutines; /* that had not been seen to allocate before, anywhere */
 };
 
-_Static_assert(sizeof(struct abi_site_key) == 16, "abi");
+_Static_assert(sizeof(struct abi_site_key) == 24, "abi");
 _Static_assert(sizeof(struct abi_site) == 32, "abi");
 
 /*
@@ -66,6 +70,7 @@ _Static_assert(sizeof(struct abi_site) == 32, "abi");
 /* Records on the ring; each starts with struct abi_rec. */
 enum abi_rec_kind {
 	ABI_REC_STACK = 1,
+	ABI_REC_CONTEXT,
 	ABI_REC_EXEC,
 	ABI_REC_FORK,
 	ABI_REC_EXIT,
@@ -97,6 +102,34 @@ struct abi_rec_stack {
 
 #define ABI_REC_STACK_BYTES(nframes) (__builtin_offsetof(struct abi_rec_stack, frames) + (nframes) * 8)
 
+/*
+ * A pprof label (runtime/pprof.Do) of a goroutine, cut where it is longer; the lengths are what the
+ * program says, and not to be believed.
+ */
+#define ABI_MAX_LABELS 8
+#define ABI_LABEL_KEY_BYTES 40
+#define ABI_LABEL_VALUE_BYTES 72
+
+struct abi_label {
+	__u64 key_len, value_len;
+	char key[ABI_LABEL_KEY_BYTES];
+	char value[ABI_LABEL_VALUE_BYTES];
+};
+
+struct abi_rec_context {
+	struct abi_rec rec;
+	__u64 context_id;
+	__u64 type; /* address of the type's descriptor; 0: the allocator was given none */
+	__u64 gopc; /* behind the call in the go statement that made the goroutine; 0: no goroutine */
+	__u32 image;
+	__u16 nlabels;
+	__u16 more_labels; /* there are others, not told */
+	struct abi_label labels[ABI_MAX_LABELS];
+};
+
+#define ABI_REC_CONTEXT_BYTES(nlabels) \
+	(__builtin_offsetof(struct abi_rec_context, labels) + (nlabels) * sizeof(struct abi_label))
+
 struct abi_rec_proc { /* EXEC, FORK, EXIT, MAPS */
 	struct abi_rec rec;
 	__u32 child_tgid; /* FORK */
@@ -107,6 +140,8 @@ struct abi_rec_proc { /* EXEC, FORK, EXIT, MAPS */
 	char comm[16]; /* EXEC */
 };
 
+_Static_assert(sizeof(struct abi_label) == 128, "abi");
+_Static_assert(sizeof(struct abi_rec_context) == 40 + 128 * ABI_MAX_LABELS, "abi");
 _Static_assert(sizeof(struct abi_rec_stack) == 24 + 8 * (ABI_MAX_FRAMES + 1), "abi");
 _Static_assert(sizeof(struct abi_rec_proc) == 48, "abi");
 
@@ -122,8 +157,13 @@ enum abi_spot_flag {
 };
 
 enum abi_door {
-	ABI_DOOR_GO_MALLOC, /* (size, type, needzero): every allocation of this function counts */
+	ABI_DOOR_GO_MALLOC, /* (size, type, ...): any allocation; what is charged follows from size and type */
 	ABI_DOOR_GO_DISPATCH, /* the same, but sizes up to go.forward_max go on to a door of their own */
+	/* Doors that the runtime's own dispatch leads to: what is charged follows from the door, too. */
+	ABI_DOOR_GO_TINY, /* a share of a block of 16 bytes */
+	ABI_DOOR_GO_SMALL, /* the size class */
+	ABI_DOOR_GO_HEADER, /* the size class with a header */
+	ABI_DOOR_GO_LARGE, /* pages */
 	ABI_DOOR_MALLOC, /* (size) */
 	ABI_DOOR_CALLOC, /* (n, size) */
 	ABI_DOOR_REALLOC, /* (ptr, size) */
@@ -138,23 +178,35 @@ enum abi_door {
 #define ABI_COOKIE_DOOR(cookie) ((__u32)((cookie) >> 24) & 0xff)
 
 /*
- * What a probe must know of a Go runtime to charge an allocation as the runtime
- * does: where the mcache's tiny block is, and the size classes as two tables,
+ * What a probe must know of a Go runtime: where a goroutine keeps who created it and
+ * its labels; and to charge an allocation as the runtime does, where the mcache's tiny block is, and the size classes as two tables,
  * indexed (size + 7) / 8 up to 1024 and (size - 1024 + 127) / 128 above, like
  * size_to_class8 and size_to_class128 of runtime/sizeclasses.go.
  */
 #define ABI_GO_SMALL_MAX 1024
 #define ABI_GO_CLASS_MAX 32768
 #define ABI_GO_PAGE_BYTES 8192
+#define ABI_GO_G_BYTES 384 /* of a runtime.g, read at once: what is needed lies below */
+
+/* What g.labels points at (runtime/pprof/label.go). */
+enum abi_go_labels {
+	ABI_GO_LABELS_UNKNOWN,
+	ABI_GO_LABELS_MAP, /* a variable that holds a *hmap of map[string]string; up to 1.23 */
+	ABI_GO_LABELS_LIST, /* a []label of two strings each */
+};
 
 struct abi_go {
 	__u16 g_m, m_p, p_mcache, mcache_tiny, mcache_tinyoffset; /* byte offsets; g_m 0: unknown */
 	__u16 header_min; /* scan objects larger than this carry a header of 8 bytes (0: none do) */
 	__u16 forward_max; /* ABI_DOOR_GO_DISPATCH: larger sizes only */
+	__u16 g_goid, g_gopc, g_labels; /* g_gopc 0: unknown */
+	__u16 g_secret; /* int32: tiny objects get slots of their own while it is not 0; 0: no such field */
+	__u16 m_g0, m_curg;
+	__u16 labels; /* enum abi_go_labels */
 	__u16 pad;
 	__u16 slot8[ABI_GO_SMALL_MAX / 8 + 1];
 	__u16 slot128[(ABI_GO_CLASS_MAX - ABI_GO_SMALL_MAX) / 128 + 1];
-	__u16 pad2[2];
+	__u16 pad2[3];
 };
 
 _Static_assert(sizeof(struct abi_go) % 8 == 0, "abi");

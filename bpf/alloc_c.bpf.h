@@ -134,7 +134,7 @@ static __noinline void c_return(struct pt_regs *ctx, struct scratch *s, __u64 co
 		return;
 	s->from = (struct walk_from){ f->ip, PT_REGS_SP(ctx), PT_REGS_FP(ctx), f->ra, 0, 0 };
 	walk(s, target);
-	account(s, target->tgid, ABI_SOURCE_MALLOC, 0, 1, size, size);
+	account_stack(s, target->tgid, ABI_SOURCE_MALLOC, 0, 1, size, size);
 }
 
 SEC("uprobe")

@@ -2,19 +2,23 @@
 /*
  * Go's allocation doors.
  *
- * A door is a function (size, type, needzero) that every allocation of some kind
- * enters once: runtime.mallocgc, and from 1.27 (1.26 as an experiment) also the
- * size-specialised ones that compiled code calls directly. The probe sits on the
+ * A door is a function (size, type, ...) that every allocation of some kind enters
+ * once: runtime.mallocgc up to 1.23; from 1.24 the five that it dispatches to; with
+ * size-specialised malloc (from 1.27, in 1.26 as an experiment) those that compiled
+ * code calls directly, and mallocgc for the other sizes. The probe sits on the
  * branch after the stack check, where arguments are in their registers; when the
  * branch is taken the function grows the stack (or yields) and starts again, so
  * such a hit does not count.
  *
- * What an allocation is charged follows mallocgc() of runtime/malloc.go:
+ * What an allocation is charged follows runtime/malloc.go:
  *  - size 0 returns zerobase and counts nowhere;
  *  - no pointers and under 16 bytes: the tiny allocator puts several objects into
  *    one 16-byte block. A new block is charged 16, an object that still fits
  *    nothing. The block is the mcache's of this P (g -> m -> p -> mcache), and
- *    between here and the runtime's own look nothing moves the goroutine;
+ *    between mallocgcTiny and the runtime's own look nothing moves the goroutine.
+ *    In mallocgc itself (up to 1.23) and in the specialised doors a GC assist lies
+ *    between, in which the goroutine may wait and go on with another block: that
+ *    can move 16 bytes while the GC marks;
  *  - up to 32 KiB: the next size class (from 1.22 after adding a header of 8 bytes
  *    to objects with pointers over 512 bytes);
  *  - above: whole pages of 8 KiB.
@@ -23,9 +27,7 @@
 #ifndef ALLOCSNOOP_ALLOC_GO_BPF_H
 #define ALLOCSNOOP_ALLOC_GO_BPF_H
 
-#include "arch.bpf.h"
-#include "site.bpf.h"
-#include "walk.bpf.h"
+#include "goroutine.bpf.h"
 
 #define GO_TINY_BYTES 16
 #define GO_HEADER_BYTES 8
@@ -41,22 +43,18 @@ static __always_inline bool go_noscan(__u64 type)
 	return !bpf_probe_read_user(&ptrdata, sizeof(ptrdata), (void *)(type + GO_TYPE_PTRDATA)) && !ptrdata;
 }
 
-static __always_inline bool read_word(__u64 *ret, __u64 addr)
-{
-	return !bpf_probe_read_user(ret, sizeof(*ret), (void *)addr);
-}
-
-/* What the tiny allocator charges for @size bytes: 0 when they fit the open block. */
-static __always_inline __u64 go_tiny_bytes(struct scratch *s, const struct abi_go *go, __u64 g, __u64 size)
+/* What the tiny allocator charges for @size bytes: 0 when they fit the open block. The goroutine is in s->g. */
+static __always_inline __u64 go_tiny_bytes(struct scratch *s, const struct abi_go *go, bool has_g, __u64 size)
 {
 	__u64 p, tiny, off;
 
-	if (!go->g_m || !read_word(&p, g + go->g_m) || !read_word(&p, p + go->m_p) || !p ||
-	    !read_word(&p, p + go->p_mcache) || !read_word(&tiny, p + go->mcache_tiny) ||
-	    !read_word(&off, p + go->mcache_tinyoffset)) {
+	if (!has_g || !read_word(&p, g_word(s, go->g_m) + go->m_p) || !p || !read_word(&p, p + go->p_mcache) ||
+	    !read_word(&tiny, p + go->mcache_tiny) || !read_word(&off, p + go->mcache_tinyoffset)) {
 		stat_add(s, ABI_STAT_LOST_GO_TINY_UNREADABLE, 1);
 		return GO_TINY_BYTES;
 	}
+	if (go->g_secret && (__u32)g_word(s, go->g_secret))
+		return size <= 8 ? 8 : GO_TINY_BYTES; /* runtime/secret: never beside others */
 	if (!(size & 7))
 		off = (off + 7) & ~7ULL;
 	else if (!(size & 3))
@@ -66,16 +64,27 @@ static __always_inline __u64 go_tiny_bytes(struct scratch *s, const struct abi_g
 	return tiny && off + size <= GO_TINY_BYTES ? 0 : GO_TINY_BYTES;
 }
 
-static __always_inline __u64 go_slot_bytes(struct scratch *s, const struct abi_go *go, __u64 g, __u64 size, __u64 type)
+/* The door that the runtime's dispatch would choose. */
+static __always_inline enum abi_door go_room(const struct abi_go *go, __u64 size, __u64 type)
 {
-	__u64 max = go->header_min ? ABI_GO_CLASS_MAX - GO_HEADER_BYTES : ABI_GO_CLASS_MAX;
+	if (size < GO_TINY_BYTES && go_noscan(type))
+		return ABI_DOOR_GO_TINY;
+	if (size > (go->header_min ? ABI_GO_CLASS_MAX - GO_HEADER_BYTES : ABI_GO_CLASS_MAX))
+		return ABI_DOOR_GO_LARGE;
+	if (go->header_min && size > go->header_min && !go_noscan(type))
+		return ABI_DOOR_GO_HEADER;
+	return ABI_DOOR_GO_SMALL;
+}
+
+static __always_inline __u64 go_slot_bytes(struct scratch *s, const struct abi_go *go, bool has_g, __u64 size, __u32 room)
+{
 	__u64 i;
 
-	if (size < GO_TINY_BYTES && go_noscan(type))
-		return go_tiny_bytes(s, go, g, size);
-	if (size > max)
+	if (room == ABI_DOOR_GO_TINY)
+		return go_tiny_bytes(s, go, has_g, size);
+	if (room == ABI_DOOR_GO_LARGE)
 		return (size + ABI_GO_PAGE_BYTES - 1) & ~(ABI_GO_PAGE_BYTES - 1ULL);
-	if (go->header_min && size > go->header_min && !go_noscan(type))
+	if (room == ABI_DOOR_GO_HEADER)
 		size += GO_HEADER_BYTES;
 	if (size <= ABI_GO_SMALL_MAX - 8) {
 		i = (size + 7) >> 3;
@@ -97,13 +106,32 @@ static __always_inline bool go_stack_args(struct go_args *args, __u64 sp)
 #endif
 }
 
+/* s->go, s->from: what is to be counted. */
+static __always_inline void go_account(struct scratch *s, const struct abi_target *target, const struct abi_go *go,
+				       __u32 room)
+{
+	bool has_g = read_g(s, go);
+	struct abi_site *site;
+	__u64 bytes;
+
+	bytes = go_slot_bytes(s, go, has_g, s->go.size, room);
+	walk(s, target);
+	go_context(s, go, has_g);
+	site = account(s, target->tgid, ABI_SOURCE_GO, 0, 1, bytes, s->go.size);
+	if (!site)
+		return;
+	if (count_goroutines && has_g && is_new_goroutine(s, go, target->slot))
+		__sync_fetch_and_add(&site->goroutines, 1);
+	if (!site->sent)
+		site->sent = send_stack(s) && send_context(s, go, has_g);
+}
+
 static __noinline void go_alloc(struct scratch *s, __u64 cookie)
 {
-	__u32 slot = ABI_COOKIE_SLOT(cookie), spot = ABI_COOKIE_SPOT(cookie);
+	__u32 slot = ABI_COOKIE_SLOT(cookie), spot = ABI_COOKIE_SPOT(cookie), room = ABI_COOKIE_DOOR(cookie);
 	struct go_args *args = &s->go;
 	struct abi_target *target;
 	struct abi_go *go;
-	__u64 bytes;
 
 	target = bpf_map_lookup_elem(&targets, &slot);
 	go = bpf_map_lookup_elem(&runtimes, &slot);
@@ -115,11 +143,11 @@ static __noinline void go_alloc(struct scratch *s, __u64 cookie)
 	}
 	if (!args->size || args->size < min_size_bytes || args->size > max_size_bytes)
 		return;
-	if (ABI_COOKIE_DOOR(cookie) == ABI_DOOR_GO_DISPATCH && args->size <= go->forward_max)
+	if (room == ABI_DOOR_GO_DISPATCH && args->size <= go->forward_max)
 		return;
-	bytes = go_slot_bytes(s, go, args->g, args->size, args->type);
-	walk(s, target);
-	account(s, target->tgid, ABI_SOURCE_GO, 0, 1, bytes, args->size);
+	if (room < ABI_DOOR_GO_TINY)
+		room = go_room(go, args->size, args->type);
+	go_account(s, target, go, room);
 }
 
 SEC("uprobe")

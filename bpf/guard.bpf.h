@@ -36,6 +36,11 @@ struct go_args {
 	__u64 g;
 };
 
+/* A pprof label as the program has it: two Go strings. */
+struct label_words {
+	__u64 key, key_len, value, value_len;
+};
+
 struct scratch {
 	struct abi_stats stats; /* first: user space reads it (abi.h) */
 	__u32 busy;
@@ -43,13 +48,16 @@ struct scratch {
 	__u64 start_ns; /* 0: this run is not timed */
 	struct walk_from from;
 	struct go_args go;
+	struct label_words label;
 	struct abi_site_key key;
 	struct abi_site fresh; /* an all-zero site to insert */
 	struct abi_rec_stack rec;
 	__u64 block_addr; /* what of the user's stack the block holds */
 	__u32 block_len;
 	__u32 pad2;
+	struct abi_rec_context context;
 	__u8 block[BLOCK_BYTES + 16];
+	__u8 g[512 + 8]; /* the start of the goroutine's runtime.g; ABI_GO_G_BYTES are filled */
 };
 
 struct {

@@ -16,6 +16,7 @@ const volatile __u32 only_tid = 0; /* 0: all threads */
 const volatile __u32 nr_cpus = 1; /* possible CPUs */
 const volatile __u32 sweep_mark = 32768; /* new sites in one epoch after which user space is asked to sweep */
 const volatile bool watch_rss = false; /* the RSS ledger is on */
+const volatile bool count_goroutines = false;
 
 /* New sites since the last sweep; user space sets it back to 0. */
 __u32 sites_used = 0;
@@ -43,13 +44,13 @@ struct {
 	__array(values, struct site_map);
 } sites SEC(".maps") = { .values = { (void *)&sites_a } };
 
-/* Stacks whose frames user space has. An evicted one is sent again: no harm. */
+/* Stacks and contexts whose records user space has. An evicted one is sent again: no harm. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 131072);
 	__type(key, __u64);
 	__type(value, __u8);
-} stacks_sent SEC(".maps");
+} ids_sent SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
@@ -71,6 +72,22 @@ struct {
 	__type(key, __u32);
 	__type(value, struct abi_go);
 } runtimes SEC(".maps");
+
+struct goroutine_key {
+	__u64 goid;
+	__u32 slot, image;
+};
+
+/*
+ * Goroutines that have allocated, if they are to be counted. One that is forgotten, when more than that
+ * many others came after it, counts again.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 262144);
+	__type(key, struct goroutine_key);
+	__type(value, __u8);
+} goroutines SEC(".maps");
 
 /* By slot: see "loader" in abi.h; written by user space only. */
 struct {

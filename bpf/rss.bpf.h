@@ -137,7 +137,7 @@ static __noinline int mm_account(struct abi_target *target, __u64 stack_id, __s3
 			__s64 pages = state->pages[i] * sign;
 
 			if (pages)
-				account(s, target->tgid, ABI_SOURCE_RSS, i, 0, pages, 0);
+				account_stack(s, target->tgid, ABI_SOURCE_RSS, i, 0, pages, 0);
 		}
 	}
 	guard_exit(s);
@@ -166,7 +166,7 @@ static __noinline void rss_change(struct scratch *s, struct mm_struct *mm, struc
 	} else {
 		s->key.stack_id = ABI_STACK_OTHERS;
 	}
-	account(s, target->tgid, ABI_SOURCE_RSS, member, 0, delta, 0);
+	account_stack(s, target->tgid, ABI_SOURCE_RSS, member, 0, delta, 0);
 }
 
 SEC("tp_btf/rss_stat")

@@ -12,23 +12,28 @@ static __always_inline void ring_wake_flags(__u64 *flags)
 										    BPF_RB_NO_WAKEUP;
 }
 
-static __noinline void send_frames(struct scratch *s, struct abi_site *site)
+/* Put the @len bytes of the record @rec on the ring, unless user space has what @id stands for. */
+static __always_inline bool send_once(struct scratch *s, __u64 id, void *rec, __u32 len)
 {
-	__u32 len = ABI_REC_STACK_BYTES(s->rec.nframes & ABI_MAX_FRAMES);
-	__u64 id = s->key.stack_id, flags;
+	__u64 flags;
 	__u8 one = 1;
 
-	if (!bpf_map_lookup_elem(&stacks_sent, &id)) {
-		if (len > sizeof(s->rec))
-			return;
-		ring_wake_flags(&flags);
-		if (bpf_ringbuf_output(&ring, &s->rec, len, flags)) {
-			stat_add(s, ABI_STAT_LOST_RING_FULL_STACK, 1);
-			return; /* the next hit of this site tries again */
-		}
-		bpf_map_update_elem(&stacks_sent, &id, &one, BPF_ANY);
+	if (bpf_map_lookup_elem(&ids_sent, &id))
+		return true;
+	ring_wake_flags(&flags);
+	if (bpf_ringbuf_output(&ring, rec, len, flags)) {
+		stat_add(s, ABI_STAT_LOST_RING_FULL_STACK, 1);
+		return false; /* the next hit of the site tries again */
 	}
-	site->frames_sent = 1;
+	bpf_map_update_elem(&ids_sent, &id, &one, BPF_ANY);
+	return true;
+}
+
+static __noinline int send_stack(struct scratch *s)
+{
+	__u32 len = ABI_REC_STACK_BYTES(s->rec.nframes & ABI_MAX_FRAMES);
+
+	return len <= sizeof(s->rec) && send_once(s, s->key.stack_id, &s->rec, len);
 }
 
 static __always_inline void ask_for_sweep(void)
@@ -57,9 +62,9 @@ static __always_inline struct abi_site *site_get(struct scratch *s)
 	return bpf_map_lookup_elem(live, &s->key);
 }
 
-/* s->key.stack_id is set (walk()). */
-static __always_inline void account(struct scratch *s, __u32 tgid, __u16 source, __u16 detail, __u64 objects,
-				    __s64 bytes, __u64 requested_bytes)
+/* Add to the site of s->key, whose ids are set (walk(), go_context()). NULL: counted as lost. */
+static __always_inline struct abi_site *account(struct scratch *s, __u32 tgid, __u16 source, __u16 detail, __u64 objects,
+						__s64 bytes, __u64 requested_bytes)
 {
 	struct abi_site *site;
 
@@ -71,15 +76,26 @@ static __always_inline void account(struct scratch *s, __u32 tgid, __u16 source,
 		stat_add(s, ABI_STAT_LOST_SITE_MAP_FULL, 1);
 		if (bytes > 0)
 			stat_add(s, ABI_STAT_LOST_SITE_BYTES, bytes);
-		return;
+		return NULL;
 	}
 	if (objects)
 		__sync_fetch_and_add(&site->objects, objects);
 	__sync_fetch_and_add(&site->bytes, bytes);
 	if (requested_bytes)
 		__sync_fetch_and_add(&site->requested_bytes, requested_bytes);
-	if (!site->frames_sent && s->key.stack_id >> 63)
-		send_frames(s, site);
+	return site;
+}
+
+/* The same for a source without contexts. */
+static __always_inline void account_stack(struct scratch *s, __u32 tgid, __u16 source, __u16 detail, __u64 objects,
+					  __s64 bytes, __u64 requested_bytes)
+{
+	struct abi_site *site;
+
+	s->key.context_id = 0;
+	site = account(s, tgid, source, detail, objects, bytes, requested_bytes);
+	if (site && !site->sent && s->key.stack_id >> 63)
+		site->sent = send_stack(s);
 }
 
 /*

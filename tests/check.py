@@ -247,9 +247,7 @@ def cmd_go_types(report_path, *want):
     report = load(report_path)
     for pair in want:
         func, _, name = pair.partition("=")
-        got = {s["type"] for s in stacks(report, "go") if func in funcs(s)}
-        if any(got):
-            equal("types of " + func, got, {name})
+        equal("types of " + func, {s["type"] for s in stacks(report, "go") if func in funcs(s)}, {name})
 
 
 # --- C ----------------------------------------------------------------------

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Events fed by hand, and the rows, stacks and modules that come of them. */
 #include "profile/agg.h"
+#include "profile/labels.h"
 
 #include <stdlib.h>
 
@@ -56,9 +57,9 @@ static int add_stack(struct fixture *f, uint64_t id, const struct event_frame *f
 static int add_counts(struct fixture *f, uint32_t pid, enum event_source source, uint64_t id, uint64_t objects,
 		      int64_t bytes, uint64_t requested)
 {
-	struct event_counts counts = { objects, bytes, requested };
+	struct event_counts counts = { objects, bytes, requested, 0 };
 
-	return f->sink.on_counts(f->sink.ctx, pid, source, id, &counts);
+	return f->sink.on_counts(f->sink.ctx, pid, source, id, 0, &counts);
 }
 
 static const struct event_frame frames_a[] = { { 0, 0x111, 0x7f0111 },
@@ -101,6 +102,75 @@ TEST(counts_add_up_by_row)
 	CHECK_INT(f.prof->rows[4].total.alloc_bytes, 0);
 	CHECK_INT(profile__sum(f.prof, SOURCE_GO, WINDOW_ALL).alloc_objects, 333);
 	teardown(&f);
+}
+
+/* Equal contexts of different ids are one, and a row has one context. */
+TEST(contexts)
+{
+	const struct event_label ab[] = { { "a", "1" }, { "b", "2" } }, ba[] = { { "b", "2" }, { "a", "1" } };
+	struct event_context context = { .type_module = 1, .type_vaddr = 0x4000, .has_creator = true,
+					 .creator = { 0, 0x111, 0x7f0111 }, .labels = ab, .nlabels = 2 };
+	struct event_counts counts = { 1, 16, 9, 1 };
+	const struct prof_context *got;
+	struct label label;
+	const char *set;
+	struct fixture f;
+	char text[64];
+
+	if (!setup(&f))
+		return;
+	CHECK_INT(add_stack(&f, 101, frames_a, 3, 0), 0);
+	CHECK_INT(f.sink.on_context(f.sink.ctx, 900, &context), 0);
+	context.labels = ba;
+	CHECK_INT(f.sink.on_context(f.sink.ctx, 901, &context), 0);
+	context.type_vaddr = 0;
+	CHECK_INT(f.sink.on_context(f.sink.ctx, 902, &context), 0);
+	for (uint64_t id = 900; id < 903; id++)
+		CHECK_INT(f.sink.on_counts(f.sink.ctx, 7, EVENT_GO, 101, id, &counts), 0);
+	CHECK_INT(f.sink.on_counts(f.sink.ctx, 7, EVENT_GO, 101, 12345, &counts), 0); /* one that never came */
+	CHECK_INT(f.prof->nrows, 3);
+	CHECK_INT(f.prof->rows[0].total.alloc_objects, 2);
+	CHECK_INT(f.prof->rows[0].goroutines, 2);
+	CHECK_INT(f.prof->rows[2].context, 0);
+	got = &f.prof->contexts[f.prof->rows[0].context];
+	CHECK_INT(got->typing, TYPING_KNOWN);
+	CHECK_INT(got->type_vaddr, 0x4000);
+	CHECK_INT(f.prof->locs[got->creator].vaddr, 0x111);
+	CHECK_STR(labels_text(strtab__get(f.prof->strs, got->labels), text, sizeof(text)), "a=1, b=2");
+	CHECK_INT(f.prof->contexts[f.prof->rows[1].context].typing, TYPING_NONE);
+	set = strtab__get(f.prof->strs, got->labels);
+	CHECK(labels_next(&set, &label) && !strcmp(label.key, "a") && !strcmp(label.value, "1"));
+	CHECK(labels_next(&set, &label) && !labels_next(&set, &label));
+	teardown(&f);
+}
+
+/* Ends of labels inside of labels, and no end at all. */
+TEST(hostile_labels)
+{
+	const struct event_label odd[] = { { "a\x1f" "b", "\x1e" }, { "", "" } };
+	struct strtab *strs;
+	struct label label;
+	char longest[1000];
+	const char *set;
+	uint32_t id;
+
+	if (!CHECK_INT(strtab__new(&strs), 0))
+		return;
+	CHECK_INT(labels_add(strs, NULL, 0), 0);
+	set = strtab__get(strs, labels_add(strs, odd, 2));
+	CHECK(labels_next(&set, &label));
+	CHECK_STR(label.key, "");
+	CHECK(labels_next(&set, &label));
+	CHECK_STR(label.key, "a?b");
+	CHECK_STR(label.value, "?");
+	CHECK(!labels_next(&set, &label));
+	memset(longest, 'x', sizeof(longest) - 1);
+	longest[sizeof(longest) - 1] = 0;
+	id = labels_add(strs, &(struct event_label){ longest, "v" }, 1);
+	set = strtab__get(strs, id);
+	CHECK(labels_next(&set, &label));
+	CHECK_INT(strlen(label.key), LABEL_TEXT_BYTES - 1);
+	strtab__free(strs);
 }
 
 TEST(frames_as_they_came)

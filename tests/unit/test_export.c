@@ -62,8 +62,12 @@ static uint32_t add_loc(struct profile *p, uint32_t module, uint64_t vaddr, cons
 static void add_row(struct profile *p, uint32_t pid, enum source source, const char *type, uint32_t stack,
 		    struct prof_counts counts)
 {
-	uint32_t row = profile__add_row(p, pid, source, strtab__adds(p->strs, type), stack);
+	struct prof_context context = { .typing = *type ? TYPING_KNOWN : TYPING_NONE, .creator = PROF_NONE };
+	uint32_t row;
 
+	context.type_vaddr = strtab__adds(p->strs, type);
+	row = profile__add_row(p, pid, source, profile__add_context(p, &context), stack);
+	p->rows[row].type = strtab__adds(p->strs, type);
 	p->rows[row].total = counts;
 }
 

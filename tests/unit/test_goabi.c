@@ -30,7 +30,10 @@ static void set_types(void)
 
 static uint64_t charged(const struct abi_go *go, uint64_t size, uint64_t type)
 {
-	return go_slot_bytes(&fake.scratches[0], go, G, size, type);
+	struct scratch *s = &fake.scratches[0];
+
+	s->go.g = G;
+	return go_slot_bytes(s, go, read_g(s, go), size, go_room(go, size, type));
 }
 
 static void compare_layout(const struct go_layout *layout)
@@ -102,6 +105,7 @@ TEST(known_classes)
 static void set_tiny(const struct abi_go *go, uint64_t tiny, uint64_t off)
 {
 	fake_memory__put(&fake.mem, G + go->g_m, M);
+	fake_memory__put(&fake.mem, G + go->g_goid, 1);
 	fake_memory__put(&fake.mem, M + go->m_p, P);
 	fake_memory__put(&fake.mem, P + go->p_mcache, MCACHE);
 	fake_memory__put(&fake.mem, MCACHE + go->mcache_tiny, tiny);
@@ -157,7 +161,7 @@ TEST(tiny_block_that_cannot_be_read)
 	fake_memory__put(&fake.mem, M + go.m_p, 0); /* a thread without a P */
 	CHECK_INT(charged(&go, 8, 0), 16);
 	CHECK_INT(fake_stat(ABI_STAT_LOST_GO_TINY_UNREADABLE), 2);
-	go.g_m = 0; /* a runtime that we do not know */
+	go.g_gopc = 0; /* a runtime that we do not know */
 	CHECK_INT(charged(&go, 8, 0), 16);
 	CHECK_INT(fake_stat(ABI_STAT_LOST_GO_TINY_UNREADABLE), 3);
 }

@@ -42,7 +42,7 @@ TEST(equal_input_gives_equal_indices)
 	struct profile *prof = new_profile();
 	struct prof_module mod = { .path = strtab__adds(prof->strs, "/bin/a"),
 				   .build_id = strtab__adds(prof->strs, "aa"), .start = 0x1000 };
-	uint32_t a, b, l1, l2, s;
+	uint32_t a, b, l1, l2, s, context;
 
 	a = profile__add_module(prof, &mod);
 	mod.start = 0x7000; /* the same file elsewhere */
@@ -74,7 +74,10 @@ TEST(equal_input_gives_equal_indices)
 	CHECK_INT(profile__add_row(prof, 1, SOURCE_GO, 0, s), 0);
 	CHECK_INT(profile__add_row(prof, 2, SOURCE_GO, 0, s), 1);
 	CHECK_INT(profile__add_row(prof, 1, SOURCE_RSS, 0, s), 2);
-	CHECK_INT(profile__add_row(prof, 1, SOURCE_GO, 5, s), 3);
+	context = profile__add_context(prof, &(struct prof_context){ .typing = TYPING_NONE, .creator = PROF_NONE });
+	CHECK_INT(context, 1);
+	CHECK_INT(profile__add_row(prof, 1, SOURCE_GO, context, s), 3);
+	CHECK(profile__add_row(prof, 1, SOURCE_GO, 5, s) == PROF_NONE);
 	CHECK_INT(profile__add_row(prof, 1, SOURCE_GO, 0, s), 0);
 	CHECK(profile__add_row(prof, 1, SOURCE_GO, 0, 1000) == PROF_NONE);
 	CHECK_INT(prof->nrows, 4);

@@ -451,13 +451,15 @@ TEST(door_counts_each_stack)
 		CHECK_INT(fake.sites[i].objects, 10);
 		CHECK_INT(fake.sites[i].bytes, i ? 2000 : 1040);
 		CHECK_INT(fake.sites[i].requested_bytes, i ? 2000 : 1000);
-		CHECK_INT(fake.sites[i].frames_sent, 1);
+		CHECK_INT(fake.sites[i].sent, 1);
 		/* Its frames, once. */
 		CHECK_INT(fake.recs[i].stack_id, fake.keys[i].stack_id);
 		CHECK_INT(fake.recs[i].nframes, i ? 7 : 5);
 		CHECK_INT(fake.rec_bytes[i], ABI_REC_STACK_BYTES(fake.recs[i].nframes));
+		CHECK_INT(fake.contexts[0].context_id, fake.keys[i].context_id);
 	}
 	CHECK_INT(fake.nrecs, 2);
+	CHECK_INT(fake.ncontexts, 1); /* one for both */
 	CHECK_INT(fake_stat(ABI_STAT_HITS), 20);
 	CHECK_INT(sites_used, 2);
 	/* Nobody sits on a scratch slot. */
@@ -539,7 +541,7 @@ TEST(door_names_what_it_loses)
 	regs = call_mallocgc(64, 130);
 	go_malloc(&regs);
 	CHECK_INT(fake_stat(ABI_STAT_LOST_RING_FULL_STACK), 1);
-	CHECK_INT(fake.sites[0].frames_sent, 0);
+	CHECK_INT(fake.sites[0].sent, 0);
 	fake.ring_full = false;
 	go_malloc(&regs);
 	go_malloc(&regs);

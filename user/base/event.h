@@ -6,6 +6,7 @@
 #ifndef ALLOCSNOOP_BASE_EVENT_H
 #define ALLOCSNOOP_BASE_EVENT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 enum event_source { EVENT_GO, EVENT_MALLOC, EVENT_RSS };
@@ -30,10 +31,26 @@ enum event_stack_id {
 	EVENT_STACK__N,
 };
 
+struct event_label {
+	const char *key, *value; /* untrusted; may hold anything but NUL */
+};
+
+/* What an allocation has besides its stack. */
+struct event_context {
+	/* The type's descriptor, as the allocator got it; vaddr 0: it got none. Module UINT32_MAX: in no file. */
+	uint32_t type_module;
+	uint64_t type_vaddr;
+	bool has_creator;
+	struct event_frame creator; /* the go statement that made the goroutine */
+	const struct event_label *labels; /* of runtime/pprof.Do */
+	uint32_t nlabels;
+};
+
 struct event_counts {
 	uint64_t objects;
 	int64_t bytes; /* RSS: signed */
 	uint64_t requested_bytes;
+	uint64_t goroutines; /* not seen before to allocate, if they are counted */
 };
 
 struct event_sink {
@@ -41,8 +58,13 @@ struct event_sink {
 	/* A stack id that the counts will use from now on. Frames innermost first, borrowed for the call. */
 	int (*on_stack)(void *ctx, uint64_t stack_id, const struct event_frame *frames, uint32_t nframes,
 			uint32_t flags);
-	/* Counts to add. @stack_id: one that came before, or an enum event_stack_id. */
-	int (*on_counts)(void *ctx, uint32_t pid, enum event_source source, uint64_t stack_id,
+	/* A context id that the counts will use from now on. Everything borrowed for the call. */
+	int (*on_context)(void *ctx, uint64_t context_id, const struct event_context *context);
+	/*
+	 * Counts to add. @stack_id: one that came before, or an enum event_stack_id. @context_id: one that
+	 * came before, or 0 when nothing is known.
+	 */
+	int (*on_counts)(void *ctx, uint32_t pid, enum event_source source, uint64_t stack_id, uint64_t context_id,
 			 const struct event_counts *counts);
 };
 

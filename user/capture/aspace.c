@@ -236,3 +236,37 @@ uint32_t aspace__resolve_stack(const struct aspace *as, const struct modules *mo
 		*ret_unmapped = unmapped;
 	return n;
 }
+
+bool aspace__find_go_type(const struct aspace *as, const struct modules *mods, struct gomods *gomods, uint64_t addr,
+			  uint32_t *ret_module, uint64_t *ret_vaddr)
+{
+	for (size_t i = 0; i < as->maps.len; i++) {
+		uint32_t module = as->modules[i];
+		const struct gobin *bin = module == MODULE_NONE ? NULL : gomods__get(gomods, module);
+		const struct mapping *map = &as->maps.items[i];
+		const struct go_moduledata *md;
+		uint64_t vaddr;
+
+		if (!bin)
+			continue;
+		/* All segments of a file are moved by the same distance. */
+		md = gobin__moduledata(bin);
+		vaddr = addr - (map->start - module__vaddr(modules__get(mods, module), map, map->start));
+		if (vaddr < md->types || vaddr >= md->etypes)
+			continue;
+		*ret_module = module;
+		*ret_vaddr = vaddr;
+		return true;
+	}
+	return false;
+}
+
+bool aspace__find_call(const struct aspace *as, const struct modules *mods, uint64_t return_addr, struct event_frame *ret)
+{
+	struct judge j = { as, mods, NULL };
+
+	if (!locate(&j, return_addr, ret))
+		return false;
+	ret->vaddr--;
+	return true;
+}

@@ -44,4 +44,11 @@ uint32_t aspace__resolve_stack(const struct aspace *as, const struct modules *mo
 			       const struct abi_rec_stack *rec, struct event_frame *ret, uint32_t *ret_flags,
 			       bool *ret_unmapped);
 
+/* The file and the address in it of the Go type descriptor at @addr; false when no file's types hold it. */
+bool aspace__find_go_type(const struct aspace *as, const struct modules *mods, struct gomods *gomods, uint64_t addr,
+			  uint32_t *ret_module, uint64_t *ret_vaddr);
+
+/* The code address @return_addr, not judged, as the call before it; false when no code is mapped there. */
+bool aspace__find_call(const struct aspace *as, const struct modules *mods, uint64_t return_addr, struct event_frame *ret);
+
 #endif

@@ -49,6 +49,7 @@ struct capture {
 	bool wants_sweep;
 	uint64_t lost_late_attach, lost_mmap, lost_not_followed;
 	uint64_t lost_image, lost_truncated, lost_unreadable; /* stacks */
+	uint64_t lost_labels;
 };
 
 static void follow_children(struct capture *c, const struct target *t);
@@ -78,6 +79,7 @@ int capture__open(const struct capture_opts *opts, struct modules *mods, struct 
 	session_opts.min_size_bytes = opts->min_size_bytes;
 	session_opts.max_size_bytes = opts->max_size_bytes;
 	session_opts.only_tid = opts->only_tid;
+	session_opts.count_goroutines = opts->count_goroutines;
 	session_opts.rss = opts->want_rss;
 	session_opts.kernel_log = opts->kernel_log;
 	code = session__open(&session_opts, &c->session, err);
@@ -456,6 +458,48 @@ static void on_stack(struct capture *c, const struct abi_rec_stack *rec)
 	c->sink.on_stack(c->sink.ctx, rec->stack_id, frames, n, flags);
 }
 
+/* A label's text, cut where the record ends it. */
+static const char *label_text(char *buf, const char *text, uint64_t len, size_t max)
+{
+	size_t n = len < max ? len : max;
+
+	memcpy(buf, text, n);
+	buf[n] = 0;
+	for (size_t i = 0; i < n; i++)
+		if (!buf[i])
+			buf[i] = '?';
+	return buf;
+}
+
+static void on_context(struct capture *c, const struct abi_rec_context *rec)
+{
+	char keys[ABI_MAX_LABELS][ABI_LABEL_KEY_BYTES + 1], values[ABI_MAX_LABELS][ABI_LABEL_VALUE_BYTES + 1];
+	struct event_label labels[ABI_MAX_LABELS];
+	struct event_context context = { .type_module = UINT32_MAX, .labels = labels };
+	struct target *t = find_target(c, rec->rec.tgid);
+
+	if (!t)
+		return;
+	context.type_vaddr = rec->type;
+	if (rec->image != t->image) {
+		c->lost_image++;
+	} else {
+		if (rec->type)
+			aspace__find_go_type(&t->as, c->mods, c->gomods, rec->type, &context.type_module, &context.type_vaddr);
+		context.has_creator = rec->gopc && aspace__find_call(&t->as, c->mods, rec->gopc, &context.creator);
+	}
+	for (uint32_t i = 0; i < rec->nlabels && i < ABI_MAX_LABELS; i++) {
+		const struct abi_label *from = &rec->labels[i];
+
+		c->lost_labels += from->key_len > ABI_LABEL_KEY_BYTES || from->value_len > ABI_LABEL_VALUE_BYTES;
+		labels[i].key = label_text(keys[i], from->key, from->key_len, ABI_LABEL_KEY_BYTES);
+		labels[i].value = label_text(values[i], from->value, from->value_len, ABI_LABEL_VALUE_BYTES);
+		context.nlabels++;
+	}
+	c->lost_labels += rec->more_labels;
+	c->sink.on_context(c->sink.ctx, rec->context_id, &context);
+}
+
 /* What stands in the way of a new image or child is a warning: the rest of the capture goes on. */
 static void arm_late(struct capture *c, struct target *t, bool ahead)
 {
@@ -629,6 +673,13 @@ static void on_rec(void *ctx, const struct abi_rec *rec, size_t len)
 			on_stack(c, stack);
 		return;
 	}
+	if (rec->kind == ABI_REC_CONTEXT) {
+		const struct abi_rec_context *context = (const void *)rec;
+
+		if (len >= ABI_REC_CONTEXT_BYTES(0) && len >= ABI_REC_CONTEXT_BYTES(context->nlabels))
+			on_context(c, context);
+		return;
+	}
 	if (rec->kind == ABI_REC_SWEEP)
 		c->wants_sweep = true;
 	if (len < sizeof(struct abi_rec_proc))
@@ -670,7 +721,7 @@ static void on_site(void *ctx, const struct abi_site_key *key, const struct abi_
 		[ABI_SOURCE_RSS] = EVENT_RSS,
 	};
 	struct capture *c = ctx;
-	struct event_counts counts = { site->objects, site->bytes, site->requested_bytes };
+	struct event_counts counts = { site->objects, site->bytes, site->requested_bytes, site->goroutines };
 
 	if (key->source >= sizeof(sources) / sizeof(sources[0]))
 		return;
@@ -679,7 +730,8 @@ static void on_site(void *ctx, const struct abi_site_key *key, const struct abi_
 			return; /* not part of RSS */
 		counts.bytes *= sysconf(_SC_PAGESIZE);
 	}
-	c->sink.on_counts(c->sink.ctx, key->tgid, sources[key->source], event_stack_id(key->stack_id), &counts);
+	c->sink.on_counts(c->sink.ctx, key->tgid, sources[key->source], event_stack_id(key->stack_id), key->context_id,
+			   &counts);
 }
 
 static void look_after_targets(struct capture *c)
@@ -839,6 +891,7 @@ void capture__each_loss(struct capture *capture, capture_loss_fn *fn, void *ctx)
 	fn(ctx, "stack_unreadable", "stacks cut at a page that was not in memory", capture->lost_unreadable, false);
 	fn(ctx, "stack_image_gone", "stacks of a program that had executed another before it could be looked at",
 	   capture->lost_image, false);
+	fn(ctx, "label_cut", "pprof labels that are longer than what is kept, or too many", capture->lost_labels, false);
 	fn(ctx, "process_event_lost", "an exec, fork or exit was not seen", session__lost_ring_full_proc(capture->session), false);
 	fn(ctx, "not_followed", "children that ended before they could be attached to, or too many of them",
 	   capture->lost_not_followed, false);

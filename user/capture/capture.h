@@ -21,6 +21,7 @@ struct capture_opts {
 	bool follow; /* children, too */
 	uint64_t min_size_bytes, max_size_bytes;
 	uint32_t only_tid; /* 0: all threads */
+	bool count_goroutines;
 	bool kernel_log; /* let libbpf print what the kernel says of a program it refuses */
 	const struct diag *diag;
 };

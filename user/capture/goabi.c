@@ -3,12 +3,25 @@
 
 #include <string.h>
 
+/* The start of a g is read at once: a field behind it is one that is not known. */
+static uint16_t g_field(uint16_t off, uint16_t bytes)
+{
+	return off != GO_NO_FIELD && off + bytes <= ABI_GO_G_BYTES ? off : 0;
+}
+
 void goabi_from_layout(const struct go_layout *layout, struct abi_go *ret)
 {
 	uint32_t i;
 
 	memset(ret, 0, sizeof(*ret));
 	ret->g_m = layout->g_m;
+	ret->g_goid = g_field(layout->g_goid, 8);
+	ret->g_gopc = g_field(layout->g_gopc, 8);
+	ret->g_labels = g_field(layout->g_labels, 8);
+	ret->g_secret = g_field(layout->g_secret, 4);
+	ret->m_g0 = layout->m_g0;
+	ret->m_curg = layout->m_curg;
+	ret->labels = layout->labels_list ? ABI_GO_LABELS_LIST : ABI_GO_LABELS_MAP;
 	ret->m_p = layout->m_p;
 	ret->p_mcache = layout->p_mcache;
 	ret->mcache_tiny = layout->mcache_tiny;

@@ -4,9 +4,9 @@
  * once. Native ones are found by name in the symbol tables, Go's by name in the
  * pclntab, which a stripped binary still has.
  *
- * Go 1.15 to 1.26 have one door, runtime.mallocgc: what it dispatches to from 1.24
- * (mallocgcTiny, mallocgcSmallNoscan, ...) are rooms behind it. With size-specialised
- * malloc (an experiment in 1.26, the default from 1.27) compiled code calls
+ * Go 1.15 to 1.23 have one door, runtime.mallocgc. From 1.24 it assists the GC and then
+ * dispatches to five functions; these are the doors there, because behind the assist
+ * nothing comes between the probe and the tiny allocator. With size-specialised malloc (an experiment in 1.26, the default from 1.27) compiled code calls
  * mallocgc<Kind>SC<n> and mallocgcTinySize<n> itself, and mallocgc forwards small
  * sizes to them. So each of those is a door, and mallocgc is one only for sizes
  * that no SC<n> takes. *SlowPath functions are continuations, entered while the GC
@@ -153,7 +153,9 @@ static int add_special_doors(struct planner *p, const struct gopclntab *tab, int
 		class = special_class(func.name);
 		if (class < 0)
 			continue;
-		err = add_site(p, PROBE_GO, ABI_DOOR_GO_MALLOC, func.name, func.entry, false);
+		/* TinySize<n> and TinySC2 share blocks; the others are of sizes that never carry a header. */
+		err = add_site(p, PROBE_GO, strstr(func.name, "Tiny") ? ABI_DOOR_GO_TINY : ABI_DOOR_GO_SMALL, func.name,
+			       func.entry, false);
 		if (err < 0)
 			return err;
 		if (class > *ret_class)
@@ -172,24 +174,55 @@ static bool find_func(const struct gopclntab *tab, const char *name, struct go_f
 	return false;
 }
 
+struct go_door {
+	const char *name;
+	enum abi_door door;
+};
+
+/* What mallocgc dispatches to from 1.24 on (runtime/malloc.go). */
+static const struct go_door go_rooms[] = {
+	{ "runtime.mallocgcTiny", ABI_DOOR_GO_TINY },
+	{ "runtime.mallocgcSmallNoscan", ABI_DOOR_GO_SMALL },
+	{ "runtime.mallocgcSmallScanNoHeader", ABI_DOOR_GO_SMALL },
+	{ "runtime.mallocgcSmallScanHeader", ABI_DOOR_GO_HEADER },
+	{ "runtime.mallocgcLarge", ABI_DOOR_GO_LARGE },
+};
+
+#define NROOMS (sizeof(go_rooms) / sizeof(go_rooms[0]))
+
+/* 1: the rooms are the doors; 0: they are not all there, or one has no place for a probe. Or -ENOMEM. */
+static int add_rooms(struct planner *p, const struct gopclntab *tab)
+{
+	struct go_func rooms[NROOMS];
+	size_t before = p->plan->len;
+	int err = 1;
+
+	for (size_t i = 0; i < NROOMS; i++)
+		if (!find_func(tab, go_rooms[i].name, &rooms[i]))
+			return 0;
+	for (size_t i = 0; i < NROOMS && err > 0; i++)
+		err = add_site(p, PROBE_GO, go_rooms[i].door, rooms[i].name, rooms[i].entry, false);
+	if (err <= 0)
+		p->plan->len = before; /* all or none */
+	return err;
+}
+
 static int add_go(struct planner *p, const struct gobin *bin)
 {
 	const struct gopclntab *tab = gobin__pclntab(bin);
 	const char *version = gobin__version(bin);
-	const char *experiments = strstr(version, "X:");
 	const struct go_layout *layout;
 	struct go_func func;
-	bool is_guess, layout_guess = false;
-	int minor = gobin__minor(bin, &is_guess);
+	bool is_guess;
 	int class, err;
 
-	layout = go_layout_for(minor, experiments ? experiments + 2 : "", &layout_guess);
+	layout = gobin__layout(bin, &is_guess);
 	if (!layout) {
 		diag_emit(p->diag, DIAG_WARN, "%s: %s is older than Go 1.15: its allocations cannot be counted",
 			  p->mod->name, version);
 		return 0;
 	}
-	if (is_guess || layout_guess)
+	if (is_guess)
 		diag_emit(p->diag, DIAG_WARN,
 			  "%s: Go version %s is not known: taken for 1.%d, bytes of small objects may be off", p->mod->name,
 			  version[0] ? version : "(not told)", layout->minor);
@@ -204,8 +237,10 @@ static int add_go(struct planner *p, const struct gobin *bin)
 		return err;
 	if (class >= 0 && class < layout->nclasses)
 		p->plan->go.forward_max = class ? layout->class_to_size[class] : layout->tiny_size - 1;
-	err = add_site(p, PROBE_GO, class >= 0 ? ABI_DOOR_GO_DISPATCH : ABI_DOOR_GO_MALLOC, func.name, func.entry,
-		       minor < FIRST_REGISTER_ABI_MINOR);
+	err = class >= 0 ? 0 : add_rooms(p, tab);
+	if (!err)
+		err = add_site(p, PROBE_GO, class >= 0 ? ABI_DOOR_GO_DISPATCH : ABI_DOOR_GO_MALLOC, func.name,
+			       func.entry, layout->minor < FIRST_REGISTER_ABI_MINOR);
 	if (err <= 0)
 		return err;
 	p->plan->has_go = true;

@@ -53,6 +53,7 @@ static void set_constants(struct session *session, const struct session_opts *op
 	ro->min_size_bytes = opts->min_size_bytes;
 	ro->max_size_bytes = opts->max_size_bytes;
 	ro->only_tid = opts->only_tid;
+	ro->count_goroutines = opts->count_goroutines;
 	ro->nr_cpus = session->ncpus;
 	ro->watch_rss = session->has_rss;
 	ro->sweep_mark = bpf_map__max_entries(session->skel->maps.sites_a) / 2;
@@ -111,6 +112,8 @@ int session__open(const struct session_opts *opts, struct session **ret, struct 
 		goto fail;
 	}
 	set_constants(session, opts);
+	if (!opts->count_goroutines) /* a map that nobody looks at needs no memory */
+		bpf_map__set_max_entries(session->skel->maps.goroutines, 1);
 	choose_programs(session);
 	code = allocsnoop_bpf__load(session->skel);
 	if (code) {

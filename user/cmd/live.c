@@ -155,6 +155,7 @@ static int open_model(struct live *live, struct err *err)
 	if (code)
 		return err_set(err, FAIL_GENERAL, code, "%s", strerror(-code));
 	live->prof->mode = "exact";
+	live->prof->has_goroutines = live->opts->group == GROUP_GOROUTINE && live->opts->want_go;
 	if (!uname(&uts))
 		snprintf(live->prof->kernel, sizeof(live->prof->kernel), "%s", uts.release);
 	return 0;
@@ -171,6 +172,7 @@ static int open_capture(struct live *live, struct err *err)
 		.min_size_bytes = o->min_size_bytes,
 		.max_size_bytes = o->max_size_bytes,
 		.only_tid = o->tid,
+		.count_goroutines = o->group == GROUP_GOROUTINE,
 		.kernel_log = o->verbose,
 		.diag = &live->diag,
 	};

@@ -20,7 +20,9 @@ static const struct word sort_words[] = {
 	{ "waste", SORT_WASTE }, { "rate", SORT_RATE },	      { NULL, 0 },
 };
 static const struct word group_words[] = {
-	{ "stack", GROUP_STACK }, { "func", GROUP_FUNC }, { "line", GROUP_LINE }, { "module", GROUP_MODULE }, { NULL, 0 },
+	{ "stack", GROUP_STACK }, { "func", GROUP_FUNC }, { "line", GROUP_LINE },
+	{ "type", GROUP_TYPE },	  { "goroutine", GROUP_GOROUTINE }, { "labels", GROUP_LABELS },
+	{ "module", GROUP_MODULE }, { NULL, 0 },
 };
 static const struct word metric_words[] = {
 	{ "alloc_bytes", METRIC_ALLOC_BYTES },
@@ -215,7 +217,7 @@ static const struct option_row rows[] = {
 	{ 0, "mode", "MODE", "exact, auto (which is exact)", parse_mode },
 	{ 'n', "top", "N", "rows per text report (10)", parse_top },
 	{ 's', "sort", "COLUMN", "bytes, objects, rss, waste, rate", parse_sort },
-	{ 'g', "group-by", "KEY", "stack, func, line, module", parse_group },
+	{ 'g', "group-by", "KEY", "stack, func, line, type, goroutine, labels, module", parse_group },
 	{ 0, "format", "FMT", NULL, parse_format },
 	{ 'o', "output", "FILE", "where the result goes, may be given again; its format follows from .folded .pb.gz .json", parse_output },
 	{ 'm', "metric", "M", "for folded: alloc_bytes, alloc_objects, rss_bytes", parse_metric },

@@ -15,7 +15,7 @@ enum metric { METRIC_ALLOC_BYTES, METRIC_ALLOC_OBJECTS, METRIC_LIVE_BYTES, METRI
 /* Column that orders rows. */
 enum sort_key { SORT_BYTES, SORT_OBJECTS, SORT_RSS, SORT_WASTE, SORT_RATE };
 
-enum group_key { GROUP_STACK, GROUP_FUNC, GROUP_LINE, GROUP_MODULE };
+enum group_key { GROUP_STACK, GROUP_FUNC, GROUP_LINE, GROUP_MODULE, GROUP_TYPE, GROUP_GOROUTINE, GROUP_LABELS };
 
 struct export_opts {
 	const char *tool; /* "allocsnoop 0.1.0" */

@@ -9,7 +9,15 @@
 #include "base/vec.h"
 #include "export/formats.h"
 
-enum subject { SUBJECT_STACK, SUBJECT_FRAME, SUBJECT_ADDRESS, SUBJECT_MODULE, SUBJECT_LOST };
+enum subject {
+	SUBJECT_STACK,
+	SUBJECT_FRAME,
+	SUBJECT_ADDRESS,
+	SUBJECT_MODULE,
+	SUBJECT_TYPE,
+	SUBJECT_LABELS,
+	SUBJECT_LOST, /* what the key asks for is not known */
+};
 
 /* Compared as bytes: no padding. */
 struct group_id {
@@ -72,12 +80,41 @@ static uint64_t trimmed_hash(const struct profile *prof, uint32_t stack)
 	return any ? hash : all;
 }
 
+/* Keys that tell rows apart by their context; true if @key is one of them. */
+static bool identify_context(const struct profile *prof, const struct prof_row *row, enum group_key key,
+			     struct group_id *id, struct frame_view *view)
+{
+	switch (key) {
+	case GROUP_TYPE:
+		id->subject = SUBJECT_TYPE;
+		id->a = row->type;
+		return true;
+	case GROUP_LABELS:
+		id->subject = SUBJECT_LABELS;
+		id->a = prof->contexts[row->context].labels;
+		return true;
+	case GROUP_GOROUTINE:
+		id->subject = SUBJECT_LOST;
+		if (!prof_creator(prof, row->context, view))
+			return true;
+		id->subject = view->func_id ? SUBJECT_FRAME : SUBJECT_ADDRESS;
+		id->a = view->func_id ? view->func_id : view->loc;
+		id->b = view->func_id ? view->file_id : 0;
+		id->c = view->func_id ? view->line : 0;
+		return true;
+	default:
+		return false;
+	}
+}
+
 static struct group_id identify(const struct profile *prof, const struct prof_row *row, enum group_key key,
 				bool trimmed, struct frame_view *view)
 {
 	struct group_id id = { .pid = row->pid, .source = row->source };
 
-	if (key == GROUP_STACK && trimmed) {
+	if (identify_context(prof, row, key, &id, view)) {
+		return id;
+	} else if (key == GROUP_STACK && trimmed) {
 		uint64_t hash = trimmed_hash(prof, row->stack);
 
 		id.subject = SUBJECT_STACK;
@@ -111,17 +148,64 @@ static void add_counts(struct prof_counts *to, const struct prof_counts *counts)
 	to->rss_bytes += counts->rss_bytes;
 }
 
-static void add_row(struct group *group, const struct prof_row *row, const struct prof_counts *counts, bool first)
+/* There are few at a stack: a list. */
+static int add_type(struct group *group, uint32_t type, const struct prof_counts *counts)
+{
+	size_t cap = group->ntypes && !(group->ntypes & (group->ntypes - 1)) ? group->ntypes : 0;
+	struct group_type *types;
+	uint32_t i = group->ntypes;
+
+	while (i > 0 && group->types[i - 1].type != type)
+		i--;
+	if (i > 0) {
+		group->types[i - 1].objects += counts->alloc_objects;
+		group->types[i - 1].bytes += counts->alloc_bytes;
+		return 0;
+	}
+	if (cap || !group->ntypes) {
+		types = realloc(group->types, (cap ? cap * 2 : 1) * sizeof(*types));
+		if (!types)
+			return -ENOMEM;
+		group->types = types;
+	}
+	group->types[group->ntypes++] = (struct group_type){ type, counts->alloc_objects, counts->alloc_bytes };
+	return 0;
+}
+
+static int compare_types(const void *a, const void *b)
+{
+	const struct group_type *x = a, *y = b;
+
+	if (x->bytes != y->bytes)
+		return x->bytes > y->bytes ? -1 : 1;
+	return x->type < y->type ? -1 : x->type > y->type;
+}
+
+static void add_labels(struct group *group, uint32_t labels, uint64_t bytes)
+{
+	if (!labels)
+		return;
+	group->more_labels |= group->labels && group->labels != labels;
+	if (!group->labels || bytes > group->top_label_bytes) {
+		group->labels = labels;
+		group->top_label_bytes = bytes;
+	}
+}
+
+static int add_row(const struct profile *prof, struct group *group, enum group_key key, const struct prof_row *row,
+		   const struct prof_counts *counts, bool first)
 {
 	uint64_t bytes = row->source == SOURCE_RSS ? (uint64_t)llabs(counts->rss_bytes) : counts->alloc_bytes;
 
 	add_counts(&group->counts, counts);
-	group->ntypes += row->type != 0;
+	group->goroutines += row->goroutines;
+	add_labels(group, prof->contexts[row->context].labels, bytes);
 	if (first || bytes > group->top_bytes) {
 		group->top_bytes = bytes;
 		group->stack = row->stack;
 		group->type = row->type;
 	}
+	return key == GROUP_STACK && row->type ? add_type(group, row->type, counts) : 0;
 }
 
 static int64_t order_of(const struct group *group, enum sort_key sort)
@@ -157,7 +241,7 @@ static int compare(const void *a, const void *b)
 /* Frames only for groups that are shown by name, and they own them: a view is large. */
 static int keep_frame(struct group *group, const struct group_id *id, const struct frame_view *view)
 {
-	if (id->subject == SUBJECT_STACK || id->subject == SUBJECT_LOST)
+	if (id->subject != SUBJECT_FRAME && id->subject != SUBJECT_ADDRESS && id->subject != SUBJECT_MODULE)
 		return 0;
 	group->frame = malloc(sizeof(*group->frame));
 	if (!group->frame)
@@ -196,7 +280,9 @@ static int gather(const struct profile *prof, enum window window, uint32_t sourc
 			if (err)
 				return err;
 		}
-		add_row(&groups->items[nr], row, &counts, added);
+		err = add_row(prof, &groups->items[nr], key, row, &counts, added);
+		if (err)
+			return err;
 		add_counts(&groups->sum, &counts);
 	}
 	return 0;
@@ -221,6 +307,7 @@ int groups_build(const struct profile *prof, enum window window, uint32_t source
 		int64_t rss = groups.items[i].counts.rss_bytes;
 
 		groups.items[i].order = order_of(&groups.items[i], sort);
+		qsort(groups.items[i].types, groups.items[i].ntypes, sizeof(*groups.items[i].types), compare_types);
 		groups.rss_grown += rss > 0 ? rss : 0;
 		groups.rss_released -= rss < 0 ? rss : 0;
 	}
@@ -232,8 +319,10 @@ int groups_build(const struct profile *prof, enum window window, uint32_t source
 
 void groups_free(struct groups *groups)
 {
-	for (size_t i = 0; i < groups->len; i++)
+	for (size_t i = 0; i < groups->len; i++) {
 		free(groups->items[i].frame);
+		free(groups->items[i].types);
+	}
 	free(groups->items);
 	*groups = (struct groups){ 0 };
 }

@@ -6,15 +6,26 @@
 #include "export/export.h"
 #include "profile/frames.h"
 
+struct group_type {
+	uint32_t type; /* strtab id, 0: not known */
+	uint64_t objects, bytes;
+};
+
 struct group {
 	uint32_t pid;
 	enum source source;
 	uint32_t stack; /* GROUP_STACK: the stack; else the one of the group with most bytes */
-	struct frame_view *frame; /* what the group stands for; NULL for GROUP_STACK and lost stacks; owned */
-	uint32_t type, ntypes; /* GROUP_STACK: the type with most bytes (0: not known), and how many known ones */
+	uint32_t type; /* of the row with most bytes, 0: not known; GROUP_TYPE: of all */
+	/* What the group stands for; NULL for stacks, types, labels, and what is not known; owned. */
+	struct frame_view *frame;
+	struct group_type *types; /* GROUP_STACK: most bytes first; owned */
+	uint32_t ntypes;
+	uint32_t labels; /* the set of the row with most bytes of those that have any, or 0 */
+	bool more_labels; /* there are other sets */
 	struct prof_counts counts;
+	uint64_t goroutines; /* since the attach, if they were counted */
 	int64_t order; /* sort key: descending */
-	uint64_t top_bytes; /* bytes of the row that gave stack and type */
+	uint64_t top_bytes, top_label_bytes; /* bytes of the rows that gave stack and labels */
 	uint32_t nr; /* order of appearance, to break ties */
 };
 
@@ -30,7 +41,7 @@ struct groups {
 
 /*
  * Rows of @sources (bits 1 << enum source) that have anything in the window, by process, source and
- * @key, largest first. Stacks that differ in type only are one group; with @trimmed so are those that
+ * @key, largest first. Stacks that differ in context only are one group; with @trimmed so are those that
  * differ only in what a report without -v leaves out (addresses in one line, plumbing). 0 or -ENOMEM.
  */
 int groups_build(const struct profile *prof, enum window window, uint32_t sources, enum group_key key, bool trimmed,

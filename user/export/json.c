@@ -18,6 +18,7 @@
 #include "base/jsonw.h"
 #include "export/formats.h"
 #include "profile/frames.h"
+#include "profile/labels.h"
 
 struct json {
 	const struct profile *prof;
@@ -246,6 +247,20 @@ static const char *incomplete(uint32_t stack_flags)
 					       NULL;
 }
 
+static void put_context(struct json *j, uint32_t context)
+{
+	const char *set = str(j, j->prof->contexts[context].labels);
+	struct label label;
+	char name[512];
+
+	prof_goroutine_name(j->prof, context, name, sizeof(name));
+	jsonw_str(&j->w, "goroutine", *name ? name : NULL);
+	jsonw_object(&j->w, "labels");
+	while (set && labels_next(&set, &label))
+		jsonw_str(&j->w, label.key, label.value);
+	jsonw_end_object(&j->w);
+}
+
 static void put_stacks(struct json *j)
 {
 	struct prof_counts counts;
@@ -261,9 +276,7 @@ static void put_stacks(struct json *j)
 		jsonw_u64(&j->w, "pid", row->pid);
 		jsonw_str(&j->w, "source", source_name(row->source));
 		jsonw_str(&j->w, "type", str(j, row->type));
-		jsonw_null(&j->w, "goroutine");
-		jsonw_object(&j->w, "labels");
-		jsonw_end_object(&j->w);
+		put_context(j, row->context);
 		put_counts(j, row->source, &counts);
 		jsonw_str(&j->w, "incomplete", incomplete(j->prof->stacks[row->stack].flags));
 		put_frames(j, row->stack);

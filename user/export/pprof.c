@@ -30,6 +30,7 @@
 #include "base/units.h"
 #include "export/formats.h"
 #include "profile/frames.h"
+#include "profile/labels.h"
 
 enum { /* message Profile */
 	PROFILE_SAMPLE_TYPE = 1,
@@ -198,6 +199,18 @@ static void put_label(struct pprof *p, const char *key, const char *value)
 	protow_close(&p->w, open);
 }
 
+/* The program's own labels as runtime/pprof writes them, and the goroutine. */
+static void put_context(struct pprof *p, uint32_t context)
+{
+	const char *set = strtab__get(p->prof->strs, p->prof->contexts[context].labels);
+	struct label label;
+	char name[512];
+
+	put_label(p, "goroutine", prof_goroutine_name(p->prof, context, name, sizeof(name)));
+	while (labels_next(&set, &label))
+		put_label(p, label.key, label.value);
+}
+
 static void put_sample(struct pprof *p, const struct prof_row *row, const struct prof_counts *counts)
 {
 	const struct prof_stack *stack = &p->prof->stacks[row->stack];
@@ -226,6 +239,7 @@ static void put_sample(struct pprof *p, const struct prof_row *row, const struct
 	protow_close(&p->w, packed);
 	put_label(p, "source", source_name(row->source));
 	put_label(p, "type", strtab__get(p->prof->strs, row->type));
+	put_context(p, row->context);
 	if (p->prof->ntargets > 1) {
 		snprintf(pid, sizeof(pid), "%u", row->pid);
 		put_label(p, "pid", pid);

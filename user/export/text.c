@@ -30,12 +30,14 @@
 #include "export/formats.h"
 #include "export/group.h"
 #include "export/paper.h"
+#include "profile/labels.h"
 
 #define MAX_FRAMES 6
 #define STACK_INDENT 6
 #define MIN_NAME_COLUMNS 30 /* with less left, a name goes to a line of its own */
 #define WIDE_COLUMNS 96
 #define PID_COLUMNS 9
+#define GOROUTINE_COLUMNS 12
 
 struct report {
 	const struct profile *prof;
@@ -321,41 +323,82 @@ static const char *group_noun(enum group_key key, size_t n)
 		return n == 1 ? "function" : "functions";
 	case GROUP_LINE:
 		return n == 1 ? "line" : "lines";
+	case GROUP_TYPE:
+		return n == 1 ? "type" : "types";
+	case GROUP_GOROUTINE:
+		return n == 1 ? "creator of goroutines" : "creators of goroutines";
+	case GROUP_LABELS:
+		return n == 1 ? "label set" : "label sets";
 	case GROUP_MODULE:
 		break;
 	}
 	return n == 1 ? "module" : "modules";
 }
 
-/* The name of a group that is not a stack, on the line of its numbers. */
-static void put_group_name(struct report *r, const struct group *g)
+/* What to call rows about which nobody knows what @key asks for. */
+static const char *unknown_name(enum group_key key)
+{
+	switch (key) {
+	case GROUP_TYPE:
+		return "[type not known]";
+	case GROUP_GOROUTINE:
+		return "[no goroutine]";
+	case GROUP_LABELS:
+		return "[no labels]";
+	default:
+		return LOST_STACK_NAME;
+	}
+}
+
+/* The name of a group that is not a stack, @gap columns behind its numbers, or on a line of its own. */
+static void put_group_name(struct report *r, const struct group *g, size_t gap)
 {
 	const struct frame_view *view = g->frame;
-	char place[64] = "", file[40];
+	enum group_key key = r->opts->group;
+	char place[64] = "", file[40], labels[1024];
 	size_t left, used;
 
-	if (paper_left(&r->paper) < MIN_NAME_COLUMNS) {
+	if (paper_left(&r->paper) < MIN_NAME_COLUMNS + gap) {
 		paper_newline(&r->paper);
-		paper_indent(&r->paper, STACK_INDENT);
+		gap = STACK_INDENT;
 	}
+	paper_indent(&r->paper, r->paper.column + gap);
 	left = paper_left(&r->paper);
-	if (!view) {
-		paper_name(&r->paper, STYLE_DIM, LOST_STACK_NAME, left);
+	if (key == GROUP_TYPE && g->type) {
+		paper_name(&r->paper, STYLE_PLAIN, strtab__get(r->prof->strs, g->type), left);
 		return;
 	}
-	if (r->opts->group == GROUP_MODULE) {
+	if (key == GROUP_LABELS && g->labels) {
+		labels_text(strtab__get(r->prof->strs, g->labels), labels, sizeof(labels));
+		paper_name(&r->paper, STYLE_PLAIN, labels, left);
+		return;
+	}
+	if (!view) {
+		paper_name(&r->paper, STYLE_DIM, unknown_name(key), left);
+		return;
+	}
+	if (key == GROUP_GOROUTINE && creator_is_main(view)) {
+		paper_name(&r->paper, STYLE_PLAIN, "main goroutine", left);
+		return;
+	}
+	if (key == GROUP_MODULE) {
 		const char *name = prof_module_name(r->prof, view->module);
 
 		paper_name(&r->paper, STYLE_PLAIN, *name ? name : "[unknown]", left);
 		return;
 	}
-	if (r->opts->group == GROUP_LINE && *view->file) {
+	if ((key == GROUP_LINE || key == GROUP_GOROUTINE) && *view->file) {
 		name_clean(file, sizeof(file), last_component(view->file));
 		snprintf(place, sizeof(place), view->line ? "  %s:%u" : "  %s", file, view->line);
 	}
 	used = text_columns(place);
 	paper_name(&r->paper, STYLE_PLAIN, view->func, used + 16 < left ? left - used : 16);
 	paper_put(&r->paper, STYLE_DIM, place);
+}
+
+static bool has_goroutine_column(const struct report *r)
+{
+	return r->opts->group == GROUP_GOROUTINE && r->prof->has_goroutines;
 }
 
 static void put_title(struct report *r, const char *what)
@@ -375,6 +418,8 @@ static void put_title(struct report *r, const char *what)
 		paper_right(p, STYLE_BOLD, 10, "avg");
 		paper_right(p, STYLE_BOLD, 8, "waste");
 	}
+	if (has_goroutine_column(r))
+		paper_right(p, STYLE_BOLD, GOROUTINE_COLUMNS, "goroutines");
 	if (r->prof->ntargets > 1)
 		paper_right(p, STYLE_BOLD, PID_COLUMNS, "pid");
 	paper_put(p, STYLE_BOLD, "  source  ");
@@ -400,26 +445,68 @@ static void put_alloc_numbers(struct report *r, const struct prof_counts *c, con
 	paper_right(p, STYLE_PLAIN, 8, fmt_pct(UNITS_TMP, (double)waste_bytes(c), (double)c->alloc_bytes));
 }
 
-static void put_type(struct report *r, const struct group *g)
+static void put_type(struct report *r, const struct group *g, size_t gap)
 {
 	char more[24] = "";
 
-	if (!g->type || paper_left(&r->paper) < 8)
+	if (paper_left(&r->paper) < gap + 8)
 		return;
+	paper_indent(&r->paper, r->paper.column + gap);
 	if (g->ntypes > 1)
 		snprintf(more, sizeof(more), " +%u", g->ntypes - 1 > 9999 ? 9999 : g->ntypes - 1);
-	paper_name(&r->paper, STYLE_PLAIN, strtab__get(r->prof->strs, g->type), paper_left(&r->paper) - strlen(more));
+	paper_name(&r->paper, STYLE_PLAIN, strtab__get(r->prof->strs, g->types[0].type),
+		   paper_left(&r->paper) - strlen(more));
 	paper_put(&r->paper, STYLE_DIM, more);
+}
+
+#define MAX_TYPES 4
+
+/* A stack's types, one a line, where there are several. */
+static void put_types(struct report *r, const struct group *g)
+{
+	uint32_t shown = g->ntypes > MAX_TYPES && !r->opts->verbose ? MAX_TYPES : g->ntypes;
+	char note[64];
+
+	if (g->ntypes < 2)
+		return;
+	for (uint32_t i = 0; i < shown; i++) {
+		paper_indent(&r->paper, STACK_INDENT);
+		paper_right(&r->paper, STYLE_DIM, 12, fmt_bytes(UNITS_TMP, g->types[i].bytes));
+		paper_right(&r->paper, STYLE_DIM, 14, fmt_grouped(UNITS_TMP, g->types[i].objects));
+		paper_put(&r->paper, STYLE_DIM, "  ");
+		paper_name(&r->paper, STYLE_DIM, strtab__get(r->prof->strs, g->types[i].type), paper_left(&r->paper));
+		paper_newline(&r->paper);
+	}
+	if (shown < g->ntypes) {
+		snprintf(note, sizeof(note), "... %u more types", g->ntypes - shown);
+		put_note(r, note);
+	}
+}
+
+static void put_labels(struct report *r, const struct group *g)
+{
+	char labels[1024];
+
+	if (!g->labels)
+		return;
+	labels_text(strtab__get(r->prof->strs, g->labels), labels, sizeof(labels));
+	paper_indent(&r->paper, STACK_INDENT);
+	paper_put(&r->paper, STYLE_DIM, g->more_labels ? "labels (most, there are others): " : "labels: ");
+	paper_name(&r->paper, STYLE_DIM, labels, paper_left(&r->paper));
+	paper_newline(&r->paper);
 }
 
 static void put_alloc_row(struct report *r, const struct group *g, size_t nr, const struct prof_counts *sum)
 {
 	struct paper *p = &r->paper;
 	char buf[24];
+	size_t gap;
 
 	snprintf(buf, sizeof(buf), "%zu", nr);
 	paper_right(p, STYLE_DIM, 4, buf);
 	put_alloc_numbers(r, &g->counts, sum);
+	if (has_goroutine_column(r))
+		paper_right(p, STYLE_PLAIN, GOROUTINE_COLUMNS, fmt_grouped(UNITS_TMP, g->goroutines));
 	if (r->prof->ntargets > 1) {
 		snprintf(buf, sizeof(buf), "%u", g->pid);
 		paper_right(p, STYLE_PLAIN, PID_COLUMNS, buf);
@@ -427,17 +514,17 @@ static void put_alloc_row(struct report *r, const struct group *g, size_t nr, co
 	paper_put(p, STYLE_PLAIN, "  ");
 	paper_put(p, STYLE_PLAIN, source_name(g->source));
 	/* Column of what follows: names of sources have at most six letters. */
-	if (r->opts->group == GROUP_STACK ? g->type != 0 : paper_left(p) >= MIN_NAME_COLUMNS + 8)
-		paper_indent(p, p->column + 8 - strlen(source_name(g->source)));
-	else if (r->opts->group != GROUP_STACK && paper_left(p) >= MIN_NAME_COLUMNS + 2)
-		paper_put(p, STYLE_PLAIN, "  ");
-	if (r->opts->group == GROUP_STACK)
-		put_type(r, g);
-	else
-		put_group_name(r, g);
+	gap = 8 - strlen(source_name(g->source));
+	if (r->opts->group != GROUP_STACK)
+		put_group_name(r, g, paper_left(p) < MIN_NAME_COLUMNS + gap ? 2 : gap);
+	else if (g->ntypes)
+		put_type(r, g, gap);
 	paper_newline(p);
-	if (r->opts->group == GROUP_STACK)
-		put_stack(r, g->stack);
+	if (r->opts->group != GROUP_STACK)
+		return;
+	put_types(r, g);
+	put_labels(r, g);
+	put_stack(r, g->stack);
 }
 
 /* What the table leaves out. */
@@ -463,7 +550,15 @@ static void put_alloc_rest(struct report *r, const struct groups *groups, size_t
 
 static int put_alloc_table(struct report *r)
 {
-	static const char *const titles[] = { "type", "function that allocates", "line that allocates", "module" };
+	static const char *const titles[] = {
+		[GROUP_STACK] = "type",
+		[GROUP_FUNC] = "function that allocates",
+		[GROUP_LINE] = "line that allocates",
+		[GROUP_MODULE] = "module",
+		[GROUP_TYPE] = "type",
+		[GROUP_GOROUTINE] = "goroutines created by",
+		[GROUP_LABELS] = "pprof labels",
+	};
 	struct groups groups;
 	size_t shown;
 	int err;
@@ -501,10 +596,8 @@ static void put_rss_row(struct report *r, const struct group *g, size_t nr, cons
 		snprintf(buf, sizeof(buf), "%u", g->pid);
 		paper_right(p, STYLE_PLAIN, PID_COLUMNS, buf);
 	}
-	if (r->opts->group != GROUP_STACK) {
-		paper_put(p, STYLE_PLAIN, "  ");
-		put_group_name(r, g);
-	}
+	if (r->opts->group != GROUP_STACK)
+		put_group_name(r, g, 2);
 	paper_newline(p);
 	if (r->opts->group == GROUP_STACK)
 		put_stack(r, g->stack);

@@ -7,6 +7,7 @@
 
 #include "base/hmap.h"
 #include "base/vec.h"
+#include "profile/labels.h"
 
 #define MAX_FRAMES 256
 
@@ -19,6 +20,9 @@ struct agg {
 	size_t cap_stacks;
 	uint32_t *modules; /* event module -> profile module */
 	size_t nmodules, cap_modules;
+	struct hmap *context_ids; /* context id -> index in contexts */
+	uint32_t *contexts; /* index in the profile */
+	size_t cap_contexts;
 	uint32_t lost_stack; /* PROF_NONE until needed */
 	uint32_t special_stacks[EVENT_STACK__N]; /* by reserved stack id; PROF_NONE until needed */
 };
@@ -31,8 +35,10 @@ int agg__new(struct profile *prof, agg_module_fn *module_fn, void *ctx, struct a
 	if (!agg)
 		return -ENOMEM;
 	err = hmap__new(sizeof(uint64_t), &agg->ids);
+	if (!err)
+		err = hmap__new(sizeof(uint64_t), &agg->context_ids);
 	if (err) {
-		free(agg);
+		agg__free(agg);
 		return err;
 	}
 	agg->prof = prof;
@@ -50,6 +56,8 @@ void agg__free(struct agg *agg)
 	if (!agg)
 		return;
 	hmap__free(agg->ids);
+	hmap__free(agg->context_ids);
+	free(agg->contexts);
 	free(agg->stacks);
 	free(agg->modules);
 	free(agg);
@@ -101,6 +109,45 @@ static int on_stack(void *ctx, uint64_t stack_id, const struct event_frame *fram
 	return stack == PROF_NONE ? -ENOMEM : 0;
 }
 
+static int on_context(void *ctx, uint64_t context_id, const struct event_context *context)
+{
+	struct agg *agg = ctx;
+	struct prof_context to = { .creator = PROF_NONE };
+	uint32_t index, place;
+	bool added;
+
+	if (vec_reserve((void **)&agg->contexts, &agg->cap_contexts, (size_t)hmap__len(agg->context_ids) + 1,
+			sizeof(*agg->contexts)))
+		return -ENOMEM;
+	index = hmap__add(agg->context_ids, &context_id, &added);
+	if (index == HMAP_NONE)
+		return -ENOMEM;
+	if (!added)
+		return 0;
+	agg->contexts[index] = 0;
+	to.typing = context->type_vaddr ? TYPING_KNOWN : TYPING_NONE;
+	if (context->type_vaddr) {
+		to.type_module = module_of(agg, context->type_module);
+		to.type_vaddr = context->type_vaddr;
+	}
+	if (context->has_creator)
+		to.creator = profile__add_loc(agg->prof, module_of(agg, context->creator.module), context->creator.vaddr,
+					      context->creator.addr);
+	to.labels = labels_add(agg->prof->strs, context->labels, context->nlabels);
+	place = profile__add_context(agg->prof, &to);
+	if (place == PROF_NONE)
+		return -ENOMEM;
+	agg->contexts[index] = place;
+	return 0;
+}
+
+static uint32_t context_of(const struct agg *agg, uint64_t context_id)
+{
+	uint32_t index = context_id ? hmap__find(agg->context_ids, &context_id) : HMAP_NONE;
+
+	return index == HMAP_NONE ? 0 : agg->contexts[index];
+}
+
 /* A cause that is no code of the process: one made-up frame. */
 static uint32_t special_stack(struct agg *agg, enum event_stack_id id)
 {
@@ -137,7 +184,7 @@ static uint32_t stack_of(struct agg *agg, uint64_t stack_id)
 	return agg->lost_stack;
 }
 
-static int on_counts(void *ctx, uint32_t pid, enum event_source source, uint64_t stack_id,
+static int on_counts(void *ctx, uint32_t pid, enum event_source source, uint64_t stack_id, uint64_t context_id,
 		     const struct event_counts *counts)
 {
 	static const enum source sources[] = {
@@ -152,7 +199,7 @@ static int on_counts(void *ctx, uint32_t pid, enum event_source source, uint64_t
 
 	if (stack == PROF_NONE)
 		return -ENOMEM;
-	row = profile__add_row(agg->prof, pid, sources[source], 0, stack);
+	row = profile__add_row(agg->prof, pid, sources[source], context_of(agg, context_id), stack);
 	if (row == PROF_NONE)
 		return -ENOMEM;
 	total = &agg->prof->rows[row].total;
@@ -163,10 +210,11 @@ static int on_counts(void *ctx, uint32_t pid, enum event_source source, uint64_t
 	total->alloc_objects += counts->objects;
 	total->alloc_bytes += counts->bytes;
 	total->requested_bytes += counts->requested_bytes;
+	agg->prof->rows[row].goroutines += counts->goroutines;
 	return 0;
 }
 
 struct event_sink agg__sink(struct agg *agg)
 {
-	return (struct event_sink){ agg, on_stack, on_counts };
+	return (struct event_sink){ agg, on_stack, on_context, on_counts };
 }

@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 struct frame_iter frames_of(const struct profile *prof, uint32_t stack)
 {
@@ -69,4 +70,38 @@ bool frame_iter__next(struct frame_iter *it, struct frame_view *ret)
 		it->pos++;
 	}
 	return true;
+}
+
+bool prof_creator(const struct profile *prof, uint32_t context, struct frame_view *ret)
+{
+	uint32_t loc = prof->contexts[context].creator;
+
+	if (loc == PROF_NONE)
+		return false;
+	prof_loc_frame(prof, loc, 0, ret);
+	return true;
+}
+
+/* runtime.rt0_go (runtime/asm_*.s) makes it, from 1.17 on through a wrapper of newproc. */
+bool creator_is_main(const struct frame_view *creator)
+{
+	return strncmp(creator->func, "runtime.rt0_go", 14) == 0 || strcmp(creator->func, "runtime.newproc") == 0;
+}
+
+const char *prof_goroutine_name(const struct profile *prof, uint32_t context, char *buf, size_t size)
+{
+	struct frame_view view;
+	const char *slash;
+
+	buf[0] = 0;
+	if (!prof_creator(prof, context, &view))
+		return buf;
+	slash = strrchr(view.file, '/');
+	if (creator_is_main(&view))
+		snprintf(buf, size, "main goroutine");
+	else if (view.line)
+		snprintf(buf, size, "%s %s:%u", view.func, slash ? slash + 1 : view.file, view.line);
+	else
+		snprintf(buf, size, "%s", view.func);
+	return buf;
 }

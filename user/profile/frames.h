@@ -30,6 +30,16 @@ bool frame_iter__next(struct frame_iter *it, struct frame_view *ret);
 uint32_t prof_loc_nframes(const struct profile *prof, uint32_t loc);
 void prof_loc_frame(const struct profile *prof, uint32_t loc, uint32_t i, struct frame_view *ret);
 
+/*
+ * The go statement that made the goroutine of @context: the innermost frame there. false when it is not
+ * known, or there is none: on a thread's system stack without a goroutine.
+ */
+bool prof_creator(const struct profile *prof, uint32_t context, struct frame_view *ret);
+/* Is @creator what starts the first goroutine, of main.main? */
+bool creator_is_main(const struct frame_view *creator);
+/* What a reader calls the goroutines of @context: "main goroutine", "net/http.(*Server).Serve server.go:3285", "" if not known. */
+const char *prof_goroutine_name(const struct profile *prof, uint32_t context, char *buf, size_t size);
+
 /* Name of a module, "" for PROF_NONE. Untrusted. */
 const char *prof_module_name(const struct profile *prof, uint32_t module);
 

@@ -24,8 +24,8 @@
 #include "base/vec.h"
 
 struct profile_priv {
-	struct hmap *modules, *targets, *locs, *rows;
-	size_t cap_modules, cap_targets, cap_locs, cap_frames, cap_stack_locs, cap_stacks, cap_rows;
+	struct hmap *modules, *targets, *locs, *contexts, *rows;
+	size_t cap_modules, cap_targets, cap_locs, cap_frames, cap_stack_locs, cap_stacks, cap_contexts, cap_rows;
 
 	uint64_t *stack_hashes; /* by stack */
 	size_t cap_stack_hashes;
@@ -44,12 +44,19 @@ struct loc_key {
 	uint64_t vaddr;
 };
 
+struct context_key {
+	uint32_t typing, type_module;
+	uint64_t type_vaddr;
+	uint32_t creator, labels;
+};
+
 struct row_key {
-	uint32_t pid, source, type, stack;
+	uint32_t pid, source, context, stack;
 };
 
 _Static_assert(sizeof(struct module_key) == 32, "padding in a key");
 _Static_assert(sizeof(struct loc_key) == 16, "padding in a key");
+_Static_assert(sizeof(struct context_key) == 24, "padding in a key");
 _Static_assert(sizeof(struct row_key) == 16, "padding in a key");
 
 #define STACK_SLOTS_MIN 256u
@@ -68,6 +75,7 @@ const char *source_name(enum source source)
 
 int profile__new(struct profile **ret)
 {
+	static const struct prof_context nothing = { .creator = PROF_NONE };
 	struct profile *prof = calloc(1, sizeof(*prof));
 	struct profile_priv *priv;
 
@@ -82,7 +90,8 @@ int profile__new(struct profile **ret)
 	priv->stack_slots = calloc(STACK_SLOTS_MIN, sizeof(*priv->stack_slots));
 	if (!priv->stack_slots || strtab__new(&prof->strs) ||
 	    hmap__new(sizeof(struct module_key), &priv->modules) || hmap__new(sizeof(uint32_t), &priv->targets) ||
-	    hmap__new(sizeof(struct loc_key), &priv->locs) || hmap__new(sizeof(struct row_key), &priv->rows))
+	    hmap__new(sizeof(struct loc_key), &priv->locs) || hmap__new(sizeof(struct context_key), &priv->contexts) ||
+	    hmap__new(sizeof(struct row_key), &priv->rows) || profile__add_context(prof, &nothing) == PROF_NONE)
 		goto out_free;
 	*ret = prof;
 	return 0;
@@ -99,6 +108,7 @@ void profile__free(struct profile *prof)
 		hmap__free(prof->priv->modules);
 		hmap__free(prof->priv->targets);
 		hmap__free(prof->priv->locs);
+		hmap__free(prof->priv->contexts);
 		hmap__free(prof->priv->rows);
 		free(prof->priv->stack_hashes);
 		free(prof->priv->stack_slots);
@@ -110,6 +120,7 @@ void profile__free(struct profile *prof)
 	free(prof->frames);
 	free(prof->stack_locs);
 	free(prof->stacks);
+	free(prof->contexts);
 	free(prof->rows);
 	free(prof->losses);
 	strtab__free(prof->strs);
@@ -256,14 +267,32 @@ uint32_t profile__add_stack(struct profile *prof, const uint32_t *locs, uint32_t
 	return prof->nstacks - 1;
 }
 
-uint32_t profile__add_row(struct profile *prof, uint32_t pid, enum source source, uint32_t type, uint32_t stack)
+uint32_t profile__add_context(struct profile *prof, const struct prof_context *context)
 {
 	struct profile_priv *priv = prof->priv;
-	struct row_key key = { pid, source, type, stack };
+	struct context_key key = { context->typing, context->type_module, context->type_vaddr, context->creator,
+				   context->labels };
 	uint32_t index;
 	bool added;
 
-	if (stack >= prof->nstacks || (unsigned int)source >= SOURCE__N)
+	if (context->creator != PROF_NONE && context->creator >= prof->nlocs)
+		return PROF_NONE;
+	if (vec_reserve((void **)&prof->contexts, &priv->cap_contexts, (size_t)prof->ncontexts + 1, sizeof(*prof->contexts)))
+		return PROF_NONE;
+	index = hmap__add(priv->contexts, &key, &added);
+	if (index != HMAP_NONE && added)
+		prof->contexts[prof->ncontexts++] = *context;
+	return index == HMAP_NONE ? PROF_NONE : index;
+}
+
+uint32_t profile__add_row(struct profile *prof, uint32_t pid, enum source source, uint32_t context, uint32_t stack)
+{
+	struct profile_priv *priv = prof->priv;
+	struct row_key key = { pid, source, context, stack };
+	uint32_t index;
+	bool added;
+
+	if (stack >= prof->nstacks || context >= prof->ncontexts || (unsigned int)source >= SOURCE__N)
 		return PROF_NONE;
 	if (vec_reserve((void **)&prof->rows, &priv->cap_rows, (size_t)prof->nrows + 1, sizeof(*prof->rows)))
 		return PROF_NONE;
@@ -272,7 +301,7 @@ uint32_t profile__add_row(struct profile *prof, uint32_t pid, enum source source
 		return PROF_NONE;
 	if (added)
 		prof->rows[prof->nrows++] =
-			(struct prof_row){ .pid = pid, .source = source, .type = type, .stack = stack };
+			(struct prof_row){ .pid = pid, .source = source, .context = context, .stack = stack };
 	return index;
 }
 
@@ -311,8 +340,10 @@ struct prof_loss *profile__loss(struct profile *prof, const char *name, const ch
 
 void profile__mark(struct profile *prof)
 {
-	for (uint32_t i = 0; i < prof->nrows; i++)
+	for (uint32_t i = 0; i < prof->nrows; i++) {
 		prof->rows[i].marked = prof->rows[i].total;
+		prof->rows[i].goroutines_marked = prof->rows[i].goroutines;
+	}
 	for (uint32_t i = 0; i < prof->ntargets; i++) {
 		prof->targets[i].rss_marked_bytes = prof->targets[i].rss_now_bytes;
 		prof->targets[i].cpu_marked_ns = prof->targets[i].cpu_ns;

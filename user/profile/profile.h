@@ -4,7 +4,7 @@
  *
  * Vocabulary: a location is one code address (module, vaddr); it has one or more
  * frames (inlined ones innermost first); a stack is a list of locations, innermost
- * first; a row is what one stack did: its counts for one (process, source, type).
+ * first; a row is what one stack did: its counts for one (process, source, context).
  *
  * Every row carries its totals since the attach; the counts at the last mark are
  * kept beside them, so that any consumer can ask for the whole capture or for the
@@ -73,6 +73,21 @@ struct prof_stack {
 	uint32_t flags;
 };
 
+enum prof_typing {
+	TYPING_UNKNOWN, /* nobody asked */
+	TYPING_NONE, /* the allocator was given no type: memory without pointers */
+	TYPING_KNOWN,
+};
+
+/* What an allocation has besides its stack. */
+struct prof_context {
+	enum prof_typing typing;
+	uint32_t type_module; /* TYPING_KNOWN: where the descriptor of the type is; PROF_NONE: made at run time */
+	uint64_t type_vaddr;
+	uint32_t creator; /* location of the go statement that made the goroutine, or PROF_NONE */
+	uint32_t labels; /* strtab id of a set of pprof labels (labels.h); 0: none */
+};
+
 struct prof_counts {
 	uint64_t alloc_objects, alloc_bytes, requested_bytes;
 	int64_t rss_bytes;
@@ -81,10 +96,12 @@ struct prof_counts {
 struct prof_row {
 	uint32_t pid;
 	enum source source;
-	uint32_t type; /* strtab id, 0: not known */
+	uint32_t context; /* index in contexts */
+	uint32_t type; /* strtab id of the name a reader knows it by; 0: not known (yet: see sym__annotate()) */
 	uint32_t stack;
 	struct prof_counts total; /* since attach */
 	struct prof_counts marked; /* total at the last mark */
+	uint64_t goroutines, goroutines_marked; /* whose first allocation seen was one of these, if they are counted */
 };
 
 struct prof_target {
@@ -135,12 +152,15 @@ struct profile {
 	uint32_t nstack_locs;
 	struct prof_stack *stacks;
 	uint32_t nstacks;
+	struct prof_context *contexts; /* [0]: nothing is known */
+	uint32_t ncontexts;
 	struct prof_row *rows;
 	uint32_t nrows;
 
 	struct prof_loss *losses;
 	uint32_t nlosses;
 	bool has_source[SOURCE__N]; /* was it captured at all? else its numbers are null, not 0 */
+	bool has_goroutines; /* were they counted? */
 	struct prof_cost cost, cost_marked;
 	struct prof_rss_kind rss_kinds[RSS_KIND__N]; /* sums over targets */
 	bool has_rss_kinds;
@@ -168,7 +188,8 @@ uint32_t profile__add_module(struct profile *prof, const struct prof_module *mod
 uint32_t profile__add_target(struct profile *prof, uint32_t pid);
 uint32_t profile__add_loc(struct profile *prof, uint32_t module, uint64_t vaddr, uint64_t addr);
 uint32_t profile__add_stack(struct profile *prof, const uint32_t *locs, uint32_t nlocs, uint32_t flags);
-uint32_t profile__add_row(struct profile *prof, uint32_t pid, enum source source, uint32_t type, uint32_t stack);
+uint32_t profile__add_context(struct profile *prof, const struct prof_context *context);
+uint32_t profile__add_row(struct profile *prof, uint32_t pid, enum source source, uint32_t context, uint32_t stack);
 /* Sets the frames of a location, once: later calls change nothing. 0 or -ENOMEM. */
 int profile__set_frames(struct profile *prof, uint32_t loc, const struct prof_frame *frames, uint32_t nframes);
 /*

@@ -17,6 +17,7 @@
 #include "base/hmap.h"
 #include "base/vec.h"
 #include "sym/sym_backend.h"
+#include "sym/sym_types.h"
 
 /* In order of trust. A new source of names is a row here. */
 static const struct {
@@ -59,6 +60,7 @@ struct sym {
 	size_t cached_cap;
 	struct prof_frame *frames;
 	size_t nframes, frames_cap;
+	struct sym_types *types;
 };
 
 void sym_sink__add(struct sym_sink *sink, const char *func, const char *file, uint32_t line, bool inlined)
@@ -106,7 +108,8 @@ int sym__new(const struct modules *mods, struct gomods *gomods, struct strtab *s
 	sym->strs = strs;
 	sym->diag = opts ? opts->diag : NULL;
 	sym->debug_root = strdup(opts && opts->debug_root ? opts->debug_root : "");
-	if (!sym->debug_root || hmap__new(sizeof(struct cache_key), &sym->cache)) {
+	if (!sym->debug_root || hmap__new(sizeof(struct cache_key), &sym->cache) ||
+	    sym_types__new(mods, gomods, strs, &sym->types)) {
 		sym__free(sym);
 		return -ENOMEM;
 	}
@@ -136,6 +139,7 @@ void sym__free(struct sym *sym)
 	hmap__free(sym->cache);
 	free(sym->cached);
 	free(sym->frames);
+	sym_types__free(sym->types);
 	free(sym->debug_root);
 	free(sym);
 }
@@ -308,7 +312,10 @@ static void mark_used(const struct profile *prof, bool *used)
 {
 	for (uint32_t r = 0; r < prof->nrows; r++) {
 		const struct prof_stack *stack;
+		uint32_t creator = prof->contexts[prof->rows[r].context].creator;
 
+		if (creator != PROF_NONE)
+			used[creator] = prof->locs[creator].nframes == 0;
 		if (prof->rows[r].stack >= prof->nstacks)
 			continue;
 		stack = &prof->stacks[prof->rows[r].stack];
@@ -360,6 +367,8 @@ int sym__annotate(struct sym *sym, struct profile *prof)
 		if (used[loc])
 			err = annotate_loc(sym, prof, loc, ids);
 	}
+	for (uint32_t row = 0; row < prof->nrows && !err; row++)
+		sym_types__name_row(sym->types, prof, row, ids);
 out:
 	free(used);
 	free(ids);

@@ -31,7 +31,7 @@ void sym__free(struct sym *sym);
 int sym__resolve(struct sym *sym, uint32_t module, uint64_t vaddr, struct prof_frame *ret, int cap);
 
 /*
- * Give frames to every location of @prof that has none yet and that a row's stack uses.
+ * Give frames to every location of @prof that has none yet and that a row uses, and names to the types of rows.
  * 0, -ENOMEM, or -EINVAL when @prof uses another strtab than @sym.
  */
 int sym__annotate(struct sym *sym, struct profile *prof);

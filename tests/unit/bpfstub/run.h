@@ -10,6 +10,7 @@
 
 #define FAKE_SITES 512
 #define FAKE_RECS 512
+#define FAKE_CONTEXTS 64
 
 static struct {
 	struct fake_memory mem;
@@ -20,11 +21,15 @@ static struct {
 	struct abi_site_key keys[FAKE_SITES];
 	struct abi_site sites[FAKE_SITES];
 	uint32_t nsites, max_sites;
-	uint64_t sent[FAKE_SITES]; /* stacks_sent */
+	uint64_t sent[FAKE_SITES]; /* ids_sent */
 	uint32_t nsent;
 	struct abi_rec_stack recs[FAKE_RECS];
 	size_t rec_bytes[FAKE_RECS];
 	uint32_t nrecs;
+	struct abi_rec_context contexts[FAKE_CONTEXTS];
+	uint32_t ncontexts;
+	struct goroutine_key goroutines[FAKE_CONTEXTS];
+	uint32_t ngoroutines;
 	bool ring_full;
 	uint64_t cookie, now_ns;
 	struct task_struct task;
@@ -61,7 +66,11 @@ static void *bpf_map_lookup_elem(void *map, const void *key)
 		for (uint32_t i = 0; i < fake.nsites; i++)
 			if (memcmp(&fake.keys[i], key, sizeof(fake.keys[i])) == 0)
 				return &fake.sites[i];
-	if (map == (void *)&stacks_sent)
+	if (map == (void *)&goroutines)
+		for (uint32_t i = 0; i < fake.ngoroutines; i++)
+			if (memcmp(&fake.goroutines[i], key, sizeof(fake.goroutines[i])) == 0)
+				return &fake.goroutines[i];
+	if (map == (void *)&ids_sent)
 		for (uint32_t i = 0; i < fake.nsent; i++)
 			if (memcmp(&fake.sent[i], key, sizeof(fake.sent[i])) == 0)
 				return &fake.sent[i];
@@ -70,8 +79,12 @@ static void *bpf_map_lookup_elem(void *map, const void *key)
 
 static long bpf_map_update_elem(void *map, const void *key, const void *value, __u64 flags)
 {
-	if (map == (void *)&stacks_sent && fake.nsent < FAKE_SITES) {
+	if (map == (void *)&ids_sent && fake.nsent < FAKE_SITES) {
 		memcpy(&fake.sent[fake.nsent++], key, sizeof(fake.sent[0]));
+		return 0;
+	}
+	if (map == (void *)&goroutines && fake.ngoroutines < FAKE_CONTEXTS) {
+		memcpy(&fake.goroutines[fake.ngoroutines++], key, sizeof(fake.goroutines[0]));
 		return 0;
 	}
 	if (map != (void *)&sites_a || fake.nsites >= fake.max_sites)
@@ -85,11 +98,17 @@ static long bpf_map_update_elem(void *map, const void *key, const void *value, _
 
 static long bpf_ringbuf_output(void *to, void *data, __u64 size, __u64 flags)
 {
+	const struct abi_rec *rec = data;
+
 	(void)flags;
 	if (to != (void *)&ring || size > sizeof(fake.recs[0]))
 		abort();
-	if (fake.ring_full || fake.nrecs == FAKE_RECS)
+	if (fake.ring_full || fake.nrecs == FAKE_RECS || fake.ncontexts == FAKE_CONTEXTS)
 		return -EAGAIN;
+	if (rec->kind == ABI_REC_CONTEXT) {
+		memcpy(&fake.contexts[fake.ncontexts++], data, size);
+		return 0;
+	}
 	memcpy(&fake.recs[fake.nrecs], data, size);
 	fake.rec_bytes[fake.nrecs++] = size;
 	return 0;
