@@ -166,4 +166,101 @@ TEST(tiny_block_that_cannot_be_read)
 	CHECK_INT(fake_stat(ABI_STAT_LOST_GO_TINY_UNREADABLE), 3);
 }
 
+static uint64_t charged_by(const struct abi_go *go, uint64_t size, enum abi_door room)
+{
+	struct scratch *s = &fake.scratches[0];
+
+	s->go.g = G;
+	return go_slot_bytes(s, go, read_g(s, go), size, room);
+}
+
+/* From 1.24 on the door says what kind of slot it is; a probe at the dispatch must come to the same. */
+TEST(rooms)
+{
+	for (size_t i = 0; i < go_nlayouts; i++) {
+		const struct go_layout *layout = &go_layouts[i];
+		struct abi_go go;
+
+		fake_reset();
+		set_types();
+		goabi_from_layout(layout, &go);
+		CHECK_INT(charged_by(&go, 16, ABI_DOOR_GO_SMALL), 16);
+		CHECK_INT(charged_by(&go, 8, ABI_DOOR_GO_SMALL), 8); /* not a share of a block */
+		CHECK_INT(charged_by(&go, 1024, ABI_DOOR_GO_SMALL), 1024);
+		CHECK_INT(charged_by(&go, 1024, ABI_DOOR_GO_HEADER), 1152);
+		CHECK_INT(charged_by(&go, 513, ABI_DOOR_GO_HEADER), 576);
+		CHECK_INT(charged_by(&go, 32760, ABI_DOOR_GO_HEADER), 32768);
+		CHECK_INT(charged_by(&go, 32768, ABI_DOOR_GO_SMALL), 32768);
+		CHECK_INT(charged_by(&go, 32761, ABI_DOOR_GO_LARGE), 32768);
+		CHECK_INT(charged_by(&go, 32769, ABI_DOOR_GO_LARGE), 40960);
+		CHECK_INT(charged_by(&go, 8192 * 7, ABI_DOOR_GO_LARGE), 8192 * 7);
+		/* What no such door ever gets is charged nothing, and reads no table behind its end. */
+		CHECK_INT(charged_by(&go, 1 << 20, ABI_DOOR_GO_SMALL), 0);
+		CHECK_INT(charged_by(&go, 32768, ABI_DOOR_GO_HEADER), 0);
+		CHECK_INT(charged_by(&go, ~0ULL, ABI_DOOR_GO_SMALL), 0);
+		for (uint64_t size = 1; size <= 40000; size++) {
+			CHECK_INT(go_room(&go, size, 0), size < 16 ? ABI_DOOR_GO_TINY :
+				  size > (layout->malloc_headers ? 32760 : 32768) ? ABI_DOOR_GO_LARGE : ABI_DOOR_GO_SMALL);
+			CHECK_INT(go_room(&go, size, TYPE_SCAN),
+				  size > (layout->malloc_headers ? 32760 : 32768) ? ABI_DOOR_GO_LARGE :
+				  layout->malloc_headers && size > 512 ? ABI_DOOR_GO_HEADER : ABI_DOOR_GO_SMALL);
+		}
+	}
+}
+
+/* In runtime/secret.Do (1.26 on) a tiny object has a slot of its own, whatever the block has left. */
+TEST(secret_tiny_objects)
+{
+	unsigned int with_secret = 0;
+
+	for (size_t i = 0; i < go_nlayouts; i++) {
+		struct abi_go go;
+
+		fake_reset();
+		goabi_from_layout(&go_layouts[i], &go);
+		CHECK_INT(go.g_secret != 0, go_layouts[i].minor >= 26);
+		if (!go.g_secret)
+			continue;
+		with_secret++;
+		set_tiny(&go, 0xc000012340, 0);
+		fake_memory__put(&fake.mem, G + go.g_secret, 1ULL << 32); /* the next field's */
+		CHECK_INT(charged_by(&go, 8, ABI_DOOR_GO_TINY), 0);
+		fake_memory__put(&fake.mem, G + go.g_secret, 1);
+		for (uint64_t size = 1; size < 16; size++)
+			CHECK_INT(charged_by(&go, size, ABI_DOOR_GO_TINY), size <= 8 ? 8 : 16);
+	}
+	CHECK(with_secret > 0);
+}
+
+/* Fields of the goroutine lie in the part of it that is read, in every version. */
+TEST(fields_of_the_goroutine)
+{
+	for (size_t i = 0; i < go_nlayouts; i++) {
+		const struct go_layout *layout = &go_layouts[i];
+		struct abi_go go;
+
+		goabi_from_layout(layout, &go);
+		CHECK_INT(go.g_m, layout->g_m);
+		CHECK_INT(go.g_goid, layout->g_goid);
+		CHECK_INT(go.g_gopc, layout->g_gopc);
+		CHECK_INT(go.g_labels, layout->g_labels);
+		CHECK_INT(go.m_curg, layout->m_curg);
+		CHECK(go.g_m && go.g_m + 8 <= ABI_GO_G_BYTES);
+		CHECK(go.g_goid && go.g_goid + 8 <= ABI_GO_G_BYTES);
+		CHECK(go.g_gopc && go.g_gopc + 8 <= ABI_GO_G_BYTES);
+		CHECK(go.g_labels && go.g_labels + 8 <= ABI_GO_G_BYTES);
+		CHECK(go.g_secret + 4 <= ABI_GO_G_BYTES);
+		CHECK_INT(go.labels, layout->minor >= 24 ? ABI_GO_LABELS_LIST : ABI_GO_LABELS_MAP);
+		/* What the BPF side has as constants of its own. */
+		if (layout->labels_are_list) {
+			CHECK_INT(layout->labels_list, 0);
+		} else {
+			CHECK_INT(layout->hmap_count, 0);
+			CHECK_INT(layout->hmap_b, HMAP_B);
+			CHECK_INT(layout->hmap_buckets, HMAP_BUCKETS);
+		}
+		CHECK_INT(layout->type_ptrdata, GO_TYPE_PTRDATA);
+	}
+}
+
 TEST_MAIN()

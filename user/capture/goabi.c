@@ -21,7 +21,7 @@ void goabi_from_layout(const struct go_layout *layout, struct abi_go *ret)
 	ret->g_secret = g_field(layout->g_secret, 4);
 	ret->m_g0 = layout->m_g0;
 	ret->m_curg = layout->m_curg;
-	ret->labels = layout->labels_list ? ABI_GO_LABELS_LIST : ABI_GO_LABELS_MAP;
+	ret->labels = layout->labels_are_list ? ABI_GO_LABELS_LIST : ABI_GO_LABELS_MAP;
 	ret->m_p = layout->m_p;
 	ret->p_mcache = layout->p_mcache;
 	ret->mcache_tiny = layout->mcache_tiny;
