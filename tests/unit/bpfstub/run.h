@@ -101,7 +101,7 @@ static long bpf_ringbuf_output(void *to, void *data, __u64 size, __u64 flags)
 	const struct abi_rec *rec = data;
 
 	(void)flags;
-	if (to != (void *)&ring || size > sizeof(fake.recs[0]))
+	if (to != (void *)&ring || size > (rec->kind == ABI_REC_CONTEXT ? sizeof(fake.contexts[0]) : sizeof(fake.recs[0])))
 		abort();
 	if (fake.ring_full || fake.nrecs == FAKE_RECS || fake.ncontexts == FAKE_CONTEXTS)
 		return -EAGAIN;
