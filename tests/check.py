@@ -250,6 +250,101 @@ def cmd_go_types(report_path, *want):
         equal("types of " + func, {s["type"] for s in stacks(report, "go") if func in funcs(s)}, {name})
 
 
+def go_context(stack):
+    return stack["goroutine"], tuple(sorted(stack["labels"].items()))
+
+
+def type_fits(got, want):
+    return got == want or want.endswith("*") and (got or "").startswith(want[:-1])
+
+
+# What makes a map or a channel has a header as well, which the ledger does not count.
+GO_HEADERS = {"runtime.hmap", "maps.Map", "runtime.hchan"}
+
+
+def context_entries(report, entries):
+    """Each site's allocations by type, goroutine and labels."""
+    want = collections.defaultdict(lambda: [0, 0])
+    for e in entries:
+        key = (e["site"], e["type"], e["goroutine"], tuple(sorted(e["labels"].items())))
+        want[key][0] += e["objects"]
+        want[key][1] += e["bytes"]
+    got = collections.defaultdict(lambda: [0, 0, 0])
+    for s in stacks(report, "go"):
+        site = next((f for f in funcs(s) if f.startswith("main.site")), None)
+        if not site or s["type"] in GO_HEADERS:
+            continue
+        kind = next((k[1] for k in want if k[0] == site and type_fits(s["type"], k[1])), s["type"])
+        for i, key in enumerate(SUM_KEYS):
+            got[(site, kind) + go_context(s)][i] += s[key]
+    for key in sorted(set(want) | set(got), key=str):
+        objects, size = want[key] if key in want else (0, 0)
+        equal("objects of %s, %s, by %s with %s" % key, got[key][0], objects)
+        if size:
+            equal("bytes of %s, %s, by %s with %s" % key, got[key][1:], [size, size])
+    note("%d sums by site, type, goroutine and labels" % len(want))
+
+
+def context_sums(report, ledger):
+    """All that is charged to a go statement, or to a label set, whatever allocated it."""
+    for which, keys in ((0, [c["goroutine"] for c in ledger["creators"] if c["whole"]]),
+                        (1, [tuple(sorted(labels.items())) for labels in ledger["label_sets"]])):
+        for key in keys:
+            mine = [s for s in stacks(report, "go") if go_context(s)[which] == key and s["type"] not in GO_HEADERS]
+            want = [e for e in ledger["entries"] if (e["goroutine"], tuple(sorted(e["labels"].items())))[which] == key]
+            equal("objects of %s" % (key,), sum(s["alloc_objects"] for s in mine), sum(e["objects"] for e in want))
+            if all(e["bytes"] for e in want):
+                equal("bytes of %s" % (key,), sum(s["alloc_bytes"] for s in mine), sum(e["bytes"] for e in want))
+
+
+def cmd_go_context(report_path, ledger_path):
+    report, ledger = load(report_path), load_ledger(ledger_path)
+    equal("runtime", report["target"][0]["runtime"], ledger["go"])
+    no_losses(report)
+    reconcile(report)
+    context_entries(report, ledger["entries"])
+    context_sums(report, ledger)
+
+
+def cmd_go_goroutines(text_path, report_path, ledger_path):
+    """--group-by goroutine: objects and the number of goroutines of each go statement."""
+    report, ledger = load(report_path), load_ledger(ledger_path)
+    # The name may have a line of its own.
+    row = re.compile(r"^ +[0-9]+ +[0-9.]+ % .* ([0-9,]+) +([0-9,]+)  go\s+(\S.*)$", re.M)
+    rows = {}
+    for m in row.finditer(open(text_path).read()):
+        rows[re.sub(" +", " ", m.group(3))] = [int(n.replace(",", "")) for n in m.groups()[:2]]
+    for c in ledger["creators"]:
+        objects = sum(s["alloc_objects"] for s in stacks(report, "go") if s["goroutine"] == c["goroutine"])
+        equal("objects, goroutines of " + c["goroutine"], rows.get(c["goroutine"]), [objects, c["goroutines"]])
+    equal("goroutines of main", rows.get("main goroutine", [0, 0])[1], 1)
+    note("%d goroutines of %d statements" % (sum(c["goroutines"] for c in ledger["creators"]), len(ledger["creators"])))
+
+
+def cmd_go_tags(pb_path, report_path):
+    """The labels of the samples as go tool pprof adds them up."""
+    report = load(report_path)
+    out = subprocess.run(["go", "tool", "pprof", "-tags", "-sample_index=alloc_objects", pb_path],
+                         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, universal_newlines=True)
+    if out.returncode:
+        fail("go tool pprof: " + out.stdout)
+        return
+    got, key = {}, None
+    for line in out.stdout.splitlines():
+        head = re.match(r"^ *(\S+): Total ", line)
+        m = re.match(r"^ *([0-9.]+)[kM]? \( *[0-9.]+%\): (.*)$", line)
+        key = head.group(1) if head else key
+        if m:
+            got[key, m.group(2)] = float(m.group(1))
+    want = collections.Counter()
+    for s in stacks(report, "go"):
+        for k, v in s["labels"].items():
+            want[k, re.sub(r"[\x00-\x1f\x7f]", "?", v)] += s["alloc_objects"]
+    for pair, objects in want.items():
+        equal("objects with %s=%s by go tool pprof" % pair, got.get(pair), objects)
+    note("%d labels by go tool pprof" % len(want))
+
+
 # --- C ----------------------------------------------------------------------
 
 DOORS = {prefix + name for prefix in ("", "__libc_", "__", "__GI___", "__GI_", "__GI___libc_") for name in (

@@ -52,17 +52,19 @@ newer "$out/new" c/new.cc c/ledger.h && g++ -O1 -fno-omit-frame-pointer -g $warn
 gcc -nostdlib -static -o "$out/bare" c/bare.S
 gcc -m32 -nostdlib -static -o "$out/bare32" c/bare.S 2>/dev/null || rm -f "$out/bare32"
 
-# gobuild NAME CGO FLAGS...
+# gobuild FOLDER NAME CGO FLAGS...
 gobuild() {
-	local name=$1 cgo=$2
-	shift 2
-	newer "$out/$name" go/alloc/* || return 0
-	(cd go/alloc && CGO_ENABLED=$cgo GOFLAGS='' GOWORK=off GO111MODULE=on GOTOOLCHAIN=local \
+	local folder=$1 name=$2 cgo=$3
+	shift 3
+	newer "$out/$name" go/go.mod go/talk/* "go/$folder"/* || return 0
+	(cd "go/$folder" && CGO_ENABLED=$cgo GOFLAGS='' GOWORK=off GO111MODULE=on GOTOOLCHAIN=local \
 		GOCACHE="${GOCACHE:-$out/gocache}" go build -buildvcs=false "$@" -o "$out/$name" .)
 }
 
-gobuild go-plain 0
-gobuild go-stripped 0 -ldflags '-s -w'
-gobuild go-pie 0 -buildmode=pie
-gobuild go-pie-stripped 0 -buildmode=pie -ldflags '-s -w'
-gobuild go-cgo 1
+gobuild alloc go-plain 0
+gobuild alloc go-stripped 0 -ldflags '-s -w'
+gobuild alloc go-pie 0 -buildmode=pie
+gobuild alloc go-pie-stripped 0 -buildmode=pie -ldflags '-s -w'
+gobuild alloc go-cgo 1
+gobuild context context-plain 0
+gobuild context context-stripped 0 -ldflags '-s -w'

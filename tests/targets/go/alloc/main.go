@@ -35,9 +35,9 @@ import (
 	"runtime"
 	"runtime/debug"
 	"sort"
-	"strconv"
 	"strings"
-	"syscall"
+
+	"allocsnoop.test/targets/talk"
 )
 
 // First of all initializations, so that nothing is allocated unprofiled.
@@ -88,26 +88,6 @@ type cLedger struct {
 	Func           string `json:"func"`
 	Objects        uint64 `json:"objects"`
 	RequestedBytes uint64 `json:"requested_bytes"`
-}
-
-// Raw, because os.Stdin and fmt allocate, and because a blocked read(2) keeps
-// the netpoller out of the picture.
-//
-//go:noinline
-func awaitLine() {
-	var c [1]byte
-	for {
-		n, err := syscall.Read(0, c[:])
-		if err == syscall.EINTR {
-			continue
-		}
-		if n != 1 || err != nil {
-			syscall.Exit(3)
-		}
-		if c[0] == '\n' {
-			return
-		}
-	}
 }
 
 func read(m *runtime.MemStats) {
@@ -205,19 +185,17 @@ func main() {
 
 	// Escapes to the heap once, here, and not in the window.
 	m := make([]runtime.MemStats, 4)
-	ready := []byte("ready " + strconv.Itoa(os.Getpid()) + "\n")
-	done := []byte("done\n")
 
 	read(&m[0])
 	read(&m[0])
-	syscall.Write(1, ready)
-	awaitLine()
+	talk.Ready()
+	talk.AwaitLine()
 	if *loop {
 		if *answer {
 			go func() {
 				for {
-					awaitLine()
-					syscall.Write(1, done)
+					talk.AwaitLine()
+					talk.Done()
 				}
 			}()
 		}
@@ -228,8 +206,8 @@ func main() {
 	read(&m[1])
 	w.run()
 	read(&m[2])
-	syscall.Write(1, done)
-	awaitLine()
+	talk.Done()
+	talk.AwaitLine()
 	read(&m[3])
 
 	l := ledger{Go: runtime.Version(), Inner: delta(&m[1], &m[2]), Outer: delta(&m[0], &m[3])}

@@ -1,3 +1,0 @@
-module allocsnoop.test/alloc
-
-go 1.19

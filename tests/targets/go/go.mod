@@ -1,0 +1,3 @@
+module allocsnoop.test/targets
+
+go 1.19
