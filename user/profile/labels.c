@@ -41,6 +41,8 @@ uint32_t labels_add(struct strtab *strs, const struct event_label *labels, uint3
 	if (!out)
 		return 0;
 	for (uint32_t i = 0; i < n; i++) {
+		if (i && strcmp(sorted[i].key, sorted[i - 1].key) == 0)
+			continue;
 		put(out, sorted[i].key, KEY_END);
 		put(out, sorted[i].value, VALUE_END);
 	}

@@ -10,7 +10,10 @@
 #include "base/event.h"
 #include "base/strtab.h"
 
-/* The strtab id of the set, 0 for none (or when memory is out). */
+/*
+ * The strtab id of the set, 0 for none (or when memory is out). Of a key that comes twice, as two do that
+ * were cut, the first by value stays: a key has one value.
+ */
 uint32_t labels_add(struct strtab *strs, const struct event_label *labels, uint32_t nlabels);
 
 #define LABEL_TEXT_BYTES 256 /* longer keys and values are cut */
