@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""check_json.py all|interval|empty < DOCUMENT: the JSON of test_export.c's profile, field by field."""
+"""check_json.py all|interval|empty|context < DOCUMENT: the JSON of test_export.c's profile, field by field."""
 import json
 import sys
 
@@ -41,6 +41,18 @@ if which == "empty":
     same("pct", doc["overhead"]["pct"], None)
     same("rss", doc["rss"], dict.fromkeys("start_bytes end_bytes grown_bytes released_bytes unexplained_bytes kinds".split()))
     same("stacks", doc["stacks"], [])
+    sys.exit(0)
+
+hostile = b"evil\x1b[31m;na\nme\xe2\x80\xae\xff".decode("utf-8", "replace")
+if which == "context":
+    serve = "net/http.(*Server).Serve server.go:3285"
+    api = {"code": "200", "handler": "/api"}
+    same("contexts", [[s[k] for k in ("type", "goroutine", "labels", "alloc_objects")] for s in doc["stacks"]], [
+        ["[]uint8", serve, api, 1000], ["main.T", serve, api, 500],
+        ["main.T", "main goroutine", {"handler": "/metrics"}, 10], ["main.T", serve, {}, 100],
+        ["map[string]" + hostile, "%s %s:7" % (hostile, hostile), {hostile: hostile}, 7],
+        ["chan int", "[prometheus+0x6300]", {"": "a key that could not be read"}, 2],
+        [None, None, {"an empty value": ""}, 1]])
     sys.exit(0)
 
 interval = which == "interval"
@@ -107,7 +119,6 @@ same("frames", first["frames"][:5], [
     frame("main.handle", "/src/app/main.go", 77)])
 if interval:
     sys.exit(0)
-hostile = b"evil\x1b[31m;na\nme\xe2\x80\xae\xff".decode("utf-8", "replace")
 by = {(s["source"], s["incomplete"], s["alloc_bytes"], s["rss_bytes"]): s for s in doc["stacks"]}
 same("broken", by["malloc", "broken", 7700, None]["frames"], [
     frame("malloc", None, None, "libc.so.6"), frame(hostile, hostile, 1),

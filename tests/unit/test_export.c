@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/units.h"
+#include "profile/labels.h"
 #include "test.h"
 
 #define HOSTILE "evil\033[31m;na\nme\xe2\x80\xae\xff"
@@ -106,7 +107,8 @@ static void add_stacks(struct profile *p, uint32_t pid)
 	add_row(p, pid, SOURCE_RSS, "", b, (struct prof_counts){ .rss_bytes = -8192 });
 }
 
-static struct profile *make_profile(void)
+/* Everything but rows. */
+static struct profile *make_heading(void)
 {
 	struct profile *p = NULL;
 	struct prof_target *t;
@@ -131,6 +133,13 @@ static struct profile *make_profile(void)
 	p->rss_kinds[RSS_FILE] = (struct prof_rss_kind){ 30 << 20, 30 << 20, 31 << 20 };
 	profile__loss(p, "site_map_full", "some stacks' counts are too low")->count = 1234;
 	profile__loss(p, "ring_drop", "RSS changes were not seen");
+	return p;
+}
+
+static struct profile *make_profile(void)
+{
+	struct profile *p = make_heading();
+
 	add_stacks(p, 1234);
 	return p;
 }
@@ -147,6 +156,62 @@ static void advance(struct profile *p)
 	p->targets[0].cpu_ns += 1000000000;
 	p->cost.hits += 100;
 	p->cost.trap_ns += 1000000;
+}
+
+/* ---- a profile with contexts ---- */
+
+/* NULL: none. */
+struct ctx {
+	const char *type;
+	uint32_t creator;
+	const char *labels[4]; /* key, value, ... */
+};
+
+static void add_ctx_row(struct profile *p, const struct ctx *ctx, uint32_t stack, struct prof_counts counts,
+			uint64_t goroutines)
+{
+	struct prof_context context = { .typing = ctx->type ? TYPING_KNOWN : TYPING_UNKNOWN, .creator = ctx->creator };
+	struct event_label labels[2];
+	uint32_t n = 0, row;
+
+	for (; n < 2 && ctx->labels[2 * n]; n++)
+		labels[n] = (struct event_label){ ctx->labels[2 * n], ctx->labels[2 * n + 1] };
+	context.labels = labels_add(p->strs, labels, n);
+	context.type_vaddr = ctx->type ? strtab__adds(p->strs, ctx->type) : 0;
+	row = profile__add_row(p, 1234, SOURCE_GO, profile__add_context(p, &context), stack);
+	p->rows[row].type = ctx->type ? strtab__adds(p->strs, ctx->type) : 0;
+	p->rows[row].total = counts;
+	p->rows[row].goroutines = goroutines;
+}
+
+/* Two stacks; goroutines of three statements, of the first, and of none; labels good and bad. */
+static struct profile *make_context_profile(void)
+{
+	struct profile *p = make_heading();
+	uint32_t exe = add_module(p, "/usr/bin/prometheus", "0123abcd", 0x400000);
+	uint32_t door = add_loc(p, exe, 0x1000, NULL, "runtime.mallocgc", "/go/src/runtime/malloc.go", 900, FRAME_PLUMBING);
+	uint32_t fill = add_loc(p, exe, 0x2000, NULL, "main.fill", "/src/app/main.go", 42, 0);
+	uint32_t serve = add_loc(p, exe, 0x6000, NULL, "net/http.(*Server).Serve", "/go/src/net/http/server.go", 3285, 0);
+	uint32_t first = add_loc(p, exe, 0x6100, NULL, "runtime.rt0_go.abi0", "/go/src/runtime/asm_amd64.s", 344, FRAME_PLUMBING);
+	uint32_t evil = add_loc(p, exe, 0x6200, NULL, HOSTILE, HOSTILE, 7, 0);
+	uint32_t naked = add_loc(p, exe, 0x6300, NULL, NULL, NULL, 0, 0);
+	uint32_t a = profile__add_stack(p, (uint32_t[]){ door, fill }, 2, 0);
+	uint32_t b = profile__add_stack(p, (uint32_t[]){ door, serve }, 2, 0);
+
+	p->has_source[SOURCE_MALLOC] = p->has_source[SOURCE_RSS] = false;
+	p->has_goroutines = true;
+	add_ctx_row(p, &(struct ctx){ "[]uint8", serve, { "handler", "/api", "code", "200" } }, a,
+		    (struct prof_counts){ 1000, 64000, 60000, 0 }, 12);
+	add_ctx_row(p, &(struct ctx){ "main.T", serve, { "handler", "/api", "code", "200" } }, a,
+		    (struct prof_counts){ 500, 16000, 16000, 0 }, 1200);
+	add_ctx_row(p, &(struct ctx){ "main.T", first, { "handler", "/metrics" } }, a, (struct prof_counts){ 10, 320, 320, 0 }, 1);
+	add_ctx_row(p, &(struct ctx){ "main.T", serve, { NULL } }, b, (struct prof_counts){ 100, 3200, 3200, 0 }, 0);
+	add_ctx_row(p, &(struct ctx){ "map[string]" HOSTILE, evil, { HOSTILE, HOSTILE } }, b,
+		    (struct prof_counts){ 7, 700, 700, 0 }, 1);
+	add_ctx_row(p, &(struct ctx){ "chan int", naked, { "", "a key that could not be read" } }, b,
+		    (struct prof_counts){ 2, 200, 200, 0 }, 2);
+	add_ctx_row(p, &(struct ctx){ NULL, PROF_NONE, { "an empty value", "" } }, b, (struct prof_counts){ 1, 16, 16, 0 }, 0);
+	return p;
 }
 
 /* ---- helpers ---- */
@@ -309,6 +374,34 @@ TEST(text_of_nothing_and_of_many)
 	profile__free(p);
 }
 
+TEST(text_of_contexts)
+{
+	struct export_opts opts = defaults;
+	struct profile *p = make_context_profile();
+
+	check_text("export-context.txt", p, &opts);
+	opts.group = GROUP_TYPE;
+	check_text("export-type.txt", p, &opts);
+	opts.group = GROUP_LABELS;
+	check_text("export-labels.txt", p, &opts);
+	opts.width = 72;
+	check_text("export-labels-72.txt", p, &opts);
+	opts.width = 120;
+	opts.group = GROUP_GOROUTINE;
+	check_text("export-goroutine.txt", p, &opts);
+	opts.width = 72;
+	check_text("export-goroutine-72.txt", p, &opts);
+	p->has_goroutines = false; /* nobody counted them: no column */
+	opts.width = 100;
+	check_text("export-goroutine-uncounted.txt", p, &opts);
+	p->has_goroutines = true; /* those that began in the interval */
+	opts.window = WINDOW_INTERVAL;
+	advance(p);
+	p->rows[0].goroutines += 3;
+	check_text("export-goroutine-interval.txt", p, &opts);
+	profile__free(p);
+}
+
 /* ---- folded ---- */
 
 TEST(folded)
@@ -407,6 +500,9 @@ TEST(json)
 	CHECK_INT(profile__new(&p), 0);
 	check_json(p, &defaults, "empty");
 	profile__free(p);
+	p = make_context_profile();
+	check_json(p, &defaults, "context");
+	profile__free(p);
 }
 
 /* ---- pprof ---- */
@@ -503,6 +599,44 @@ TEST(pprof_by_go)
 		free(text);
 		text = go_pprof("-top -sample_index=rss_space -unit=B", path);
 		check_has(text, "Type: rss_space\n");
+		free(text);
+		unlink(path);
+	}
+	profile__free(p);
+}
+
+TEST(pprof_of_contexts)
+{
+	struct profile *p;
+	char path[32];
+	char *text;
+
+	if (!have("go")) {
+		SKIP("no go: the pprof file was not judged");
+		return;
+	}
+	p = make_context_profile();
+	if (write_pprof(p, path)) {
+		text = go_pprof("-raw", path);
+		check_has(text, "source:[go] type:[[]uint8]");
+		check_has(text, "code:[200] goroutine:[net/http.(*Server).Serve server.go:3285] handler:[/api]");
+		check_has(text, "goroutine:[main goroutine] handler:[/metrics]");
+		check_has(text, "evil?[31m;na?me??:[evil?[31m;na?me??]");
+		if (text)
+			check_terminal_safe(text, false);
+		free(text);
+		text = go_pprof("-tags -sample_index=alloc_objects", path);
+		check_has(text, " handler: Total 1510.0\n");
+		check_has(text, "1500.0 (99.34%): /api\n");
+		check_has(text, "10.0 ( 0.66%): /metrics\n");
+		check_has(text, "7.0 (  100%): evil?[31m;na?me??\n");
+		check_has(text, "10.0 ( 0.62%): main goroutine\n");
+		check_has(text, "2.0 ( 0.12%): [prometheus+0x6300]\n");
+		check_has(text, "2.0 (  100%): a key that could not be read\n");
+		check_has(text, "610.0 (37.68%): main.T\n");
+		free(text);
+		text = go_pprof("-top -tagfocus=handler=/metrics -sample_index=alloc_objects", path);
+		check_has(text, "Showing nodes accounting for 10, ");
 		free(text);
 		unlink(path);
 	}

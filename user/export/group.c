@@ -181,25 +181,23 @@ static int compare_types(const void *a, const void *b)
 	return x->type < y->type ? -1 : x->type > y->type;
 }
 
-static void add_labels(struct group *group, uint32_t labels, uint64_t bytes)
+static void add_labels(struct group *group, uint32_t labels, uint64_t bytes, bool first)
 {
-	if (!labels)
-		return;
-	group->more_labels |= group->labels && group->labels != labels;
-	if (!group->labels || bytes > group->top_label_bytes) {
+	group->more_labels |= !first && labels != group->labels;
+	if (labels && (!group->labels || bytes > group->top_label_bytes)) {
 		group->labels = labels;
 		group->top_label_bytes = bytes;
 	}
 }
 
 static int add_row(const struct profile *prof, struct group *group, enum group_key key, const struct prof_row *row,
-		   const struct prof_counts *counts, bool first)
+		   const struct prof_counts *counts, uint64_t goroutines, bool first)
 {
 	uint64_t bytes = row->source == SOURCE_RSS ? (uint64_t)llabs(counts->rss_bytes) : counts->alloc_bytes;
 
 	add_counts(&group->counts, counts);
-	group->goroutines += row->goroutines;
-	add_labels(group, prof->contexts[row->context].labels, bytes);
+	group->goroutines += goroutines;
+	add_labels(group, prof->contexts[row->context].labels, bytes, first);
 	if (first || bytes > group->top_bytes) {
 		group->top_bytes = bytes;
 		group->stack = row->stack;
@@ -261,6 +259,7 @@ static int gather(const struct profile *prof, enum window window, uint32_t sourc
 	for (uint32_t i = 0; i < prof->nrows; i++) {
 		const struct prof_row *row = &prof->rows[i];
 		struct prof_counts counts = prof_row_counts(row, window);
+		uint64_t goroutines = row->goroutines - (window == WINDOW_INTERVAL ? row->goroutines_marked : 0);
 		struct frame_view view;
 		struct group_id id;
 		uint32_t nr;
@@ -280,7 +279,7 @@ static int gather(const struct profile *prof, enum window window, uint32_t sourc
 			if (err)
 				return err;
 		}
-		err = add_row(prof, &groups->items[nr], key, row, &counts, added);
+		err = add_row(prof, &groups->items[nr], key, row, &counts, goroutines, added);
 		if (err)
 			return err;
 		add_counts(&groups->sum, &counts);

@@ -21,9 +21,9 @@ struct group {
 	struct group_type *types; /* GROUP_STACK: most bytes first; owned */
 	uint32_t ntypes;
 	uint32_t labels; /* the set of the row with most bytes of those that have any, or 0 */
-	bool more_labels; /* there are other sets */
+	bool more_labels; /* it is not the set of all rows */
 	struct prof_counts counts;
-	uint64_t goroutines; /* since the attach, if they were counted */
+	uint64_t goroutines; /* whose first allocation seen was in the window, if they were counted */
 	int64_t order; /* sort key: descending */
 	uint64_t top_bytes, top_label_bytes; /* bytes of the rows that gave stack and labels */
 	uint32_t nr; /* order of appearance, to break ties */

@@ -37,7 +37,7 @@
 #define MIN_NAME_COLUMNS 30 /* with less left, a name goes to a line of its own */
 #define WIDE_COLUMNS 96
 #define PID_COLUMNS 9
-#define GOROUTINE_COLUMNS 12
+#define GOROUTINE_COLUMNS 11
 
 struct report {
 	const struct profile *prof;
@@ -350,15 +350,31 @@ static const char *unknown_name(enum group_key key)
 	}
 }
 
+/* "  main.go:42" of a group that is a line of code, else "". */
+static void group_place(const struct group *g, enum group_key key, char place[64])
+{
+	const struct frame_view *view = g->frame;
+	char file[40];
+
+	place[0] = 0;
+	if (!view || !*view->file || (key != GROUP_LINE && key != GROUP_GOROUTINE) ||
+	    (key == GROUP_GOROUTINE && creator_is_main(view)))
+		return;
+	name_clean(file, sizeof(file), last_component(view->file));
+	snprintf(place, 64, view->line ? "  %s:%u" : "  %s", file, view->line);
+}
+
 /* The name of a group that is not a stack, @gap columns behind its numbers, or on a line of its own. */
 static void put_group_name(struct report *r, const struct group *g, size_t gap)
 {
 	const struct frame_view *view = g->frame;
 	enum group_key key = r->opts->group;
-	char place[64] = "", file[40], labels[1024];
+	char place[64], labels[1024];
 	size_t left, used;
 
-	if (paper_left(&r->paper) < MIN_NAME_COLUMNS + gap) {
+	group_place(g, key, place);
+	used = text_columns(place);
+	if (paper_left(&r->paper) < gap + (used + 16 > MIN_NAME_COLUMNS ? used + 16 : MIN_NAME_COLUMNS)) {
 		paper_newline(&r->paper);
 		gap = STACK_INDENT;
 	}
@@ -387,11 +403,6 @@ static void put_group_name(struct report *r, const struct group *g, size_t gap)
 		paper_name(&r->paper, STYLE_PLAIN, *name ? name : "[unknown]", left);
 		return;
 	}
-	if ((key == GROUP_LINE || key == GROUP_GOROUTINE) && *view->file) {
-		name_clean(file, sizeof(file), last_component(view->file));
-		snprintf(place, sizeof(place), view->line ? "  %s:%u" : "  %s", file, view->line);
-	}
-	used = text_columns(place);
 	paper_name(&r->paper, STYLE_PLAIN, view->func, used + 16 < left ? left - used : 16);
 	paper_put(&r->paper, STYLE_DIM, place);
 }
@@ -422,7 +433,13 @@ static void put_title(struct report *r, const char *what)
 		paper_right(p, STYLE_BOLD, GOROUTINE_COLUMNS, "goroutines");
 	if (r->prof->ntargets > 1)
 		paper_right(p, STYLE_BOLD, PID_COLUMNS, "pid");
-	paper_put(p, STYLE_BOLD, "  source  ");
+	paper_put(p, STYLE_BOLD, "  source");
+	if (paper_left(p) >= 2 + strlen(what)) {
+		paper_indent(p, p->column + 2);
+	} else { /* the names have lines of their own, too */
+		paper_newline(p);
+		paper_indent(p, STACK_INDENT);
+	}
 	paper_put(p, STYLE_BOLD, what);
 	paper_newline(p);
 }
@@ -491,7 +508,7 @@ static void put_labels(struct report *r, const struct group *g)
 		return;
 	labels_text(strtab__get(r->prof->strs, g->labels), labels, sizeof(labels));
 	paper_indent(&r->paper, STACK_INDENT);
-	paper_put(&r->paper, STYLE_DIM, g->more_labels ? "labels (most, there are others): " : "labels: ");
+	paper_put(&r->paper, STYLE_DIM, g->more_labels ? "labels (among others): " : "labels: ");
 	paper_name(&r->paper, STYLE_DIM, labels, paper_left(&r->paper));
 	paper_newline(&r->paper);
 }
@@ -516,7 +533,7 @@ static void put_alloc_row(struct report *r, const struct group *g, size_t nr, co
 	/* Column of what follows: names of sources have at most six letters. */
 	gap = 8 - strlen(source_name(g->source));
 	if (r->opts->group != GROUP_STACK)
-		put_group_name(r, g, paper_left(p) < MIN_NAME_COLUMNS + gap ? 2 : gap);
+		put_group_name(r, g, gap);
 	else if (g->ntypes)
 		put_type(r, g, gap);
 	paper_newline(p);
