@@ -28,6 +28,7 @@
 #include <unistd.h>
 
 #include "base/hmap.h"
+#include "profile/frames.h"
 #include "sym/sym_backend.h"
 #include "test.h"
 
@@ -863,6 +864,147 @@ TEST(annotate_marks_what_rows_use)
 	CHECK_INT(sym__annotate(b.sym, prof), 0);
 	CHECK_INT(strtab__len(prof->strs), nstrs);
 	CHECK_INT(prof->nframes, 3);
+	sym__free(b.sym);
+	b.sym = NULL;
+	profile__free(prof);
+	bench__close(&b);
+}
+
+static const char types_program[] =
+	"package main\nimport \"unsafe\"\ntype node struct { next *node }\n"
+	"func address(i interface{}) uintptr { return *(*uintptr)(unsafe.Pointer(&i)) }\n"
+	"func main() { println(address(node{}), address(map[string]*node(nil))) }\n";
+
+/* Rows of a profile whose first module is a Go program. */
+struct type_rows {
+	struct bench b;
+	struct profile *prof;
+	char path[128];
+};
+
+static uint32_t type_rows__module(struct type_rows *t, const char *path)
+{
+	struct module *mod = modules__get(t->b.mods, bench__add(&t->b, path));
+	struct prof_module pm = { .path = strtab__adds(t->prof->strs, mod->path),
+				  .name = strtab__adds(t->prof->strs, mod->name),
+				  .build_id = strtab__adds(t->prof->strs, mod->build_id),
+				  .start = mod->start, .end = mod->end, .file_off = mod->file_off };
+
+	return profile__add_module(t->prof, &pm);
+}
+
+/* A row of that type, whose stack is @door (NULL: none) below mallocgc and above main.main. */
+static uint32_t type_rows__add(struct type_rows *t, enum prof_typing typing, uint32_t module, uint64_t vaddr,
+			       const char *door)
+{
+	struct prof_context context = { typing, module, vaddr, PROF_NONE, 0 };
+	const char *names[3] = { "runtime.mallocgc" };
+	uint32_t locs[3], n = 1;
+
+	if (door)
+		names[n++] = door;
+	names[n++] = "main.main";
+	for (uint32_t i = 0; i < n; i++) {
+		uint64_t at = nm_vaddr(t->path, names[i]);
+
+		if (!CHECK(at))
+			fprintf(stderr, "  no %s\n", names[i]);
+		locs[i] = profile__add_loc(t->prof, 0, at, at);
+	}
+	return profile__add_row(t->prof, 1, SOURCE_GO, profile__add_context(t->prof, &context),
+				profile__add_stack(t->prof, locs, n, 0));
+}
+
+static void read_type_addresses(const char *path, unsigned long long ret[2])
+{
+	char cmd[256];
+	FILE *f;
+
+	snprintf(cmd, sizeof(cmd), "%s 2>&1", path);
+	f = popen(cmd, "r");
+	CHECK_INT(fscanf(f, "%llu %llu", &ret[0], &ret[1]), 2);
+	pclose(f);
+}
+
+TEST(annotate_names_types)
+{
+	unsigned long long types[2] = { 0 };
+	struct type_rows t;
+	uint32_t nrows, nstrs, not_go;
+
+	if (!have("go") || !build("t.go", types_program,
+				  "HOME=$PWD GOCACHE=$PWD/gocache GO111MODULE=off CGO_ENABLED=0 go build -o t t.go")) {
+		SKIP("no go");
+		return;
+	}
+	snprintf(t.path, sizeof(t.path), "%s/t", dir);
+	read_type_addresses(t.path, types); /* not position independent: addresses are the file's */
+	bench__open(&t.b, "");
+	CHECK_INT(profile__new(&t.prof), 0);
+	sym__free(t.b.sym);
+	CHECK_INT(sym__new(t.b.mods, t.b.gomods, t.prof->strs, NULL, &t.b.sym), 0);
+	bench__add(&t.b, "/bin/false"); /* so that the indices of the tables differ */
+	CHECK_INT(type_rows__module(&t, t.path), 0);
+	not_go = type_rows__module(&t, "/bin/true");
+	const struct {
+		enum prof_typing typing;
+		uint32_t module;
+		uint64_t vaddr;
+		const char *door, *want;
+	} cases[] = {
+		{ TYPING_KNOWN, 0, types[0], "runtime.newobject", "main.node" },
+		{ TYPING_KNOWN, 0, types[0], "runtime.makeslice", "[]main.node" },
+		{ TYPING_KNOWN, 0, types[1], NULL, "map[string]*main.node" },
+		{ TYPING_NONE, 0, 0, "runtime.makeslice", "[slice without pointers]" },
+		{ TYPING_NONE, 0, 0, "runtime.concatstrings", "string" },
+		{ TYPING_NONE, 0, 0, "runtime.slicebytetostring", "string" },
+		{ TYPING_NONE, 0, 0, NULL, "[no pointers]" },
+		/* No module, none that is Go, none at all, no type at that address. */
+		{ TYPING_KNOWN, PROF_NONE, 0xc000010000, NULL, "[unknown type]" },
+		{ TYPING_KNOWN, not_go, types[0], NULL, "[unknown type]" },
+		{ TYPING_KNOWN, 77, types[0], NULL, "[unknown type]" },
+		{ TYPING_KNOWN, 0, nm_vaddr(t.path, "main.main"), NULL, "[unknown type]" },
+		{ TYPING_KNOWN, 0, ~0ULL, "runtime.makeslice", "[][unknown type]" },
+		{ TYPING_UNKNOWN, 0, types[0], "runtime.newobject", "" },
+	};
+
+	nrows = sizeof(cases) / sizeof(cases[0]);
+	for (uint32_t i = 0; i < nrows; i++)
+		CHECK_INT(type_rows__add(&t, cases[i].typing, cases[i].module, cases[i].vaddr, cases[i].door), i);
+	CHECK_INT(sym__annotate(t.b.sym, t.prof), 0);
+	for (uint32_t i = 0; i < nrows; i++)
+		if (!CHECK_STR(strtab__get(t.prof->strs, t.prof->rows[i].type), cases[i].want))
+			fprintf(stderr, "  case %u\n", i);
+	/* A name stays, and is not looked for again. */
+	t.prof->rows[0].type = t.prof->rows[1].type;
+	nstrs = strtab__len(t.prof->strs);
+	CHECK_INT(sym__annotate(t.b.sym, t.prof), 0);
+	CHECK_STR(strtab__get(t.prof->strs, t.prof->rows[0].type), "[]main.node");
+	CHECK_INT(strtab__len(t.prof->strs), nstrs);
+	sym__free(t.b.sym);
+	t.b.sym = NULL;
+	profile__free(t.prof);
+	bench__close(&t.b);
+}
+
+/* The go statement is a location like others: it gets its name although no stack has it. */
+TEST(annotate_names_creators)
+{
+	struct prof_context context = { .creator = PROF_NONE };
+	struct profile *prof = NULL;
+	char name[64];
+	struct bench b;
+
+	bench__open(&b, "");
+	CHECK_INT(profile__new(&prof), 0);
+	sym__free(b.sym);
+	CHECK_INT(sym__new(b.mods, b.gomods, prof->strs, NULL, &b.sym), 0);
+	context.creator = profile__add_loc(prof, PROF_NONE, 0x1234, 0x1234);
+	profile__add_row(prof, 1, SOURCE_GO, profile__add_context(prof, &context), profile__add_stack(prof, NULL, 0, 1));
+	CHECK_INT(sym__annotate(b.sym, prof), 0);
+	CHECK_INT(prof->locs[context.creator].nframes, 1);
+	CHECK_STR(prof_goroutine_name(prof, prof->rows[0].context, name, sizeof(name)), "[unknown+0x1234]");
+	CHECK_STR(prof_goroutine_name(prof, 0, name, sizeof(name)), "");
 	sym__free(b.sym);
 	b.sym = NULL;
 	profile__free(prof);
