@@ -30,6 +30,7 @@
 #define BUILDINFO_INLINE 2 /* flag: strings follow instead of pointers to them */
 #define PCLNTAB_ALIGN 8
 #define MAX_TABLES 8 /* places that look like a table and are not */
+#define MAX_STRINGS (1u << 20) /* read in the search for one that names a version */
 
 struct gobin {
 	struct elf_file *elf;
@@ -122,6 +123,73 @@ static void find_version(struct gobin *bin)
 
 	if (!elf_file__section(bin->elf, ".go.buildinfo", &bytes, &vaddr) || !search_buildinfo(bin, bytes, vaddr))
 		elf_file__each_load(bin->elf, search_buildinfo_load, bin);
+}
+
+/* "go1.26", "go1.26.5", "go1.27rc1", "go1.26.5 X:..." */
+static bool is_release(const uint8_t *text, uint64_t len)
+{
+	uint64_t at = 4;
+
+	if (len <= at || memcmp(text, "go1.", at) != 0)
+		return false;
+	while (at < len && text[at] >= '0' && text[at] <= '9')
+		at++;
+	return at > 4 && (at == len || memchr(".rb- ", text[at], 5));
+}
+
+struct release_search {
+	struct gobin *bin;
+	uint32_t tried;
+};
+
+/* The Go string whose header is at @off of @bytes, if it names a release. Its length, or 0. */
+static uint64_t release_at(struct release_search *search, struct span bytes, uint64_t vaddr, uint64_t off, uint8_t *buf)
+{
+	struct gobin *bin = search->bin;
+	uint64_t text, len;
+
+	/* The length first: it needs no relocation and leaves few words to look behind. */
+	if (!span_u64(bytes, off + 8, &len) || len < sizeof("go1.") || len >= sizeof(bin->version) ||
+	    !go_read_word(bin->elf, vaddr + off, &text) || !elf_file__vaddr_to_off(bin->elf, text, &(uint64_t){ 0 }))
+		return 0;
+	search->tried++;
+	if (elf_file__read_vaddr(bin->elf, text, buf, len) != (ssize_t)len || !is_release(buf, len))
+		return 0;
+	return len;
+}
+
+static int search_release(void *ctx, struct span bytes, uint64_t vaddr, uint32_t flags)
+{
+	struct release_search *search = ctx;
+	struct gobin *bin = search->bin;
+	uint8_t buf[sizeof(bin->version)];
+	uint64_t off = bin->md.data > vaddr ? bin->md.data - vaddr : 0, len;
+	int minor;
+
+	(void)flags;
+	for (; vaddr + off < bin->md.bss && span_has(bytes, off, 16) && search->tried < MAX_STRINGS; off += 8) {
+		len = release_at(search, bytes, vaddr, off, buf);
+		minor = bin->minor;
+		if (!len || !set_version(bin, buf, len) || !minor || minor == bin->minor)
+			continue;
+		/* Two that differ: either may be something else. */
+		bin->version[0] = '\0';
+		bin->minor = 0;
+		return 1;
+	}
+	return 0;
+}
+
+/*
+ * Publishers take .go.buildinfo out (esbuild 0.28 is like that). What runtime.Version() returns stays:
+ * runtime.buildVersion, a string variable in the data, whose bounds the moduledata knows.
+ */
+static void find_version_in_data(struct gobin *bin)
+{
+	struct release_search search = { .bin = bin };
+
+	if (bin->md.data < bin->md.bss)
+		elf_file__each_load(bin->elf, search_release, &search);
 }
 
 /* Without a version: the first that has this table and moduledata. */
@@ -219,6 +287,12 @@ static int open_table(struct gobin *bin, struct place table, bool need_md)
 	has_pointers = magic == 0xfffffffb || magic == 0xfffffffa;
 	if (!gomoduledata_find(bin->elf, table.bytes, table.vaddr, bin->minor, &bin->md, &md_minor) && need_md)
 		return -ENOEXEC;
+	if (!bin->minor) {
+		find_version_in_data(bin);
+		if (bin->minor)
+			gomoduledata_find(bin->elf, table.bytes, table.vaddr, bin->minor, &bin->md, &md_minor);
+		in.go_minor = bin->minor;
+	}
 	if (has_pointers && elf_file__is_pie(bin->elf)) {
 		err = relocate_table(bin, &table);
 		if (err)

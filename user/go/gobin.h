@@ -33,7 +33,10 @@ struct gobin;
 int gobin__open(struct elf_file *elf, struct gobin **ret, struct err *err);
 void gobin__free(struct gobin *bin);
 
-/* "go1.19.8", "go1.26.10 X:sizespecializedmalloc", or "" when the binary does not say. */
+/*
+ * "go1.19.8", "go1.26.10 X:sizespecializedmalloc", or "" when the binary does not say. From its build information or,
+ * where that was taken out, from the string that runtime.Version() returns (runtime/proc.go, buildVersion).
+ */
 const char *gobin__version(const struct gobin *bin);
 /* 19 for go1.19.x; from the pclntab's magic when there is no version (then *is_guess). */
 int gobin__minor(const struct gobin *bin, bool *is_guess);
