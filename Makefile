@@ -43,7 +43,7 @@ UNIT_BIN := $(UNIT_SRC:%.c=$(O)/%)
 .DELETE_ON_ERROR:
 .SECONDARY:
 .SUFFIXES:
-.PHONY: all static install deps demo test test-unit test-e2e test-go fuzz check-layers clean help
+.PHONY: all static install deps demo test test-unit test-e2e test-go test-real fuzz check-layers clean help
 
 all: $(O)/allocsnoop ## build $(O)/allocsnoop (the default)
 
@@ -131,6 +131,9 @@ test-e2e: all ## programs under the real tool (as root)
 
 test-go: all $(O)/tests/unit/test_golayout ## Go 1.15 to 1.27 in every shape, exact (as root; fetches 2 GB of toolchains once)
 	$(Q)O=$(O) ALLOCSNOOP_LAB=$(LAB) tests/go_matrix.sh
+
+test-real: all ## published Go programs against their own counters (as root; fetches 1 GB of packages once)
+	$(Q)O=$(O) ALLOCSNOOP_LAB=$(LAB) tests/real_go.sh
 
 deps: ## install what the build needs (Debian, Ubuntu)
 	$(Q)tools/install-deps.sh build

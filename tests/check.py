@@ -447,22 +447,27 @@ def cmd_folded(folded_path, report_path, key="alloc_bytes"):
     note("%d folded stacks, %d %s" % (len(lines), total, key))
 
 
+def go_pprof(*args):
+    """What `go tool pprof` prints."""
+    env = dict(os.environ, PPROF_TMPDIR=".", HOME=os.environ.get("HOME", "."))
+    return subprocess.run(("go", "tool", "pprof") + args, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, universal_newlines=True).stdout
+
+
+def pprof_total(pb_path, index, *options):
+    """The sum over all samples, in bytes or objects; what was printed if there is none."""
+    out = go_pprof("-top", "-nodecount=10000", "-nodefraction=0", "-sample_index=" + index,
+                   *(["-unit=B"] if index.endswith("_space") else []), *options, pb_path)
+    m = re.search(r"accounting for ([0-9]+)B?, .* of [0-9]+B? total", out)
+    return int(m.group(1)) if m else out[:300]
+
+
 def cmd_pprof(pb_path, report_path):
     report = load(report_path)
-    env = dict(os.environ, PPROF_TMPDIR=".", HOME=os.environ.get("HOME", "."))
-    for index, key, unit in (("alloc_space", "alloc_bytes", "B"), ("alloc_objects", "alloc_objects", "")):
-        cmd = ["go", "tool", "pprof", "-top", "-nodecount=10000", "-nodefraction=0", "-sample_index=" + index]
-        cmd += ["-unit=B"] if unit else []
-        out = subprocess.run(cmd + [pb_path], env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                             stderr=subprocess.STDOUT, universal_newlines=True)
-        if out.returncode:
-            fail("go tool pprof: " + out.stdout)
-            return
-        m = re.search(r"of ([0-9]+)%s total" % unit, out.stdout)
-        equal(index + " total by go tool pprof", int(m.group(1)) if m else out.stdout[:300],
+    for index, key in (("alloc_space", "alloc_bytes"), ("alloc_objects", "alloc_objects")):
+        equal(index + " total by go tool pprof", pprof_total(pb_path, index),
               sum(s[key] for s in report["stacks"] if s["source"] in ("go", "malloc")))
-    raw = subprocess.run(["go", "tool", "pprof", "-raw", pb_path], env=env, stdin=subprocess.DEVNULL,
-                         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, universal_newlines=True).stdout
+    raw = go_pprof("-raw", pb_path)
     for want in ("alloc_objects/count", "alloc_space/bytes", "Mappings"):
         if want not in raw:
             fail("go tool pprof -raw has no " + want)
@@ -527,13 +532,19 @@ def cmd_schema(report_path):
 
 # --- services ---------------------------------------------------------------
 
-def cmd_names(report_path, source, share):
-    """At least SHARE percent of bytes on stacks whose frames all have names, and each frame of the main module."""
+def cmd_names(report_path, source, share, whose="all"):
+    """At least SHARE percent of bytes on stacks whose frames all have names, and each frame of the main module.
+
+    whose: "own" leaves out the processes that the first one started, which may end before their files are read.
+    """
     report = load(report_path)
+    pids = {t["pid"] for t in (report["target"] if whose == "all" else report["target"][:1])}
     module = os.path.basename(report["target"][0]["exe"])
     total = named = objects = 0
     bad = collections.Counter()
     for s in stacks(report, source):
+        if s["pid"] not in pids:
+            continue
         unknown = [f for f in s["frames"] if f["func"].startswith("[")]
         total += s["alloc_bytes"]
         objects += s["alloc_objects"]
@@ -546,39 +557,87 @@ def cmd_names(report_path, source, share):
     within("share of bytes with names, percent", pct, float(share), 100.0)
     if bad:
         print("without a name:", bad.most_common(5))
-    note("%.3f %% of bytes have names" % pct)
+    note("named %.3f" % pct)
 
 
-def metrics(path):
-    out = {}
-    for line in open(path):
-        m = re.match(r"^(go_memstats_(?:mallocs|alloc_bytes)_total) ([0-9.e+]+)$", line)
-        if m:
-            out[m.group(1)] = float(m.group(2))
-    return out
+# A Go program's own counters: as /metrics of a service, as /debug/pprof/heap?debug=1, which reads them at the
+# very beginning and is exact, or as the TypeScript compiler's --extendedDiagnostics, which knows the objects only.
+COUNTERS = {
+    "alloc_objects": r"^(?:go_memstats_mallocs_total|# Mallocs =|Memory allocs:) +([0-9.e+]+)$",
+    "alloc_bytes": r"^(?:go_memstats_alloc_bytes_total|# TotalAlloc =) +([0-9.e+]+)$",
+}
 
 
-def cmd_prometheus(report_path, percent, *scrapes):
-    """Scrapes in order: some without load, then one after the load.
+def counters(path):
+    """None for what the program does not tell. All are 0 at the start of a program, whose name here is "start"."""
+    if path == "start":
+        return dict.fromkeys(COUNTERS, 0.0)
+    with open(path, errors="replace") as f:
+        text = f.read()
+    found = {key: re.search(regex, text, re.M) for key, regex in COUNTERS.items()}
+    if not any(found.values()):
+        fail("%s has no counters: %s" % (path, text[:200]))
+    return {key: float(m.group(1)) if m else None for key, m in found.items()}
+
+
+def own(report, key):
+    """Of the first process alone: it may have started others that are Go as well."""
+    return sum(s[key] for s in stacks(report, "go") if s["pid"] == report["target"][0]["pid"])
+
+
+def compare(what, got, truth, percent, slack=0.0):
+    off = 100.0 * (got - truth) / truth
+    percent += 100.0 * slack / truth
+    within("deviation of %s in percent (%d, the program says %d)" % (what, got, truth), off, -percent, percent)
+    note("%s %d of %d (%+.4f %%)" % (what, got, truth, off))
+
+
+def cmd_no_losses(report_path):
+    no_losses(load(report_path))
+
+
+def cmd_memstats(report_path, percent, *scrapes):
+    """Scrapes in order: most without load, the load between two of them; the first may be "start".
 
     The tool saw the scrapes whole; the counters were read somewhere in the middle
     of the first and of the last. So it saw one scrape more than their difference,
-    and what one scrape costs the first few, in a row and without load, tell.
+    and what one scrape costs those in a row and without load tell. From the
+    program's start on it is the last one's end that is more, which is nearly all of
+    it: what is made once was before the first.
     """
     report = load(report_path)
-    no_losses(report)
+    equal("lost events", report["losses"]["events"], 0)
+    note("losses " + (", ".join("%s %d" % l for l in sorted(report["losses"].items()) if l[1]) or "none"))
     reconcile(report)
-    values = [metrics(s) for s in scrapes]
-    for key, metric in (("alloc_objects", "go_memstats_mallocs_total"), ("alloc_bytes", "go_memstats_alloc_bytes_total")):
-        series = [v[metric] for v in values]
-        idle = sorted(b - a for a, b in zip(series[:-2], series[1:-1]))
+    note("runtime " + report["target"][0]["runtime"])
+    values = [counters(s) for s in scrapes]
+    for key in COUNTERS:
+        series = [v[key] for v in values]
+        if not series or None in series:
+            note("%s %d, which it does not count" % (key, own(report, key)))
+            within(key, own(report, key), 1, float("inf"))
+            continue
+        told = series[scrapes[0] == "start":]
+        idle = sorted(b - a for a, b in zip(told, told[1:]))[:-1] or [0]  # the load is the largest
         scrape = idle[len(idle) // 2]
-        truth = series[-1] - series[0] + scrape
-        got = report["totals"]["go"][key]
-        off = 100.0 * (got - truth) / truth
-        within("deviation of %s in percent (%d, the service says %d)" % (key, got, truth), off, -float(percent),
-               float(percent))
-        note("%s %d, service %d (%+.4f %%)" % (key, got, truth, off))
+        compare(key, own(report, key), series[-1] - series[0] + scrape, float(percent), idle[-1] - idle[0])
+
+
+def cmd_memprofile(report_path, percent, pb_path):
+    """The program wrote its memory profile at rate 1, with the GC off, just before its end: bytes are equal.
+
+    But for those of writing it, on both sides. Of tiny objects a profile has only those that open a block: no objects.
+    """
+    report = load(report_path)
+    equal("lost events", report["losses"]["events"], 0)
+    reconcile(report)
+    note("runtime " + report["target"][0]["runtime"])
+    got = sum(s["alloc_bytes"] for s in stacks(report, "go") if not any(f.startswith("runtime/pprof.") for f in funcs(s)))
+    truth = pprof_total(pb_path, "alloc_space", "-ignore=^runtime/pprof\\.")
+    if isinstance(truth, str):
+        fail("go tool pprof: " + truth)
+        return
+    compare("alloc_bytes", got, truth, float(percent))
 
 
 # --- commands ---------------------------------------------------------------

@@ -10,6 +10,7 @@
 #   fetch-lab.sh kernel 6.1 arm64-6.12 ... $LAB/kernel/6.1/{vmlinuz,btf,version}
 #   fetch-lab.sh deb SUITE PACKAGE...      $LAB/deb/SUITE/PACKAGE is its root folder;
 #                                          PACKAGE:arm64 is that of another machine
+#   fetch-lab.sh npm PACKAGE...            $LAB/npm/PACKAGE is what the package holds, as published
 #   fetch-lab.sh list                      the versions known for go and kernel
 #
 # LAB is $ALLOCSNOOP_LAB, or /var/cache/allocsnoop-lab. What is there already is
@@ -158,6 +159,22 @@ fetch_deb()
 	finish "$dst"
 }
 
+# @scope/name, as its publisher packed it: nothing of it is run, its dependencies are not fetched.
+fetch_npm()
+{
+	need npm npm
+	dst=$LAB/npm/$1
+	[ -d "$dst" ] && return
+	mkdir -p "${dst%/*}"
+	begin "$dst"
+	(cd "$dst.part" && npm pack "$1" && tar -xzf ./*.tgz --strip-components=1) >"$LAB/npm/log" 2>&1 || {
+		cat "$LAB/npm/log" >&2
+		die "cannot fetch the npm package $1"
+	}
+	rm -f "$dst.part"/*.tgz
+	finish "$dst"
+}
+
 fetch_go()
 {
 	gosuite=$(table_get "$GO_SUITES" "$1")
@@ -302,6 +319,9 @@ deb)
 	debsuite=$1
 	shift
 	for v; do fetch_deb "$debsuite" "$v"; done
+	;;
+npm)
+	for v; do fetch_npm "$v"; done
 	;;
 *)
 	usage

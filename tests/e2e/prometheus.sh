@@ -50,7 +50,8 @@ test_counts() {
 	load scrape.8
 	kill -0 "$prometheus_pid" || fail "prometheus died: $(cat prometheus.log)"
 	snoop_stop
-	check prometheus p.json 0.1 scrape.? after
+	check no-losses p.json
+	check memstats p.json 0.1 scrape.? after
 	check names p.json go 99
 	scrape alive
 }
