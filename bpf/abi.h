@@ -71,6 +71,9 @@ _Static_assert(sizeof(struct abi_site) == 32, "abi");
 enum abi_rec_kind {
 	ABI_REC_STACK = 1,
 	ABI_REC_CONTEXT,
+	ABI_REC_SAMPLE,
+	ABI_REC_FREE,
+	ABI_REC_GC, /* Go's collector is about to mark: all spans are swept, and none will be until it has marked */
 	ABI_REC_EXEC,
 	ABI_REC_FORK,
 	ABI_REC_EXIT,
@@ -130,7 +133,18 @@ struct abi_rec_context {
 #define ABI_REC_CONTEXT_BYTES(nlabels) \
 	(__builtin_offsetof(struct abi_rec_context, labels) + (nlabels) * sizeof(struct abi_label))
 
-struct abi_rec_proc { /* EXEC, FORK, EXIT, MAPS */
+/* SAMPLE: an object on Go's heap to be followed. FREE: one that the memory profile had sampled was freed. */
+struct abi_rec_object {
+	struct abi_rec rec;
+	__u64 addr;
+	__u64 bytes; /* of its slot */
+	__u64 stack_id, context_id; /* SAMPLE */
+	__u64 span; /* SAMPLE: its runtime.mspan (ABI_GO_LIVE_MARKS); FREE: its runtime.bucket */
+	__u32 sweepgen; /* of the span */
+	__u32 image;
+};
+
+struct abi_rec_proc { /* EXEC, FORK, EXIT, MAPS, GC */
 	struct abi_rec rec;
 	__u32 child_tgid; /* FORK */
 	__u32 exit_code; /* EXIT: as in task_struct.exit_code (wait status) */
@@ -143,6 +157,7 @@ struct abi_rec_proc { /* EXEC, FORK, EXIT, MAPS */
 _Static_assert(sizeof(struct abi_label) == 128, "abi");
 _Static_assert(sizeof(struct abi_rec_context) == 40 + 128 * ABI_MAX_LABELS, "abi");
 _Static_assert(sizeof(struct abi_rec_stack) == 24 + 8 * (ABI_MAX_FRAMES + 1), "abi");
+_Static_assert(sizeof(struct abi_rec_object) == 56, "abi");
 _Static_assert(sizeof(struct abi_rec_proc) == 48, "abi");
 
 /*
@@ -188,6 +203,40 @@ enum abi_door {
 #define ABI_GO_PAGE_BYTES 8192
 #define ABI_GO_G_BYTES 384 /* of a runtime.g, read at once: what is needed lies below */
 
+/* How objects are followed to see which of them stay. */
+enum abi_go_live {
+	ABI_GO_LIVE_OFF,
+	ABI_GO_LIVE_PROFILER, /* the objects that the runtime's memory profile samples; it tells when they are freed */
+	ABI_GO_LIVE_MARKS, /* objects that we sample; user space looks at their mark bits */
+};
+
+/*
+ * The chance, of 2^32, that an object of @bytes is sampled when one byte in @mean_bytes is (1 to 2^24):
+ * 1 - exp(-bytes / mean). Both sides compute it here, so that the weight of a sample is its exact inverse.
+ */
+static inline __u64 abi_sample_chance(__u64 bytes, __u64 mean_bytes)
+{
+	__u64 x, x2, x3, p, k = 0;
+
+	if (bytes >= 16 * mean_bytes)
+		return 1ULL << 32;
+	x = (bytes << 32) / mean_bytes;
+	/* The series for small x; 1 - (1 - p)^2 is the chance of twice the bytes. */
+	for (int i = 0; i < 8; i++) {
+		if (x > 1ULL << 29) {
+			x >>= 1;
+			k++;
+		}
+	}
+	x2 = x * x >> 32;
+	x3 = x2 * x >> 32;
+	p = x - x2 / 2 + x3 / 6;
+	for (__u64 i = 0; i < 8; i++)
+		if (i < k)
+			p = 2 * p - (p * p >> 32);
+	return p;
+}
+
 /* What g.labels points at (runtime/pprof/label.go). */
 enum abi_go_labels {
 	ABI_GO_LABELS_UNKNOWN,
@@ -203,10 +252,18 @@ struct abi_go {
 	__u16 g_secret; /* int32: tiny objects get slots of their own while it is not 0; 0: no such field */
 	__u16 m_g0, m_curg;
 	__u16 labels; /* enum abi_go_labels */
-	__u16 pad;
+	__u16 live; /* enum abi_go_live; changes while probes are armed */
+	__u16 mcache_alloc, mspan_start_addr, mspan_elemsize, mspan_spanclass, mspan_freeindex, mspan_sweepgen;
+	__u16 freeindex_bytes; /* its width: 2 or 8 */
+	__u16 special_kind, special_kind_profile, specialprofile_b;
+	__u16 profile_malloc_has_mp; /* mProf_Malloc(mp, p, size), not (p, size) */
+	__u32 sample_bytes; /* ABI_GO_LIVE_MARKS: one sample in so many bytes, on average */
 	__u16 slot8[ABI_GO_SMALL_MAX / 8 + 1];
 	__u16 slot128[(ABI_GO_CLASS_MAX - ABI_GO_SMALL_MAX) / 128 + 1];
-	__u16 pad2[3];
+	/* Numbers of the size classes in the two tables. */
+	__u8 class8[ABI_GO_SMALL_MAX / 8 + 1];
+	__u8 class128[(ABI_GO_CLASS_MAX - ABI_GO_SMALL_MAX) / 128 + 1];
+	__u8 pad[2];
 };
 
 _Static_assert(sizeof(struct abi_go) % 8 == 0, "abi");
@@ -249,6 +306,7 @@ enum abi_stat {
 	ABI_STAT_LOST_ARGS_UNREADABLE,
 	ABI_STAT_LOST_RING_FULL_STACK,
 	ABI_STAT_LOST_GO_TINY_UNREADABLE,
+	ABI_STAT_LOST_SAMPLE, /* sampled objects whose address could not be found out, or not be told */
 	ABI_STAT__N,
 };
 

@@ -27,29 +27,17 @@
 #ifndef ALLOCSNOOP_ALLOC_GO_BPF_H
 #define ALLOCSNOOP_ALLOC_GO_BPF_H
 
-#include "goroutine.bpf.h"
+#include "live_go.bpf.h"
 
-#define GO_TINY_BYTES 16
 #define GO_HEADER_BYTES 8
-#define GO_TYPE_PTRDATA 8 /* _type.ptrdata, PtrBytes from 1.20: the second word in all versions */
-
-static __always_inline bool go_noscan(__u64 type)
-{
-	__u64 ptrdata;
-
-	if (!type)
-		return true;
-	/* A read that fails leaves a zero, which is not what the type says. */
-	return !bpf_probe_read_user(&ptrdata, sizeof(ptrdata), (void *)(type + GO_TYPE_PTRDATA)) && !ptrdata;
-}
 
 /* What the tiny allocator charges for @size bytes: 0 when they fit the open block. The goroutine is in s->g. */
 static __always_inline __u64 go_tiny_bytes(struct scratch *s, const struct abi_go *go, bool has_g, __u64 size)
 {
-	__u64 p, tiny, off;
+	__u64 mcache, tiny, off;
 
-	if (!has_g || !read_word(&p, g_word(s, go->g_m) + go->m_p) || !p || !read_word(&p, p + go->p_mcache) ||
-	    !read_word(&tiny, p + go->mcache_tiny) || !read_word(&off, p + go->mcache_tinyoffset)) {
+	if (!has_g || !read_mcache(s, go, &mcache) || !read_word(&tiny, mcache + go->mcache_tiny) ||
+	    !read_word(&off, mcache + go->mcache_tinyoffset)) {
 		stat_add(s, ABI_STAT_LOST_GO_TINY_UNREADABLE, 1);
 		return GO_TINY_BYTES;
 	}
@@ -94,60 +82,76 @@ static __always_inline __u64 go_slot_bytes(struct scratch *s, const struct abi_g
 	return i < sizeof(go->slot128) / sizeof(go->slot128[0]) ? go->slot128[i] : 0;
 }
 
-/* Before the register ABI size and type are on the stack, behind the return address; on amd64 g is in thread-local storage. */
-static __always_inline bool go_stack_args(struct go_args *args, __u64 sp)
+static __always_inline bool go_wanted(const struct go_args *args)
 {
-	if (bpf_probe_read_user(args, offsetof(struct go_args, g), (void *)(sp + 8)))
-		return false;
-#if GO_OLD_ABI_G_IN_TLS
-	return read_word(&args->g, TLS_BASE((struct task_struct *)bpf_get_current_task()) + GO_TLS_G_OFF);
-#else
-	return true;
-#endif
+	return args->size && args->size >= min_size_bytes && args->size <= max_size_bytes &&
+	       (!only_tid || only_tid == (__u32)bpf_get_current_pid_tgid());
 }
 
-/* s->go, s->from: what is to be counted. */
-static __always_inline void go_account(struct scratch *s, const struct abi_target *target, const struct abi_go *go,
-				       __u32 room)
+/*
+ * What the door was entered with, into s->go, s->g and s->room. Does it count? What is found out stays in
+ * memory, in a function of its own: to the verifier all ways through it then look alike, and it
+ * walks the stack once and not once for each.
+ */
+static __noinline int go_look(struct scratch *s, const struct abi_target *target, const struct abi_go *go, __u64 cookie)
 {
-	bool has_g = read_g(s, go);
-	struct abi_site *site;
-	__u64 bytes;
+	struct go_args *args = &s->go;
 
-	bytes = go_slot_bytes(s, go, has_g, s->go.size, room);
-	walk(s, target);
-	go_context(s, go, has_g);
-	site = account(s, target->tgid, ABI_SOURCE_GO, 0, 1, bytes, s->go.size);
+	s->room = ABI_COOKIE_DOOR(cookie);
+	if (ABI_COOKIE_SPOT(cookie) & ABI_SPOT_GO_STACK_ARGS && !go_stack_args(args, s->from.sp)) {
+		stat_add(s, ABI_STAT_LOST_ARGS_UNREADABLE, 1);
+		return 0;
+	}
+	if (s->room == ABI_DOOR_GO_DISPATCH && args->size <= go->forward_max)
+		return 0;
+	s->has_g = read_g(s, go);
+	if (s->has_g && go->live == ABI_GO_LIVE_MARKS)
+		sample_find(s, target, go);
+	if (!go_wanted(args))
+		return 0;
+	if (s->room < ABI_DOOR_GO_TINY)
+		s->room = go_room(go, args->size, args->type);
+	return 1;
+}
+
+static __noinline int go_charge(struct scratch *s, const struct abi_go *go)
+{
+	s->bytes = go_slot_bytes(s, go, s->has_g, s->go.size, s->room);
+	return 0;
+}
+
+/* Count it: stack and context are in s->key. */
+static __noinline int go_count(struct scratch *s, const struct abi_target *target, const struct abi_go *go)
+{
+	struct abi_site *site = account(s, target->tgid, ABI_SOURCE_GO, 0, 1, s->bytes, s->go.size);
+
 	if (!site)
-		return;
-	if (count_goroutines && has_g && is_new_goroutine(s, go, target->slot))
+		return 0;
+	if (count_goroutines && s->has_g && is_new_goroutine(s, go, target->slot))
 		__sync_fetch_and_add(&site->goroutines, 1);
 	if (!site->sent)
-		site->sent = send_stack(s) && send_context(s, go, has_g);
+		site->sent = send_stack(s) && send_context(s, go, s->has_g);
+	if (s->has_g && go->live == ABI_GO_LIVE_MARKS)
+		sample_choose(s, target, go, s->room, s->bytes);
+	else if (s->has_g && go->live == ABI_GO_LIVE_PROFILER)
+		note_door(s, go, target->slot, s->bytes);
+	return 0;
 }
 
 static __noinline void go_alloc(struct scratch *s, __u64 cookie)
 {
-	__u32 slot = ABI_COOKIE_SLOT(cookie), spot = ABI_COOKIE_SPOT(cookie), room = ABI_COOKIE_DOOR(cookie);
-	struct go_args *args = &s->go;
+	__u32 slot = ABI_COOKIE_SLOT(cookie);
 	struct abi_target *target;
 	struct abi_go *go;
 
 	target = bpf_map_lookup_elem(&targets, &slot);
 	go = bpf_map_lookup_elem(&runtimes, &slot);
-	if (!target || !go || (only_tid && only_tid != (__u32)bpf_get_current_pid_tgid()))
+	if (!target || !go || !go_look(s, target, go, cookie))
 		return;
-	if (spot & ABI_SPOT_GO_STACK_ARGS && !go_stack_args(args, s->from.sp)) {
-		stat_add(s, ABI_STAT_LOST_ARGS_UNREADABLE, 1);
-		return;
-	}
-	if (!args->size || args->size < min_size_bytes || args->size > max_size_bytes)
-		return;
-	if (room == ABI_DOOR_GO_DISPATCH && args->size <= go->forward_max)
-		return;
-	if (room < ABI_DOOR_GO_TINY)
-		room = go_room(go, args->size, args->type);
-	go_account(s, target, go, room);
+	go_charge(s, go);
+	walk(s, target);
+	go_context(s, go);
+	go_count(s, target, go);
 }
 
 SEC("uprobe")
@@ -164,7 +168,7 @@ int go_malloc(struct pt_regs *ctx)
 		goto out;
 	}
 	/* All registers at once: the verifier allows no arithmetic on ctx, which clang likes to share among branches. */
-	s->go = (struct go_args){ GO_ARG1(ctx), GO_ARG2(ctx), GO_G(ctx) };
+	s->go = (struct go_args){ GO_ARG1(ctx), GO_ARG2(ctx), GO_G(ctx), 0 };
 	s->from = (struct walk_from){ PT_REGS_IP(ctx), PT_REGS_SP(ctx), PT_REGS_FP(ctx), ARCH_RA(ctx), 0, 0 };
 	go_alloc(s, cookie);
 	run_end(s, ABI_STAT_TIMED, ABI_STAT_TIMED_NS);

@@ -13,6 +13,7 @@
 #if defined(__TARGET_ARCH_x86)
 #define GO_ARG1(ctx) ((ctx)->ax)
 #define GO_ARG2(ctx) ((ctx)->bx)
+#define GO_ARG3(ctx) ((ctx)->cx)
 #define GO_G(ctx) ((ctx)->r14)
 #define GO_OLD_ABI_G_IN_TLS 1
 /* Go before 1.17 keeps g at -8 from the thread pointer (runtime/go_tls.h, linux/amd64). */
@@ -27,6 +28,7 @@
 #define UREGS(ctx) ((const volatile struct user_pt_regs *)(ctx))
 #define GO_ARG1(ctx) (UREGS(ctx)->regs[0])
 #define GO_ARG2(ctx) (UREGS(ctx)->regs[1])
+#define GO_ARG3(ctx) (UREGS(ctx)->regs[2])
 #define GO_G(ctx) (UREGS(ctx)->regs[28])
 #define GO_OLD_ABI_G_IN_TLS 0
 #define PSR_C 0x20000000

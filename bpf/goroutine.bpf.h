@@ -7,12 +7,14 @@
  * read at once. On a system stack (g0, which has no number) the runtime works for
  * the thread's current goroutine, and that one is meant.
  *
- * Labels are text on the target's heap. A hit only looks at where they lie; the text
- * is copied when a site meets a context for the first time, while the goroutine that
- * holds the labels stands still. (Read later from outside, it may be something else:
- * labels of a request live no longer than the request.) Two label sets are taken for
- * the same when their headers and their first label lie at the same addresses with
- * the same lengths.
+ * Labels are text on the target's heap. It is copied while the goroutine that holds
+ * the labels stands still: read later from outside, it may be something else, because
+ * labels of a request live no longer than the request. Sets are the same when their
+ * texts are, whatever order they stand in, so that a program that makes a set for each
+ * request has as many contexts as it has different texts. A hit only looks at where the
+ * labels lie: which text that is, is remembered in `label_sets`. Two sets are taken
+ * for one there when their headers and their first label lie at the same addresses
+ * with the same lengths, one after the other.
  */
 #ifndef ALLOCSNOOP_GOROUTINE_BPF_H
 #define ALLOCSNOOP_GOROUTINE_BPF_H
@@ -29,6 +31,7 @@
 #define BUCKET_BYTES (8 + 8 * 16 + 8 * 16) /* tophash, keys, values */
 #define BUCKET_KEYS 8
 #define BUCKET_VALUES (8 + 8 * 16)
+#define LABEL_SETS 4096
 #define BUCKET_MIN_TOP_HASH 5 /* smaller: the place is free */
 
 static __always_inline bool read_word(__u64 *ret, __u64 addr)
@@ -82,23 +85,17 @@ static __noinline __u64 labels_hash(struct scratch *s, const struct abi_go *go, 
 	return hash_step(hash_step(hash, block_word(s, HMAP_HASH0 - 4) >> 32), block_word(s, HMAP_BUCKETS));
 }
 
-/* The key of the site, from s->g (unless !@has_g), s->go and s->rec of walk(). */
-static __always_inline void go_context(struct scratch *s, const struct abi_go *go, bool has_g)
-{
-	struct abi_rec_context *c = &s->context;
-	__u64 labels = has_g ? g_word(s, go->g_labels) : 0;
-	__u64 hash;
+struct label_set {
+	__u64 id;
+	__u64 check; /* id ^ labels_hash(): half of one entry and half of another is none */
+};
 
-	c->type = s->go.type;
-	c->gopc = has_g ? g_word(s, go->g_gopc) : 0;
-	hash = hash_step(hash_seed + 1, (__u64)s->rec.image << 32 | s->rec.rec.tgid);
-	hash = hash_step(hash_step(hash, c->type), c->gopc);
-	if (labels && go->labels)
-		hash = hash_step(hash, labels_hash(s, go, labels));
-	hash |= 1ULL << 63; /* 0 is none */
-	c->context_id = hash;
-	s->key.context_id = hash;
-}
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, LABEL_SETS);
+	__type(key, __u32);
+	__type(value, struct label_set);
+} label_sets SEC(".maps");
 
 /* The list of labels, or the one bucket of a small map, into the block: their number. */
 static __noinline int read_labels(struct scratch *s, const struct abi_go *go, __u64 labels)
@@ -145,6 +142,8 @@ static __noinline int fill_labels(struct scratch *s, const struct abi_go *go)
 {
 	__u32 n = read_labels(s, go, g_word(s, go->g_labels)), kept = 0;
 
+	s->context.nlabels = 0;
+	__builtin_memset(s->context.labels, 0, sizeof(s->context.labels)); /* texts are hashed with what follows them */
 	for (__u32 i = 0; i < ABI_MAX_LABELS && i < n; i++) {
 		if (go->labels == ABI_GO_LABELS_LIST) {
 			s->label = (struct label_words){ block_word(s, i * 32), block_word(s, i * 32 + 8),
@@ -160,7 +159,56 @@ static __noinline int fill_labels(struct scratch *s, const struct abi_go *go)
 		copy_label(s, &s->context.labels[kept & (ABI_MAX_LABELS - 1)]);
 		kept++;
 	}
-	return kept;
+	s->context.nlabels = kept;
+	return 0;
+}
+
+static __noinline __u64 hash_label(const struct abi_label *label)
+{
+	const __u64 *words = (const __u64 *)label;
+	__u64 hash = hash_seed;
+
+	for (__u32 i = 0; i < sizeof(*label) / 8; i++)
+		hash = hash_step(hash, words[i]);
+	return hash;
+}
+
+/* What tells the goroutine's set of labels from others: of their texts. */
+static __noinline __u64 labels_id(struct scratch *s, const struct abi_go *go, __u64 labels)
+{
+	__u64 at = labels_hash(s, go, labels), id;
+	__u32 index = (at >> 40) & (LABEL_SETS - 1);
+	struct label_set *set = bpf_map_lookup_elem(&label_sets, &index);
+
+	if (set && (set->id ^ set->check) == at)
+		return set->id;
+	fill_labels(s, go);
+	id = s->context.more_labels;
+	for (__u32 i = 0; i < ABI_MAX_LABELS && i < s->context.nlabels; i++)
+		id += hash_label(&s->context.labels[i]);
+	if (set)
+		*set = (struct label_set){ id, id ^ at };
+	return id;
+}
+
+
+/* The key of the site, from s->g (if s->has_g), s->go and s->rec of walk(). */
+static __noinline int go_context(struct scratch *s, const struct abi_go *go)
+{
+	struct abi_rec_context *c = &s->context;
+	__u64 labels = s->has_g ? g_word(s, go->g_labels) : 0;
+	__u64 hash;
+
+	c->type = s->go.type;
+	c->gopc = s->has_g ? g_word(s, go->g_gopc) : 0;
+	hash = hash_step(hash_seed + 1, (__u64)s->rec.image << 32 | s->rec.rec.tgid);
+	hash = hash_step(hash_step(hash, c->type), c->gopc);
+	if (labels && go->labels)
+		hash = hash_step(hash, labels_id(s, go, labels));
+	hash |= 1ULL << 63; /* 0 is none */
+	c->context_id = hash;
+	s->key.context_id = hash;
+	return 0;
 }
 
 static __noinline int send_context(struct scratch *s, const struct abi_go *go, bool has_g)
@@ -174,7 +222,7 @@ static __noinline int send_context(struct scratch *s, const struct abi_go *go, b
 	c->nlabels = 0;
 	c->more_labels = 0;
 	if (has_g && go->labels && g_word(s, go->g_labels))
-		c->nlabels = fill_labels(s, go);
+		fill_labels(s, go);
 	len = ABI_REC_CONTEXT_BYTES(c->nlabels & 15);
 	return len <= sizeof(*c) && send_once(s, c->context_id, c, len);
 }

@@ -30,15 +30,24 @@ struct walk_from {
 	__u32 pad;
 };
 
-/* What a Go door was called with. */
+/* What a Go door was called with; the first three arguments of another function. */
 struct go_args {
 	__u64 size, type;
 	__u64 g;
+	__u64 third;
 };
 
 /* A pprof label as the program has it: two Go strings. */
 struct label_words {
 	__u64 key, key_len, value, value_len;
+};
+
+/* A sampled object of Go's heap that has no address yet (live_go.bpf.h). */
+struct waiting {
+	__u64 stack_id, context_id, bytes;
+	__u64 span, freeindex; /* of its class in the mcache, when the door was entered */
+	__u32 spanclass;
+	__u32 image;
 };
 
 struct scratch {
@@ -48,7 +57,13 @@ struct scratch {
 	__u64 start_ns; /* 0: this run is not timed */
 	struct walk_from from;
 	struct go_args go;
+	__u64 bytes; /* that a Go allocation is charged */
+	__u32 room; /* enum abi_door: the kind of Go allocation */
+	__u32 has_g; /* s->g is filled */
 	struct label_words label;
+	struct abi_rec_object object;
+	struct waiting waiting;
+	struct abi_rec_proc proc;
 	struct abi_site_key key;
 	struct abi_site fresh; /* an all-zero site to insert */
 	struct abi_rec_stack rec;

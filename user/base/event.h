@@ -53,6 +53,12 @@ struct event_counts {
 	uint64_t goroutines; /* not seen before to allocate, if they are counted */
 };
 
+/* What is live more (or, negative, less) than before: an estimate, with its variance. */
+struct event_live {
+	double objects, bytes;
+	double objects_var, bytes_var;
+};
+
 struct event_sink {
 	void *ctx;
 	/* A stack id that the counts will use from now on. Frames innermost first, borrowed for the call. */
@@ -66,6 +72,9 @@ struct event_sink {
 	 */
 	int (*on_counts)(void *ctx, uint32_t pid, enum event_source source, uint64_t stack_id, uint64_t context_id,
 			 const struct event_counts *counts);
+	/* Objects that are there now, or are not any more. */
+	int (*on_live)(void *ctx, uint32_t pid, enum event_source source, uint64_t stack_id, uint64_t context_id,
+		       const struct event_live *live);
 };
 
 #endif

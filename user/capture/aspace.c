@@ -237,6 +237,22 @@ uint32_t aspace__resolve_stack(const struct aspace *as, const struct modules *mo
 	return n;
 }
 
+static uint64_t bias_of(const struct modules *mods, uint32_t module, const struct mapping *map)
+{
+	return map->start - module__vaddr(modules__get(mods, module), map, map->start);
+}
+
+bool aspace__find_bias(const struct aspace *as, const struct modules *mods, uint32_t module, uint64_t *ret)
+{
+	for (size_t i = 0; i < as->maps.len; i++) {
+		if (as->modules[i] != module)
+			continue;
+		*ret = bias_of(mods, module, &as->maps.items[i]);
+		return true;
+	}
+	return false;
+}
+
 bool aspace__find_go_type(const struct aspace *as, const struct modules *mods, struct gomods *gomods, uint64_t addr,
 			  uint32_t *ret_module, uint64_t *ret_vaddr)
 {
@@ -249,9 +265,8 @@ bool aspace__find_go_type(const struct aspace *as, const struct modules *mods, s
 
 		if (!bin)
 			continue;
-		/* All segments of a file are moved by the same distance. */
 		md = gobin__moduledata(bin);
-		vaddr = addr - (map->start - module__vaddr(modules__get(mods, module), map, map->start));
+		vaddr = addr - bias_of(mods, module, map);
 		if (vaddr < md->types || vaddr >= md->etypes)
 			continue;
 		*ret_module = module;

@@ -51,4 +51,7 @@ bool aspace__find_go_type(const struct aspace *as, const struct modules *mods, s
 /* The code address @return_addr, not judged, as the call before it; false when no code is mapped there. */
 bool aspace__find_call(const struct aspace *as, const struct modules *mods, uint64_t return_addr, struct event_frame *ret);
 
+/* How far @module is from where its file says: of all its segments. false when no code of it is mapped. */
+bool aspace__find_bias(const struct aspace *as, const struct modules *mods, uint32_t module, uint64_t *ret);
+
 #endif

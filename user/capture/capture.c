@@ -37,6 +37,7 @@ struct capture {
 	struct calib calib;
 	struct session *session;
 	struct drain *drain;
+	struct golive *live; /* NULL: objects are not followed */
 	struct target **targets;
 	size_t ntargets, cap_targets;
 	struct plan *plans; /* by module id */
@@ -80,6 +81,7 @@ int capture__open(const struct capture_opts *opts, struct modules *mods, struct 
 	session_opts.max_size_bytes = opts->max_size_bytes;
 	session_opts.only_tid = opts->only_tid;
 	session_opts.count_goroutines = opts->count_goroutines;
+	session_opts.live = opts->want_live;
 	session_opts.rss = opts->want_rss;
 	session_opts.kernel_log = opts->kernel_log;
 	code = session__open(&session_opts, &c->session, err);
@@ -89,6 +91,13 @@ int capture__open(const struct capture_opts *opts, struct modules *mods, struct 
 	if (code) {
 		err_set(err, FAIL_GENERAL, code, "cannot read the BPF maps: %s", strerror(-code));
 		goto fail;
+	}
+	if (opts->want_live) {
+		code = golive__new(sink, opts->live_rate_bytes, &c->live);
+		if (code) {
+			err_set(err, FAIL_GENERAL, code, "out of memory");
+			goto fail;
+		}
 	}
 	code = calib_run(c->feat.uprobe_multi, &c->calib, err);
 	if (code)
@@ -107,6 +116,7 @@ void capture__free(struct capture *capture)
 	if (!capture)
 		return;
 	mmapwatch__free(capture->mmaps);
+	golive__free(capture->live);
 	drain__free(capture->drain);
 	session__free(capture->session);
 	for (size_t i = 0; i < capture->ntargets; i++)
@@ -134,7 +144,8 @@ static struct target *find_target(const struct capture *c, pid_t pid)
 /* The plan of a module, made once. NULL when memory is out. */
 static const struct plan *plan_of(struct capture *c, uint32_t module)
 {
-	unsigned int want = (c->opts.want_go ? PLAN_GO : 0) | (c->opts.want_malloc ? PLAN_C : 0);
+	unsigned int want = (c->opts.want_go ? PLAN_GO : 0) | (c->opts.want_malloc ? PLAN_C : 0) |
+			    (c->opts.want_live ? PLAN_LIVE : 0);
 
 	if (module >= c->nplans) {
 		size_t n = modules__len(c->mods);
@@ -217,12 +228,13 @@ static int arm(struct capture *c, struct target *t, uint32_t module, const struc
 	return code;
 }
 
-static void note_plan(struct capture *c, struct target *t, const struct plan *plan)
+static void note_plan(struct capture *c, struct target *t, uint32_t module, const struct plan *plan)
 {
 	c->has_go |= plan->has_go;
 	c->has_c |= plan->has_c;
 	if (plan->has_go) {
 		t->go = plan->go;
+		t->go_module = module;
 		snprintf(t->runtime, sizeof(t->runtime), "%s", plan->runtime);
 		session__set_go(c->session, t->slot, &t->go);
 	}
@@ -263,7 +275,7 @@ static int arm_modules(struct capture *c, struct target *t, bool ahead, struct e
 			continue;
 		/* Also of one that was armed ahead: now it is this process's program. */
 		if (mapped)
-			note_plan(c, t, plan);
+			note_plan(c, t, module, plan);
 		else if (plan->has_go && !is_go(t))
 			session__set_go(c->session, t->slot, &plan->go);
 		if (session__is_attached(c->session, t->info.pid, module))
@@ -352,6 +364,37 @@ static int nothing_to_probe(const struct capture *c, const struct target *t, str
 					     "");
 }
 
+struct live_frames {
+	const struct capture *capture;
+	const struct target *target;
+};
+
+static uint32_t resolve_calls(void *ctx, const uint64_t *return_addrs, uint32_t n, struct event_frame *ret)
+{
+	const struct live_frames *lf = ctx;
+	uint32_t kept = 0;
+
+	while (kept < n && aspace__find_call(&lf->target->as, lf->capture->mods, return_addrs[kept], &ret[kept]))
+		kept++;
+	return kept;
+}
+
+/* Of a Go program that runs: how its live objects are followed, and which of them are gone. */
+static void follow_live(struct capture *c, struct target *t)
+{
+	struct live_frames ctx = { c, t };
+	struct golive_frames frames = { &ctx, resolve_calls };
+	const struct plan *plan;
+	uint64_t bias;
+
+	if (!c->live || t->go_module == MODULE_NONE || t->is_command ||
+	    !aspace__find_bias(&t->as, c->mods, t->go_module, &bias))
+		return;
+	plan = plan_of(c, t->go_module);
+	if (plan && golive__follow(c->live, t->slot, t->info.pid, plan, bias, &frames, &t->go))
+		session__set_go(c->session, t->slot, &t->go);
+}
+
 int capture__attach_pid(struct capture *capture, pid_t pid, struct err *err)
 {
 	struct target *t;
@@ -378,6 +421,7 @@ int capture__attach_pid(struct capture *capture, pid_t pid, struct err *err)
 	/* The breakpoints' own pages are in the start value, not in the growth. */
 	session__seed_rss(capture->session, pid);
 	target__follow(t, capture->session);
+	follow_live(capture, t);
 	if (capture->opts.follow)
 		follow_children(capture, t);
 	return 0;
@@ -407,7 +451,7 @@ int capture__attach_command(struct capture *capture, pid_t pid, char *const *pat
 		plan = plan_of(capture, module);
 		if (!plan || !plan->len)
 			continue;
-		note_plan(capture, t, plan);
+		note_plan(capture, t, module, plan);
 		n = arm(capture, t, module, plan, false, err);
 		if (n < 0) {
 			drop_target(capture, t);
@@ -570,6 +614,11 @@ static void on_exec(struct capture *c, const struct abi_rec_proc *rec)
 	snprintf(t->info.comm, sizeof(t->info.comm), "%s", rec->comm);
 	target__begin_image(t, rec->image);
 	target__refresh(t, c->session, c->mods);
+	if (!t->is_command) {
+		t->go_module = MODULE_NONE;
+		if (c->live)
+			golive__drop(c->live, t->slot);
+	}
 	if (!t->is_command)
 		snprintf(t->runtime, sizeof(t->runtime), "native");
 	t->is_command = false;
@@ -648,6 +697,26 @@ static void on_maps(struct capture *c, const struct abi_rec_proc *rec)
 		t->maps_changed = true;
 }
 
+static void on_gc(struct capture *c, const struct abi_rec_proc *rec)
+{
+	struct target *t = find_target(c, rec->rec.tgid);
+
+	if (t)
+		t->gc_started = true;
+}
+
+/* While the collector marks, the mark bits of the collection before it stand still. */
+static void look_at_heaps(struct capture *c)
+{
+	for (size_t i = 0; i < c->ntargets; i++) {
+		struct target *t = c->targets[i];
+
+		if (t->gc_started && target__is_running(t))
+			follow_live(c, t);
+		t->gc_started = false;
+	}
+}
+
 /* What the loader mapped since the last step: once for all that it told. */
 static void look_at_new_maps(struct capture *c)
 {
@@ -660,6 +729,14 @@ static void look_at_new_maps(struct capture *c)
 		target__refresh(t, c->session, c->mods);
 		arm_late(c, t, false);
 	}
+}
+
+static void on_object(struct capture *c, const struct abi_rec_object *rec)
+{
+	const struct target *t = find_target(c, rec->rec.tgid);
+
+	if (t && c->live && rec->image == t->image)
+		golive__on_object(c->live, t->slot, rec);
 }
 
 static void on_rec(void *ctx, const struct abi_rec *rec, size_t len)
@@ -680,6 +757,11 @@ static void on_rec(void *ctx, const struct abi_rec *rec, size_t len)
 			on_context(c, context);
 		return;
 	}
+	if (rec->kind == ABI_REC_SAMPLE || rec->kind == ABI_REC_FREE) {
+		if (len >= sizeof(struct abi_rec_object))
+			on_object(c, (const void *)rec);
+		return;
+	}
 	if (rec->kind == ABI_REC_SWEEP)
 		c->wants_sweep = true;
 	if (len < sizeof(struct abi_rec_proc))
@@ -696,6 +778,9 @@ static void on_rec(void *ctx, const struct abi_rec *rec, size_t len)
 		break;
 	case ABI_REC_MAPS:
 		on_maps(c, (const void *)rec);
+		break;
+	case ABI_REC_GC:
+		on_gc(c, (const void *)rec);
 		break;
 	}
 }
@@ -745,6 +830,7 @@ static void look_after_targets(struct capture *c)
 			continue;
 		}
 		target__follow(t, c->session);
+		follow_live(c, t);
 		/* The tracepoint tells of an exit, with its code; this is for a lost record. */
 		if (proc_read_info(t->info.pid, &info) || info.start_ticks != t->info.start_ticks) {
 			target__end(t, TARGET_EXIT_UNKNOWN, 0);
@@ -761,6 +847,7 @@ void capture__step(struct capture *capture)
 	if (capture->mmaps)
 		capture->lost_mmap += mmapwatch__read(capture->mmaps, on_mmap, capture);
 	drain__ring(capture->drain);
+	look_at_heaps(capture);
 	look_at_new_maps(capture);
 }
 
@@ -862,6 +949,14 @@ void capture__cost(struct capture *capture, struct capture_cost *ret)
 		ret->bpf_ns += (double)v[ABI_STAT_TIMED_RSS_NS] / v[ABI_STAT_TIMED_RSS] * v[ABI_STAT_HITS_RSS];
 }
 
+bool capture__live(const struct capture *capture, struct golive_stats *ret)
+{
+	if (!capture->live)
+		return false;
+	golive__stats(capture->live, ret);
+	return true;
+}
+
 struct loss_row {
 	const char *name, *text;
 	enum abi_stat stat;
@@ -875,6 +970,7 @@ static const struct loss_row loss_rows[] = {
 	{ "args_unreadable", "size or caller were not readable", ABI_STAT_LOST_ARGS_UNREADABLE, true },
 	{ "site_map_full_bytes", "bytes of what is not counted because of site_map_full", ABI_STAT_LOST_SITE_BYTES, false },
 	{ "ring_full", "stacks that could not be handed out at the first try", ABI_STAT_LOST_RING_FULL_STACK, false },
+	{ "sample_lost", "objects chosen to be followed that could not be", ABI_STAT_LOST_SAMPLE, false },
 	{ "tiny_unreadable", "small Go objects charged a whole block: the runtime's state was not readable",
 	  ABI_STAT_LOST_GO_TINY_UNREADABLE, false },
 };

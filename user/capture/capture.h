@@ -11,6 +11,7 @@
 
 #include "base/event.h"
 #include "capture/calib.h"
+#include "capture/golive.h"
 #include "go/gomods.h"
 #include "target/modules.h"
 
@@ -22,6 +23,8 @@ struct capture_opts {
 	uint64_t min_size_bytes, max_size_bytes;
 	uint32_t only_tid; /* 0: all threads */
 	bool count_goroutines;
+	bool want_live; /* follow objects to see which of them stay */
+	uint32_t live_rate_bytes; /* where that is ours to say: one sample in so many bytes */
 	bool kernel_log; /* let libbpf print what the kernel says of a program it refuses */
 	const struct diag *diag;
 };
@@ -71,6 +74,9 @@ bool capture__alive(const struct capture *capture);
 void capture__set_exit(struct capture *capture, pid_t pid, int exit_code);
 
 bool capture__has_source(const struct capture *capture, enum event_source source);
+
+/* What is known of live Go objects. false: nothing is followed. */
+bool capture__live(const struct capture *capture, struct golive_stats *ret);
 
 struct capture_cost {
 	uint64_t hits, trap_ns, bpf_ns;

@@ -9,6 +9,15 @@ static uint16_t g_field(uint16_t off, uint16_t bytes)
 	return off != GO_NO_FIELD && off + bytes <= ABI_GO_G_BYTES ? off : 0;
 }
 
+static uint8_t class_of(const struct go_layout *layout, uint16_t slot_bytes)
+{
+	uint8_t class = 0;
+
+	while (class + 1 < layout->nclasses && layout->class_to_size[class] < slot_bytes)
+		class++;
+	return class;
+}
+
 void goabi_from_layout(const struct go_layout *layout, struct abi_go *ret)
 {
 	uint32_t i;
@@ -27,9 +36,24 @@ void goabi_from_layout(const struct go_layout *layout, struct abi_go *ret)
 	ret->mcache_tiny = layout->mcache_tiny;
 	ret->mcache_tinyoffset = layout->mcache_tinyoffset;
 	ret->header_min = layout->malloc_headers ? layout->min_size_for_malloc_header : 0;
+	ret->mcache_alloc = layout->mcache_alloc;
+	ret->mspan_start_addr = layout->mspan_start_addr;
+	ret->mspan_elemsize = layout->mspan_elemsize;
+	ret->mspan_spanclass = layout->mspan_spanclass;
+	ret->mspan_freeindex = layout->mspan_freeindex;
+	ret->mspan_sweepgen = layout->mspan_sweepgen;
+	ret->freeindex_bytes = layout->mspan_freeindex_bytes;
+	ret->special_kind = layout->special_kind;
+	ret->special_kind_profile = layout->special_kind_profile;
+	ret->specialprofile_b = layout->specialprofile_b;
+	ret->profile_malloc_has_mp = layout->minor >= 23;
 	/* Without pointers: the header of an object that has some is added where the object is seen. */
-	for (i = 1; i < sizeof(ret->slot8) / sizeof(ret->slot8[0]); i++)
+	for (i = 1; i < sizeof(ret->slot8) / sizeof(ret->slot8[0]); i++) {
 		ret->slot8[i] = go_layout__rounded(layout, i * 8, false);
-	for (i = 0; i < sizeof(ret->slot128) / sizeof(ret->slot128[0]); i++)
+		ret->class8[i] = class_of(layout, ret->slot8[i]);
+	}
+	for (i = 0; i < sizeof(ret->slot128) / sizeof(ret->slot128[0]); i++) {
 		ret->slot128[i] = go_layout__rounded(layout, ABI_GO_SMALL_MAX + i * 128, false);
+		ret->class128[i] = class_of(layout, ret->slot128[i]);
+	}
 }

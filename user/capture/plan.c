@@ -79,7 +79,7 @@ static int add_site(struct planner *p, enum probe_prog prog, enum abi_door door,
 			  (unsigned long long)entry);
 		return 0;
 	}
-	err = prog == PROBE_GO ? spot_find_go((struct span){ code, len }, old_abi, &spot) :
+	err = prog != PROBE_C && prog != PROBE_MAPS ? spot_find_go((struct span){ code, len }, old_abi, &spot) :
 				 spot_find_c((struct span){ code, len }, &spot);
 	if (err || spot.offset + PROBE_CHECK_BYTES > (size_t)len ||
 	    !elf_file__vaddr_to_off(p->mod->elf, entry + spot.offset, &site.file_off)) {
@@ -207,7 +207,41 @@ static int add_rooms(struct planner *p, const struct gopclntab *tab)
 	return err;
 }
 
-static int add_go(struct planner *p, const struct gobin *bin)
+struct live_probe {
+	const char *names[2]; /* the first that is there */
+	enum probe_prog prog;
+};
+
+/* What is probed to follow objects: see bpf/live_go.bpf.h. */
+static const struct live_probe live_probes[] = {
+	{ { "runtime.mProf_Malloc", NULL }, PROBE_GO_SAMPLED },
+	{ { "runtime.freeSpecial", "runtime.freespecial" /* up to 1.15 */ }, PROBE_GO_FREED },
+	{ { "runtime.(*spanSet).push", NULL }, PROBE_GO_SPAN },
+	{ { "runtime.gcPrepareMarkRoots", "runtime.gcMarkRootPrepare" /* up to 1.24 */ }, PROBE_GO_GC },
+};
+
+static int add_live(struct planner *p, const struct gobin *bin, bool old_abi)
+{
+	const struct gopclntab *tab = gobin__pclntab(bin);
+	struct go_func func;
+
+	gomemprof_find(p->mod->elf, bin, &p->plan->memprof);
+	for (size_t i = 0; i < sizeof(live_probes) / sizeof(live_probes[0]); i++) {
+		const struct live_probe *probe = &live_probes[i];
+		int err = 0;
+
+		if (find_func(tab, probe->names[0], &func) || (probe->names[1] && find_func(tab, probe->names[1], &func)))
+			err = add_site(p, probe->prog, ABI_DOOR_GO_MALLOC, func.name, func.entry, old_abi);
+		else
+			diag_emit(p->diag, DIAG_WARN, "%s: no %s in its pclntab: live objects are not all followed",
+				  p->mod->name, probe->names[0]);
+		if (err < 0)
+			return err;
+	}
+	return 0;
+}
+
+static int add_go(struct planner *p, const struct gobin *bin, bool live)
 {
 	const struct gopclntab *tab = gobin__pclntab(bin);
 	const char *version = gobin__version(bin);
@@ -244,8 +278,9 @@ static int add_go(struct planner *p, const struct gobin *bin)
 	if (err <= 0)
 		return err;
 	p->plan->has_go = true;
+	p->plan->layout = layout;
 	snprintf(p->plan->runtime, sizeof(p->plan->runtime), "%s", version[0] ? version : "go");
-	return 0;
+	return live ? add_live(p, bin, layout->minor < FIRST_REGISTER_ABI_MINOR) : 0;
 }
 
 int plan__add_module(struct plan *plan, struct gomods *gomods, const struct module *mod, unsigned int want,
@@ -259,7 +294,7 @@ int plan__add_module(struct plan *plan, struct gomods *gomods, const struct modu
 		return 0;
 	bin = gomods__get(gomods, mod->id);
 	if (bin && want & PLAN_GO)
-		err = add_go(&p, bin);
+		err = add_go(&p, bin, want & PLAN_LIVE);
 	if (!err && want & PLAN_C)
 		err = elf_file__each_sym(mod->elf, on_c_sym, &p);
 	return err;

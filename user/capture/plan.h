@@ -8,6 +8,7 @@
 
 #include "base/err.h"
 #include "bpf/abi.h"
+#include "go/gomemprof.h"
 #include "go/gomods.h"
 #include "target/modules.h"
 
@@ -15,6 +16,10 @@ enum probe_prog {
 	PROBE_GO, /* go_malloc */
 	PROBE_C, /* c_malloc and, at the return, c_malloc_return */
 	PROBE_MAPS, /* maps_changed */
+	PROBE_GO_SAMPLED, /* go_profile_malloc */
+	PROBE_GO_FREED, /* go_profile_free */
+	PROBE_GO_SPAN, /* go_span_push */
+	PROBE_GO_GC, /* go_gc_start */
 	PROBE__N,
 };
 
@@ -34,11 +39,14 @@ struct plan {
 	size_t len, cap;
 	bool has_go;
 	bool has_c;
-	struct abi_go go; /* if has_go */
+	/* If has_go: */
+	struct abi_go go;
+	const struct go_layout *layout;
+	struct gomemprof_vars memprof; /* PLAN_LIVE */
 	char runtime[64]; /* "go1.19.8", or "" */
 };
 
-enum { PLAN_GO = 1, PLAN_C = 2 };
+enum { PLAN_GO = 1, PLAN_C = 2, PLAN_LIVE = 4 };
 
 /*
  * Add what @mod has to probe to @plan: doors of the kinds in @want. Sites that

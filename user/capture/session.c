@@ -63,7 +63,9 @@ static void choose_programs(struct session *session)
 {
 	struct allocsnoop_bpf *skel = session->skel;
 	struct bpf_program *uprobes[] = { skel->progs.go_malloc, skel->progs.c_malloc, skel->progs.c_malloc_return,
-					  skel->progs.maps_changed };
+					  skel->progs.maps_changed, skel->progs.go_profile_malloc,
+					  skel->progs.go_profile_free, skel->progs.go_span_push,
+					  skel->progs.go_gc_start };
 
 	bpf_program__set_autoload(skel->progs.rss_stat, session->has_rss);
 	bpf_program__set_autoload(skel->progs.mm_seed, session->has_rss);
@@ -112,8 +114,11 @@ int session__open(const struct session_opts *opts, struct session **ret, struct 
 		goto fail;
 	}
 	set_constants(session, opts);
-	if (!opts->count_goroutines) /* a map that nobody looks at needs no memory */
+	/* A map that nobody looks at needs no memory. */
+	if (!opts->count_goroutines)
 		bpf_map__set_max_entries(session->skel->maps.goroutines, 1);
+	if (!opts->live)
+		bpf_map__set_max_entries(session->skel->maps.waiting, 1);
 	choose_programs(session);
 	code = allocsnoop_bpf__load(session->skel);
 	if (code) {
@@ -325,6 +330,10 @@ static int attach_prog(struct session *session, struct attach_job *job, enum pro
 		[PROBE_GO] = skel->progs.go_malloc,
 		[PROBE_C] = skel->progs.c_malloc,
 		[PROBE_MAPS] = skel->progs.maps_changed,
+		[PROBE_GO_SAMPLED] = skel->progs.go_profile_malloc,
+		[PROBE_GO_FREED] = skel->progs.go_profile_free,
+		[PROBE_GO_SPAN] = skel->progs.go_span_push,
+		[PROBE_GO_GC] = skel->progs.go_gc_start,
 	};
 	int err = 0;
 

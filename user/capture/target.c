@@ -22,6 +22,7 @@ int target__new(pid_t pid, uint32_t slot, struct target **ret)
 		return err;
 	}
 	t->slot = slot;
+	t->go_module = MODULE_NONE;
 	t->exit_code = TARGET_RUNNING;
 	snprintf(t->runtime, sizeof(t->runtime), "native");
 	*ret = t;

@@ -25,10 +25,12 @@ struct target {
 	struct aspace *next; /* images that the ring has not told of yet */
 	size_t nnext;
 	struct abi_go go;
+	uint32_t go_module; /* that `go` is from, or MODULE_NONE */
 	char runtime[64];
 	uint32_t nprobes;
 	bool is_command; /* it is armed for its first exec */
 	bool maps_changed; /* the loader said so */
+	bool gc_started; /* of a Go program whose objects are followed */
 	bool may_be_stale; /* the address space was not read in this step */
 	int exit_code; /* TARGET_RUNNING, TARGET_EXIT_UNKNOWN, 0-255, 128 + signal */
 	uint64_t cpu_start_ns, cpu_ns;

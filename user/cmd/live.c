@@ -172,6 +172,8 @@ static int open_capture(struct live *live, struct err *err)
 		.min_size_bytes = o->min_size_bytes,
 		.max_size_bytes = o->max_size_bytes,
 		.only_tid = o->tid,
+		.want_live = o->live,
+		.live_rate_bytes = o->live_rate_bytes,
 		.count_goroutines = o->group == GROUP_GOROUTINE,
 		.kernel_log = o->verbose,
 		.diag = &live->diag,
@@ -251,6 +253,27 @@ static void add_rss(struct profile *prof, const struct capture_target *t)
 	prof->has_rss_kinds = true;
 }
 
+static void update_live(struct live *live)
+{
+	struct prof_live *to = &live->prof->live[SOURCE_GO];
+	struct golive_stats stats;
+
+	if (!capture__live(live->capture, &stats) || !live->prof->has_source[SOURCE_GO])
+		return;
+	*to = (struct prof_live){ .measured = true, .rate_bytes = stats.rate_bytes, .samples = stats.heap.samples,
+				  .unjudged_bytes = (uint64_t)stats.heap.unjudged_bytes, .unsure = stats.heap.unsure };
+	if (stats.from_profiler && stats.from_marks)
+		to->how = "by the runtime's memory profile and mark bits";
+	else if (!stats.from_profiler)
+		to->how = "by mark bits, since the attach";
+	else if (stats.has_before)
+		to->how = "by the runtime's memory profile";
+	else
+		to->how = "by the runtime's memory profile, since the attach";
+	profile__loss(live->prof, "live_table_full", "objects not followed: too many")->count = stats.heap.table_full;
+	profile__loss(live->prof, "live_table_full", "")->is_note = true;
+}
+
 /* Bring the profile's states up to date with the capture's. */
 static void update_profile(struct live *live)
 {
@@ -270,6 +293,7 @@ static void update_profile(struct live *live)
 	prof->cost = (struct prof_cost){ cost.hits, cost.trap_ns, cost.bpf_ns };
 	capture__each_loss(live->capture, set_loss, prof);
 	prof->has_source[SOURCE_GO] = capture__has_source(live->capture, EVENT_GO);
+	update_live(live);
 	prof->has_source[SOURCE_MALLOC] = capture__has_source(live->capture, EVENT_MALLOC);
 	prof->has_source[SOURCE_RSS] = live->opts->want_rss && capture__has_source(live->capture, EVENT_RSS);
 }

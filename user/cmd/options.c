@@ -16,7 +16,7 @@ struct word {
 };
 
 static const struct word sort_words[] = {
-	{ "bytes", SORT_BYTES }, { "objects", SORT_OBJECTS }, { "rss", SORT_RSS },
+	{ "bytes", SORT_BYTES }, { "objects", SORT_OBJECTS }, { "live", SORT_LIVE }, { "rss", SORT_RSS },
 	{ "waste", SORT_WASTE }, { "rate", SORT_RATE },	      { NULL, 0 },
 };
 static const struct word group_words[] = {
@@ -27,6 +27,8 @@ static const struct word group_words[] = {
 static const struct word metric_words[] = {
 	{ "alloc_bytes", METRIC_ALLOC_BYTES },
 	{ "alloc_objects", METRIC_ALLOC_OBJECTS },
+	{ "live_bytes", METRIC_LIVE_BYTES },
+	{ "live_objects", METRIC_LIVE_OBJECTS },
 	{ "rss_bytes", METRIC_RSS_BYTES },
 	{ NULL, 0 },
 };
@@ -69,6 +71,20 @@ static int parse_tid(struct options *o, const char *arg)
 	return err;
 }
 
+static int parse_live(struct options *o, const char *arg)
+{
+	(void)arg;
+	o->live = true;
+	return 0;
+}
+
+static int parse_live_rate(struct options *o, const char *arg)
+{
+	int err = args_size(arg, &o->live_rate_bytes);
+
+	return err || (o->live_rate_bytes && o->live_rate_bytes <= 1u << 24) ? err : -ERANGE;
+}
+
 static int parse_follow(struct options *o, const char *arg)
 {
 	(void)arg;
@@ -103,6 +119,7 @@ static int parse_sort(struct options *o, const char *arg)
 	if (!word)
 		return -EINVAL;
 	o->sort = word->value;
+	o->sort_given = true;
 	return 0;
 }
 
@@ -214,13 +231,15 @@ static const struct option_row rows[] = {
 	{ 0, "min-size", "BYTES", "only allocations of at least BYTES (4K, 1M, ...)", parse_min_size },
 	{ 0, "max-size", "BYTES", "only allocations of at most BYTES", parse_max_size },
 	{ 0, "source", "LIST", "go, malloc, rss (default: all that the target has)", parse_source },
+	{ 0, "live", NULL, "also what is still there of what was allocated (Go)", parse_live },
+	{ 0, "live-rate", "BYTES", "where we sample live objects: one in so many bytes (64K)", parse_live_rate },
 	{ 0, "mode", "MODE", "exact, auto (which is exact)", parse_mode },
 	{ 'n', "top", "N", "rows per text report (10)", parse_top },
-	{ 's', "sort", "COLUMN", "bytes, objects, rss, waste, rate", parse_sort },
+	{ 's', "sort", "COLUMN", "bytes, objects, live, rss, waste, rate", parse_sort },
 	{ 'g', "group-by", "KEY", "stack, func, line, type, goroutine, labels, module", parse_group },
 	{ 0, "format", "FMT", NULL, parse_format },
 	{ 'o', "output", "FILE", "where the result goes, may be given again; its format follows from .folded .pb.gz .json", parse_output },
-	{ 'm', "metric", "M", "for folded: alloc_bytes, alloc_objects, rss_bytes", parse_metric },
+	{ 'm', "metric", "M", "for folded: alloc_bytes, alloc_objects, live_bytes, live_objects, rss_bytes", parse_metric },
 	{ 'v', "verbose", NULL, "every frame, and what is being done", parse_verbose },
 	{ 'q', "quiet", NULL, "no warnings", parse_quiet },
 	{ 0, "no-color", NULL, "no colours (also: NO_COLOR, or a pipe)", parse_no_color },
@@ -291,6 +310,12 @@ static int check(struct options *o, struct err *err)
 		return wrong(err, "-t takes one thread of the one process of -p");
 	if (o->metric == METRIC_RSS_BYTES && !o->want_rss)
 		return wrong(err, "-m rss_bytes needs the source rss");
+	if ((o->metric == METRIC_LIVE_BYTES || o->metric == METRIC_LIVE_OBJECTS || o->sort == SORT_LIVE) && !o->live)
+		return wrong(err, "live bytes and objects need --live");
+	if (o->live && !o->want_go)
+		return wrong(err, "--live needs the source go");
+	if (o->live && !o->sort_given)
+		o->sort = SORT_LIVE;
 	if (o->npids && o->command)
 		return wrong(err, "either -p PID or -- COMMAND, not both");
 	if (o->min_size_bytes > o->max_size_bytes)
@@ -343,7 +368,7 @@ static int parse_all(int argc, char **argv, const char *letters, const struct op
 
 int options_parse(int argc, char **argv, struct options *ret, struct err *err)
 {
-	struct options o = { .max_size_bytes = UINT64_MAX, .top = 10, .want_go = true, .want_malloc = true, .want_rss = true };
+	struct options o = { .max_size_bytes = UINT64_MAX, .live_rate_bytes = 64 << 10, .top = 10, .want_go = true, .want_malloc = true, .want_rss = true };
 	struct option longs[NROWS + 1] = { 0 };
 	char letters[2 * NROWS + 3] = ":", *l = letters + 1;
 	int own = argc, code;

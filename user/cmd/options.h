@@ -28,7 +28,9 @@ struct options {
 	enum group_key group;
 	enum metric metric;
 	bool want_go, want_malloc, want_rss;
-	bool source_given;
+	bool source_given, sort_given;
+	bool live;
+	uint64_t live_rate_bytes;
 	const struct exporter *format; /* NULL: not given */
 	const char *outputs[MAX_OUTPUTS];
 	size_t noutputs;

@@ -120,7 +120,16 @@ static int64_t metric_value(const struct prof_row *row, const struct export_opts
 		return row->source == SOURCE_RSS ? c.rss_bytes : 0;
 	if (row->source != SOURCE_GO && row->source != SOURCE_MALLOC)
 		return 0;
-	return (int64_t)(opts->metric == METRIC_ALLOC_OBJECTS ? c.alloc_objects : c.alloc_bytes);
+	switch (opts->metric) {
+	case METRIC_LIVE_OBJECTS:
+		return (int64_t)prof_whole(c.live_objects);
+	case METRIC_LIVE_BYTES:
+		return (int64_t)prof_whole(c.live_bytes);
+	case METRIC_ALLOC_OBJECTS:
+		return (int64_t)c.alloc_objects;
+	default:
+		return (int64_t)c.alloc_bytes;
+	}
 }
 
 static int order_ids(const void *a, const void *b, void *ctx)
@@ -223,8 +232,6 @@ int folded_write(const struct profile *prof, const struct export_opts *opts, FIL
 	int64_t value;
 	int err;
 
-	if (opts->metric == METRIC_LIVE_BYTES || opts->metric == METRIC_LIVE_OBJECTS)
-		return -EOPNOTSUPP;
 	err = names_init(&f.names);
 	if (err)
 		return err;

@@ -13,11 +13,6 @@ uint64_t window_start_ns(const struct profile *prof, enum window window)
 	return window == WINDOW_INTERVAL && prof->mark_unix_ns ? prof->mark_unix_ns : prof->start_unix_ns;
 }
 
-bool counts_are_zero(const struct prof_counts *counts)
-{
-	return !counts->alloc_objects && !counts->alloc_bytes && !counts->requested_bytes && !counts->rss_bytes;
-}
-
 int names_init(struct names *names)
 {
 	*names = (struct names){ 0 };

@@ -18,7 +18,6 @@ int json_write(const struct profile *prof, const struct export_opts *opts, FILE 
 
 /* Where the window begins. */
 uint64_t window_start_ns(const struct profile *prof, enum window window);
-bool counts_are_zero(const struct prof_counts *counts);
 
 /* Strings fit for the format, interned. */
 struct names {

@@ -140,14 +140,6 @@ static struct group_id identify(const struct profile *prof, const struct prof_ro
 	return id;
 }
 
-static void add_counts(struct prof_counts *to, const struct prof_counts *counts)
-{
-	to->alloc_objects += counts->alloc_objects;
-	to->alloc_bytes += counts->alloc_bytes;
-	to->requested_bytes += counts->requested_bytes;
-	to->rss_bytes += counts->rss_bytes;
-}
-
 /* There are few at a stack: a list. */
 static int add_type(struct group *group, uint32_t type, const struct prof_counts *counts)
 {
@@ -195,7 +187,7 @@ static int add_row(const struct profile *prof, struct group *group, enum group_k
 {
 	uint64_t bytes = row->source == SOURCE_RSS ? (uint64_t)llabs(counts->rss_bytes) : counts->alloc_bytes;
 
-	add_counts(&group->counts, counts);
+	prof_counts_add(&group->counts, counts);
 	group->goroutines += goroutines;
 	add_labels(group, prof->contexts[row->context].labels, bytes, first);
 	if (first || bytes > group->top_bytes) {
@@ -213,6 +205,8 @@ static int64_t order_of(const struct group *group, enum sort_key sort)
 	if (group->source == SOURCE_RSS)
 		return c->rss_bytes;
 	switch (sort) {
+	case SORT_LIVE:
+		return (int64_t)c->live_bytes;
 	case SORT_OBJECTS:
 		return (int64_t)c->alloc_objects;
 	case SORT_WASTE:
@@ -265,7 +259,7 @@ static int gather(const struct profile *prof, enum window window, uint32_t sourc
 		uint32_t nr;
 		bool added;
 
-		if (!(sources & 1u << row->source) || counts_are_zero(&counts))
+		if (!(sources & 1u << row->source) || prof_counts_are_zero(&counts))
 			continue;
 		id = identify(prof, row, key, trimmed, &view);
 		err = vec_reserve((void **)&groups->items, &cap, groups->len + 1, sizeof(*groups->items));
@@ -282,7 +276,7 @@ static int gather(const struct profile *prof, enum window window, uint32_t sourc
 		err = add_row(prof, &groups->items[nr], key, row, &counts, goroutines, added);
 		if (err)
 			return err;
-		add_counts(&groups->sum, &counts);
+		prof_counts_add(&groups->sum, &counts);
 	}
 	return 0;
 }

@@ -67,6 +67,46 @@ static void put_targets(struct json *j)
 	jsonw_end_array(&j->w);
 }
 
+/* What is there now: estimates where objects are sampled, then with their standard errors. */
+static void put_live(struct json *j, enum source source, const struct prof_counts *c)
+{
+	const struct prof_live *live = &j->prof->live[source];
+	bool sampled = live->measured && live->rate_bytes > 1;
+
+	if (live->measured) {
+		jsonw_u64(&j->w, "live_objects", prof_whole(c->live_objects));
+		jsonw_u64(&j->w, "live_bytes", prof_whole(c->live_bytes));
+	} else {
+		jsonw_null(&j->w, "live_objects");
+		jsonw_null(&j->w, "live_bytes");
+	}
+	if (sampled) {
+		jsonw_double(&j->w, "live_objects_se", prof_se(c->live_objects_var), 1);
+		jsonw_double(&j->w, "live_bytes_se", prof_se(c->live_bytes_var), 1);
+	} else {
+		jsonw_null(&j->w, "live_objects_se");
+		jsonw_null(&j->w, "live_bytes_se");
+	}
+}
+
+/* Where live numbers come from; null when nothing is followed. */
+static void put_live_source(struct json *j)
+{
+	const struct prof_live *live = &j->prof->live[SOURCE_GO];
+
+	if (!live->measured) {
+		jsonw_null(&j->w, "live");
+		return;
+	}
+	jsonw_object(&j->w, "live");
+	jsonw_str(&j->w, "source", live->how);
+	jsonw_u64(&j->w, "rate_bytes", live->rate_bytes);
+	jsonw_u64(&j->w, "samples", live->samples);
+	jsonw_u64(&j->w, "unjudged_bytes", live->unjudged_bytes);
+	jsonw_u64(&j->w, "unsure_samples", live->unsure);
+	jsonw_end_object(&j->w);
+}
+
 static void put_total(struct json *j, enum source source)
 {
 	struct prof_counts sum;
@@ -84,8 +124,7 @@ static void put_total(struct json *j, enum source source)
 		jsonw_null(&j->w, "free_objects");
 		jsonw_null(&j->w, "free_bytes");
 	}
-	jsonw_null(&j->w, "live_objects");
-	jsonw_null(&j->w, "live_bytes");
+	put_live(j, source, &sum);
 	jsonw_end_object(&j->w);
 }
 
@@ -231,8 +270,7 @@ static void put_counts(struct json *j, enum source source, const struct prof_cou
 	jsonw_null(w, "alloc_bytes_se");
 	jsonw_null(w, "free_objects");
 	jsonw_null(w, "free_bytes");
-	jsonw_null(w, "live_objects");
-	jsonw_null(w, "live_bytes");
+	put_live(j, source, counts);
 	if (source == SOURCE_RSS)
 		jsonw_i64(w, "rss_bytes", counts->rss_bytes);
 	else
@@ -270,7 +308,7 @@ static void put_stacks(struct json *j)
 		const struct prof_row *row = &j->prof->rows[i];
 
 		counts = prof_row_counts(row, j->window);
-		if (counts_are_zero(&counts))
+		if (prof_counts_are_zero(&counts))
 			continue;
 		jsonw_object(&j->w, NULL);
 		jsonw_u64(&j->w, "pid", row->pid);
@@ -307,6 +345,7 @@ int json_write(const struct profile *prof, const struct export_opts *opts, FILE 
 	put_losses(&j);
 	put_overhead(&j);
 	put_rss(&j);
+	put_live_source(&j);
 	jsonw_null(&j.w, "gc");
 	put_stacks(&j);
 	jsonw_end_object(&j.w);

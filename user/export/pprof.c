@@ -96,7 +96,7 @@ struct pprof {
 	bool *loc_used; /* by location */
 	bool lost_used; /* the location of lost stacks */
 	struct mapping_facts *facts; /* by module */
-	bool has_alloc, has_rss;
+	bool has_alloc, has_live, has_rss;
 };
 
 struct function_key {
@@ -176,9 +176,13 @@ static void put_head(struct pprof *p)
 		put_value_type(p, PROFILE_SAMPLE_TYPE, "alloc_objects", "count");
 		put_value_type(p, PROFILE_SAMPLE_TYPE, "alloc_space", "bytes");
 	}
+	if (p->has_live) {
+		put_value_type(p, PROFILE_SAMPLE_TYPE, "inuse_objects", "count");
+		put_value_type(p, PROFILE_SAMPLE_TYPE, "inuse_space", "bytes");
+	}
 	if (p->has_rss)
 		put_value_type(p, PROFILE_SAMPLE_TYPE, "rss_space", "bytes");
-	protow_u64(w, PROFILE_DEFAULT_SAMPLE_TYPE, str(p, p->has_alloc ? "alloc_space" : "rss_space"));
+	protow_u64(w, PROFILE_DEFAULT_SAMPLE_TYPE, str(p, p->has_live ? "inuse_space" : p->has_alloc ? "alloc_space" : "rss_space"));
 	protow_u64(w, PROFILE_TIME_NANOS, window_start_ns(p->prof, p->opts->window));
 	protow_u64(w, PROFILE_DURATION_NANOS, p->prof->now_unix_ns - window_start_ns(p->prof, p->opts->window));
 	put_value_type(p, PROFILE_PERIOD_TYPE, p->has_alloc ? "alloc_space" : "rss_space", "bytes");
@@ -234,6 +238,10 @@ static void put_sample(struct pprof *p, const struct prof_row *row, const struct
 		protow_varint(&p->w, counts->alloc_objects);
 		protow_varint(&p->w, counts->alloc_bytes);
 	}
+	if (p->has_live) {
+		protow_varint(&p->w, prof_whole(counts->live_objects));
+		protow_varint(&p->w, prof_whole(counts->live_bytes));
+	}
 	if (p->has_rss)
 		protow_varint(&p->w, (uint64_t)counts->rss_bytes);
 	protow_close(&p->w, packed);
@@ -256,7 +264,7 @@ static int put_samples(struct pprof *p)
 		counts = prof_row_counts(&p->prof->rows[i], p->opts->window);
 		if (p->prof->rows[i].source != SOURCE_RSS)
 			counts.rss_bytes = 0;
-		if (counts_are_zero(&counts))
+		if (prof_counts_are_zero(&counts))
 			continue;
 		put_sample(p, &p->prof->rows[i], &counts);
 		err = field_done(p);
@@ -444,6 +452,7 @@ int pprof_write(const struct profile *prof, const struct export_opts *opts, FILE
 	int err;
 
 	p.has_rss = prof->has_source[SOURCE_RSS];
+	p.has_live = prof->live[SOURCE_GO].measured || prof->live[SOURCE_MALLOC].measured;
 	p.has_alloc = prof->has_source[SOURCE_GO] || prof->has_source[SOURCE_MALLOC] ||
 		      prof->has_source[SOURCE_MMAP] || !p.has_rss;
 	protow_init(&p.w);

@@ -45,6 +45,7 @@ struct report {
 	struct paper paper;
 	double seconds; /* of the window */
 	bool wide; /* room for the columns that can be missed */
+	bool live; /* columns for what is there now */
 };
 
 static const char *last_component(const char *path)
@@ -162,6 +163,32 @@ static void put_sum(struct report *r, enum source source)
 	if (sum.alloc_bytes != sum.requested_bytes)
 		paper_item(&r->paper, STYLE_PLAIN, "requested %s, waste %s", fmt_bytes(UNITS_TMP, sum.requested_bytes),
 			   fmt_pct(UNITS_TMP, (double)waste_bytes(&sum), (double)sum.alloc_bytes));
+	paper_newline(&r->paper);
+}
+
+/* "live  1.2 GiB +-20 MiB  ...": how much, how sure, and from where that is known. */
+static void put_live(struct report *r, enum source source)
+{
+	const struct prof_live *live = &r->prof->live[source];
+	struct prof_counts sum;
+
+	if (!live->measured)
+		return;
+	sum = profile__sum(r->prof, source, r->opts->window);
+	paper_put(&r->paper, STYLE_BOLD, "live");
+	paper_indent(&r->paper, 6);
+	paper_item(&r->paper, STYLE_BOLD, "%s", fmt_bytes(UNITS_TMP, prof_whole(sum.live_bytes)));
+	if (live->rate_bytes > 1)
+		paper_item(&r->paper, STYLE_PLAIN, "+-%s", fmt_bytes(UNITS_TMP, prof_whole(prof_se(sum.live_bytes_var))));
+	paper_item(&r->paper, STYLE_PLAIN, "%s objects", fmt_grouped(UNITS_TMP, prof_whole(sum.live_objects)));
+	if (live->unjudged_bytes)
+		paper_item(&r->paper, STYLE_PLAIN, "%s of it younger than the last GC",
+			   fmt_bytes(UNITS_TMP, live->unjudged_bytes));
+	paper_item(&r->paper, STYLE_DIM, "%s: %s samples, one in %s", live->how, fmt_grouped(UNITS_TMP, live->samples),
+		   fmt_bytes(UNITS_TMP, live->rate_bytes));
+	if (live->unsure)
+		paper_item(&r->paper, STYLE_ALERT, "%s samples looked at too late to be sure",
+			   fmt_grouped(UNITS_TMP, live->unsure));
 	paper_newline(&r->paper);
 }
 
@@ -419,12 +446,18 @@ static void put_title(struct report *r, const char *what)
 	paper_newline(p);
 	paper_right(p, STYLE_BOLD, 4, "#");
 	paper_right(p, STYLE_BOLD, 9, "share");
-	paper_right(p, STYLE_BOLD, 12, "bytes");
+	if (r->live) {
+		paper_right(p, STYLE_BOLD, 12, "live");
+		paper_right(p, STYLE_BOLD, 11, "+-");
+		paper_right(p, STYLE_BOLD, 14, "live objects");
+	}
+	paper_right(p, STYLE_BOLD, 12, r->live ? "allocated" : "bytes");
 	if (r->opts->sort == SORT_WASTE)
 		paper_right(p, STYLE_BOLD, 14, "wasted");
 	else
 		paper_right(p, STYLE_BOLD, 14, "bytes/s");
-	paper_right(p, STYLE_BOLD, 14, "objects");
+	if (!r->live)
+		paper_right(p, STYLE_BOLD, 14, "objects");
 	if (r->wide) {
 		paper_right(p, STYLE_BOLD, 10, "avg");
 		paper_right(p, STYLE_BOLD, 8, "waste");
@@ -448,13 +481,23 @@ static void put_alloc_numbers(struct report *r, const struct prof_counts *c, con
 {
 	struct paper *p = &r->paper;
 
-	paper_right(p, STYLE_BOLD, 9, fmt_pct(UNITS_TMP, (double)c->alloc_bytes, (double)sum->alloc_bytes));
+	bool by_live = r->live && r->opts->sort == SORT_LIVE;
+
+	paper_right(p, STYLE_BOLD, 9,
+		    by_live ? fmt_pct(UNITS_TMP, (double)prof_whole(c->live_bytes), sum->live_bytes) :
+			      fmt_pct(UNITS_TMP, (double)c->alloc_bytes, (double)sum->alloc_bytes));
+	if (r->live) {
+		paper_right(p, STYLE_BOLD, 12, fmt_bytes(UNITS_TMP, prof_whole(c->live_bytes)));
+		paper_right(p, STYLE_PLAIN, 11, fmt_bytes(UNITS_TMP, prof_whole(prof_se(c->live_bytes_var))));
+		paper_right(p, STYLE_PLAIN, 14, fmt_grouped(UNITS_TMP, prof_whole(c->live_objects)));
+	}
 	paper_right(p, STYLE_BOLD, 12, fmt_bytes(UNITS_TMP, c->alloc_bytes));
 	if (r->opts->sort == SORT_WASTE)
 		paper_right(p, STYLE_PLAIN, 14, fmt_bytes(UNITS_TMP, waste_bytes(c)));
 	else
 		paper_right(p, STYLE_PLAIN, 14, fmt_byte_rate(UNITS_TMP, per_second(r, c->alloc_bytes)));
-	paper_right(p, STYLE_PLAIN, 14, fmt_grouped(UNITS_TMP, c->alloc_objects));
+	if (!r->live)
+		paper_right(p, STYLE_PLAIN, 14, fmt_grouped(UNITS_TMP, c->alloc_objects));
 	if (!r->wide)
 		return;
 	paper_right(p, STYLE_PLAIN, 10,
@@ -552,11 +595,8 @@ static void put_alloc_rest(struct report *r, const struct groups *groups, size_t
 
 	if (shown == groups->len)
 		return;
-	for (size_t i = shown; i < groups->len; i++) {
-		rest.alloc_objects += groups->items[i].counts.alloc_objects;
-		rest.alloc_bytes += groups->items[i].counts.alloc_bytes;
-		rest.requested_bytes += groups->items[i].counts.requested_bytes;
-	}
+	for (size_t i = shown; i < groups->len; i++)
+		prof_counts_add(&rest, &groups->items[i].counts);
 	paper_right(&r->paper, STYLE_DIM, 4, "");
 	put_alloc_numbers(r, &rest, &groups->sum);
 	snprintf(buf, sizeof(buf), "  in %s more %s", fmt_grouped(UNITS_TMP, groups->len - shown),
@@ -689,13 +729,15 @@ int text_write(const struct profile *prof, const struct export_opts *opts, FILE 
 	int err;
 
 	paper_init(&r.paper, out, opts->width, opts->color);
-	r.wide = opts->group == GROUP_STACK &&
+	r.live = prof->live[SOURCE_GO].measured || prof->live[SOURCE_MALLOC].measured;
+	r.wide = opts->group == GROUP_STACK && !r.live &&
 		 r.paper.width >= WIDE_COLUMNS + (prof->ntargets > 1 ? PID_COLUMNS - 5 : 0);
 	put_heading(&r);
 	put_losses(&r);
 	for (int source = SOURCE_GO; source < SOURCE_RSS; source++) {
 		if (prof->has_source[source])
 			put_sum(&r, source);
+		put_live(&r, source);
 	}
 	put_rss(&r);
 	/* What was asked for comes first. */

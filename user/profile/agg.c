@@ -184,14 +184,34 @@ static uint32_t stack_of(struct agg *agg, uint64_t stack_id)
 	return agg->lost_stack;
 }
 
+static const enum source sources[] = {
+	[EVENT_GO] = SOURCE_GO,
+	[EVENT_MALLOC] = SOURCE_MALLOC,
+	[EVENT_RSS] = SOURCE_RSS,
+};
+
+static int on_live(void *ctx, uint32_t pid, enum event_source source, uint64_t stack_id, uint64_t context_id,
+		   const struct event_live *live)
+{
+	struct agg *agg = ctx;
+	uint32_t stack = stack_of(agg, stack_id), row;
+	struct prof_counts *total;
+
+	row = stack == PROF_NONE ? PROF_NONE :
+				   profile__add_row(agg->prof, pid, sources[source], context_of(agg, context_id), stack);
+	if (row == PROF_NONE)
+		return -ENOMEM;
+	total = &agg->prof->rows[row].total;
+	total->live_objects += live->objects;
+	total->live_bytes += live->bytes;
+	total->live_objects_var += live->objects_var;
+	total->live_bytes_var += live->bytes_var;
+	return 0;
+}
+
 static int on_counts(void *ctx, uint32_t pid, enum event_source source, uint64_t stack_id, uint64_t context_id,
 		     const struct event_counts *counts)
 {
-	static const enum source sources[] = {
-		[EVENT_GO] = SOURCE_GO,
-		[EVENT_MALLOC] = SOURCE_MALLOC,
-		[EVENT_RSS] = SOURCE_RSS,
-	};
 	struct agg *agg = ctx;
 	uint32_t stack = stack_of(agg, stack_id);
 	struct prof_counts *total;
@@ -216,5 +236,5 @@ static int on_counts(void *ctx, uint32_t pid, enum event_source source, uint64_t
 
 struct event_sink agg__sink(struct agg *agg)
 {
-	return (struct event_sink){ agg, on_stack, on_context, on_counts };
+	return (struct event_sink){ agg, on_stack, on_context, on_counts, on_live };
 }

@@ -17,6 +17,7 @@
  */
 #include "profile/profile.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -362,6 +363,30 @@ static uint64_t grown(uint64_t now, uint64_t before)
 	return now > before ? now - before : 0;
 }
 
+double prof_se(double var)
+{
+	return var > 0 ? sqrt(var) : 0;
+}
+
+bool prof_counts_are_zero(const struct prof_counts *counts)
+{
+	/* A sum of estimates comes back to 0 but for its rounding. */
+	return !counts->alloc_objects && !counts->alloc_bytes && !counts->requested_bytes && !counts->rss_bytes &&
+	       counts->live_objects < 0.5;
+}
+
+void prof_counts_add(struct prof_counts *to, const struct prof_counts *counts)
+{
+	to->alloc_objects += counts->alloc_objects;
+	to->alloc_bytes += counts->alloc_bytes;
+	to->requested_bytes += counts->requested_bytes;
+	to->rss_bytes += counts->rss_bytes;
+	to->live_objects += counts->live_objects;
+	to->live_bytes += counts->live_bytes;
+	to->live_objects_var += counts->live_objects_var;
+	to->live_bytes_var += counts->live_bytes_var;
+}
+
 struct prof_counts prof_row_counts(const struct prof_row *row, enum window window)
 {
 	struct prof_counts c = row->total;
@@ -383,10 +408,7 @@ struct prof_counts profile__sum(const struct profile *prof, enum source source, 
 		if (prof->rows[i].source != source)
 			continue;
 		c = prof_row_counts(&prof->rows[i], window);
-		sum.alloc_objects += c.alloc_objects;
-		sum.alloc_bytes += c.alloc_bytes;
-		sum.requested_bytes += c.requested_bytes;
-		sum.rss_bytes += c.rss_bytes;
+		prof_counts_add(&sum, &c);
 	}
 	return sum;
 }

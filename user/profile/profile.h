@@ -91,6 +91,8 @@ struct prof_context {
 struct prof_counts {
 	uint64_t alloc_objects, alloc_bytes, requested_bytes;
 	int64_t rss_bytes;
+	/* A state, the same in every window; estimates where objects are sampled, with their variances. */
+	double live_objects, live_bytes, live_objects_var, live_bytes_var;
 };
 
 struct prof_row {
@@ -132,6 +134,16 @@ struct prof_rss_kind {
 	uint64_t start_bytes, marked_bytes, now_bytes;
 };
 
+/* How it is known what is live. */
+struct prof_live {
+	bool measured; /* else live counts of this source are null */
+	const char *how; /* static: what the reader should know of where the numbers come from */
+	uint64_t rate_bytes; /* one sample in so many bytes, on average; 0: every object */
+	uint64_t samples;
+	uint64_t unjudged_bytes; /* made since the last garbage collection: nobody knows whether they are garbage */
+	uint64_t unsure; /* samples that were looked at too late to be sure */
+};
+
 enum rss_kind { RSS_FILE, RSS_ANON, RSS_SWAP, RSS_SHMEM, RSS_KIND__N }; /* MM_FILEPAGES.. order of mm_types_task.h */
 
 struct profile {
@@ -161,6 +173,7 @@ struct profile {
 	uint32_t nlosses;
 	bool has_source[SOURCE__N]; /* was it captured at all? else its numbers are null, not 0 */
 	bool has_goroutines; /* were they counted? */
+	struct prof_live live[SOURCE__N];
 	struct prof_cost cost, cost_marked;
 	struct prof_rss_kind rss_kinds[RSS_KIND__N]; /* sums over targets */
 	bool has_rss_kinds;
@@ -204,6 +217,19 @@ struct prof_target *profile__find_target(const struct profile *prof, uint32_t pi
 void profile__mark(struct profile *prof);
 
 /* Views: all derived, nothing stored twice. */
+/* An estimate as the number to show: whole, and never below 0 for its rounding. */
+static inline uint64_t prof_whole(double value)
+{
+	return value > 0 ? (uint64_t)(value + 0.5) : 0;
+}
+
+/* Standard error. */
+double prof_se(double var);
+
+/* Is there nothing to tell of? */
+bool prof_counts_are_zero(const struct prof_counts *counts);
+/* Adds, variances too. */
+void prof_counts_add(struct prof_counts *to, const struct prof_counts *counts);
 struct prof_counts prof_row_counts(const struct prof_row *row, enum window window);
 struct prof_counts profile__sum(const struct profile *prof, enum source source, enum window window);
 struct prof_cost profile__cost(const struct profile *prof, enum window window);

@@ -429,6 +429,51 @@ ssize_t proc_read_mem(pid_t pid, uint64_t addr, void *buf, size_t len)
 	return n;
 }
 
+#define READS_AT_ONCE 256
+
+/* Number of @reads that were done, in order; 0: the first one failed. */
+static size_t read_some(pid_t pid, struct mem_read *reads, size_t n)
+{
+	struct iovec local[READS_AT_ONCE] = { 0 }, remote[READS_AT_ONCE] = { 0 };
+	ssize_t got;
+	size_t i;
+
+	if (n > READS_AT_ONCE)
+		n = READS_AT_ONCE;
+	for (i = 0; i < n; i++) {
+		local[i] = (struct iovec){ reads[i].buf, reads[i].len };
+		remote[i] = (struct iovec){ (void *)(uintptr_t)reads[i].addr, reads[i].len };
+	}
+	got = process_vm_readv(pid, local, n, remote, n, 0);
+	for (i = 0; i < n && got >= (ssize_t)reads[i].len; i++) {
+		reads[i].ok = true;
+		got -= (ssize_t)reads[i].len;
+	}
+	return i;
+}
+
+static void read_many(void *ctx, struct mem_read *reads, size_t n)
+{
+	pid_t pid = *(const pid_t *)ctx;
+	size_t done;
+
+	for (size_t i = 0; i < n; i++)
+		reads[i].ok = false;
+	for (; n; reads += done, n -= done) {
+		done = read_some(pid, reads, n);
+		if (done)
+			continue;
+		/* The one that stopped it: on its own, by the other way if need be. */
+		reads->ok = proc_read_mem(pid, reads->addr, reads->buf, reads->len) == (ssize_t)reads->len;
+		done = 1;
+	}
+}
+
+struct mem_reader proc_mem_reader(const pid_t *pid)
+{
+	return (struct mem_reader){ (void *)pid, read_many };
+}
+
 /*
  * Turn an O_PATH descriptor into one to read from (and close it), if it is a
  * regular file: opening a fifo could wait for ever, opening a device could do anything.

@@ -54,6 +54,23 @@ struct proc_rss {
 /* /proc/PID/smaps_rollup where it is readable (exact), else statm and status. */
 int proc_read_rss(pid_t pid, struct proc_rss *ret);
 
+/* One of many reads of a process's memory. */
+struct mem_read {
+	uint64_t addr;
+	void *buf;
+	size_t len;
+	bool ok; /* all of it was read */
+};
+
+/* Where reads go to: a process, or what a test has made of one. */
+struct mem_reader {
+	void *ctx;
+	void (*read)(void *ctx, struct mem_read *reads, size_t n);
+};
+
+/* Reads go to @pid, in order, many with one system call. */
+struct mem_reader proc_mem_reader(const pid_t *pid);
+
 /* Read the target's memory; number of bytes read (may be short) or -errno. */
 ssize_t proc_read_mem(pid_t pid, uint64_t addr, void *buf, size_t len);
 

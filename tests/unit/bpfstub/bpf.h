@@ -86,6 +86,8 @@ static __u64 bpf_get_attach_cookie(void *ctx);
 static __u64 bpf_get_current_pid_tgid(void);
 static void *bpf_get_current_task(void);
 static __u64 bpf_ktime_get_ns(void);
+static __u32 bpf_get_prandom_u32(void);
+static long bpf_map_delete_elem(void *map, const void *key);
 
 /* The target's memory: pages that are there or not, as bpf_probe_read_user() finds them. */
 #define FAKE_PAGE 4096u

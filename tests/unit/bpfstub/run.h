@@ -28,6 +28,15 @@ static struct {
 	uint32_t nrecs;
 	struct abi_rec_context contexts[FAKE_CONTEXTS];
 	uint32_t ncontexts;
+	struct label_set label_sets[LABEL_SETS];
+	struct waiting_key waiting_keys[FAKE_CONTEXTS];
+	struct waiting waiting[FAKE_CONTEXTS];
+	uint32_t nwaiting;
+	struct door_note doors[DOORS];
+	struct abi_rec_object objects[FAKE_RECS]; /* SAMPLE, FREE */
+	uint32_t nobjects;
+	uint32_t ngcs; /* records of a GC */
+	uint32_t random; /* what bpf_get_prandom_u32() gives */
 	struct goroutine_key goroutines[FAKE_CONTEXTS];
 	uint32_t ngoroutines;
 	bool ring_full;
@@ -66,6 +75,14 @@ static void *bpf_map_lookup_elem(void *map, const void *key)
 		for (uint32_t i = 0; i < fake.nsites; i++)
 			if (memcmp(&fake.keys[i], key, sizeof(fake.keys[i])) == 0)
 				return &fake.sites[i];
+	if (map == (void *)&label_sets)
+		return index < LABEL_SETS ? &fake.label_sets[index] : NULL;
+	if (map == (void *)&doors)
+		return index < DOORS ? &fake.doors[index] : NULL;
+	if (map == (void *)&waiting)
+		for (uint32_t i = 0; i < fake.nwaiting; i++)
+			if (memcmp(&fake.waiting_keys[i], key, sizeof(fake.waiting_keys[i])) == 0)
+				return &fake.waiting[i];
 	if (map == (void *)&goroutines)
 		for (uint32_t i = 0; i < fake.ngoroutines; i++)
 			if (memcmp(&fake.goroutines[i], key, sizeof(fake.goroutines[i])) == 0)
@@ -77,8 +94,32 @@ static void *bpf_map_lookup_elem(void *map, const void *key)
 	return NULL;
 }
 
+static long bpf_map_delete_elem(void *map, const void *key)
+{
+	struct waiting *entry = bpf_map_lookup_elem(map, key);
+	uint32_t i;
+
+	if (map != (void *)&waiting || !entry)
+		return -ENOENT;
+	i = (uint32_t)(entry - fake.waiting);
+	fake.nwaiting--;
+	fake.waiting[i] = fake.waiting[fake.nwaiting];
+	fake.waiting_keys[i] = fake.waiting_keys[fake.nwaiting];
+	return 0;
+}
+
 static long bpf_map_update_elem(void *map, const void *key, const void *value, __u64 flags)
 {
+	if (map == (void *)&waiting && (bpf_map_lookup_elem(map, key) || fake.nwaiting < FAKE_CONTEXTS)) {
+		struct waiting *entry = bpf_map_lookup_elem(map, key);
+
+		if (!entry) {
+			memcpy(&fake.waiting_keys[fake.nwaiting], key, sizeof(fake.waiting_keys[0]));
+			entry = &fake.waiting[fake.nwaiting++];
+		}
+		memcpy(entry, value, sizeof(*entry));
+		return 0;
+	}
 	if (map == (void *)&ids_sent && fake.nsent < FAKE_SITES) {
 		memcpy(&fake.sent[fake.nsent++], key, sizeof(fake.sent[0]));
 		return 0;
@@ -105,6 +146,14 @@ static long bpf_ringbuf_output(void *to, void *data, __u64 size, __u64 flags)
 		abort();
 	if (fake.ring_full || fake.nrecs == FAKE_RECS || fake.ncontexts == FAKE_CONTEXTS)
 		return -EAGAIN;
+	if (rec->kind == ABI_REC_GC) {
+		fake.ngcs++;
+		return 0;
+	}
+	if (rec->kind == ABI_REC_SAMPLE || rec->kind == ABI_REC_FREE) {
+		memcpy(&fake.objects[fake.nobjects++ % FAKE_RECS], data, size);
+		return 0;
+	}
 	if (rec->kind == ABI_REC_CONTEXT) {
 		memcpy(&fake.contexts[fake.ncontexts++], data, size);
 		return 0;
@@ -140,6 +189,11 @@ static __u64 bpf_get_current_pid_tgid(void)
 static void *bpf_get_current_task(void)
 {
 	return &fake.task;
+}
+
+static __u32 bpf_get_prandom_u32(void)
+{
+	return fake.random;
 }
 
 static __u64 bpf_ktime_get_ns(void)

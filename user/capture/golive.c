@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "capture/golive.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/hmap.h"
+#include "base/vec.h"
+
+/* A bucket of the memory profile that had live objects at the attach. */
+struct before {
+	uint64_t stack_id;
+	uint64_t object_bytes;
+	uint64_t objects; /* sampled ones that are still there */
+	double chance;
+};
+
+struct process {
+	pid_t pid;
+	bool begun;
+	uint64_t profile_rate; /* as last seen */
+	struct hmap *index; /* bucket -> index in before; NULL: not known */
+	struct before *before;
+	size_t cap;
+};
+
+struct golive {
+	struct event_sink sink;
+	struct goheap *heap;
+	uint32_t rate_bytes;
+	struct process *processes; /* by slot */
+	size_t nprocesses, cap;
+	struct golive_stats stats;
+};
+
+int golive__new(const struct event_sink *sink, uint32_t rate_bytes, struct golive **ret)
+{
+	struct golive *live = calloc(1, sizeof(*live));
+
+	if (!live)
+		return -ENOMEM;
+	live->sink = *sink;
+	live->rate_bytes = rate_bytes;
+	if (goheap__new(sink, &live->heap)) {
+		free(live);
+		return -ENOMEM;
+	}
+	*ret = live;
+	return 0;
+}
+
+static void forget_before(struct process *p)
+{
+	hmap__free(p->index);
+	free(p->before);
+	p->index = NULL;
+	p->before = NULL;
+	p->cap = 0;
+}
+
+void golive__free(struct golive *live)
+{
+	if (!live)
+		return;
+	for (size_t i = 0; i < live->nprocesses; i++)
+		forget_before(&live->processes[i]);
+	free(live->processes);
+	goheap__free(live->heap);
+	free(live);
+}
+
+static struct process *process_of(struct golive *live, uint32_t slot)
+{
+	if (vec_reserve((void **)&live->processes, &live->cap, (size_t)slot + 1, sizeof(*live->processes)))
+		return NULL;
+	while (live->nprocesses <= slot)
+		live->processes[live->nprocesses++] = (struct process){ 0 };
+	return &live->processes[slot];
+}
+
+struct reading {
+	struct golive *live;
+	struct process *process;
+	const struct golive_frames *frames;
+};
+
+/* The stack of a bucket has an id that no stack of the probes has: these have their top bit set. */
+static uint64_t before_stack_id(const struct process *p, uint64_t bucket)
+{
+	uint64_t key[] = { (uint64_t)p->pid, bucket };
+
+	return (hash_bytes(key, sizeof(key)) >> 1) | 1ull << 62;
+}
+
+static void on_bucket(void *ctx, const struct gomemprof_bucket *bucket)
+{
+	struct reading *r = ctx;
+	struct process *p = r->process;
+	struct event_frame frames[GOMEMPROF_MAX_STACK];
+	struct event_live live;
+	struct before *before;
+	uint32_t index, n;
+
+	if (bucket->allocs <= bucket->frees ||
+	    vec_reserve((void **)&p->before, &p->cap, (size_t)hmap__len(p->index) + 1, sizeof(*p->before)))
+		return;
+	index = hmap__add(p->index, &bucket->addr, NULL);
+	if (index == HMAP_NONE)
+		return;
+	before = &p->before[index];
+	*before = (struct before){ before_stack_id(p, bucket->addr), bucket->object_bytes, bucket->allocs - bucket->frees,
+				   gomemprof_chance(bucket->object_bytes, p->profile_rate) };
+	n = r->frames->resolve(r->frames->ctx, bucket->stack, bucket->nstack, frames);
+	r->live->sink.on_stack(r->live->sink.ctx, before->stack_id, frames, n, 0);
+	live = goheap_estimate((double)before->objects, before->object_bytes, before->chance);
+	r->live->sink.on_live(r->live->sink.ctx, (uint32_t)p->pid, EVENT_GO, before->stack_id, 0, &live);
+}
+
+/* What is live already, by the profile's own books. */
+static void read_before(struct golive *live, struct process *p, const struct plan *plan, uint64_t bias,
+			const struct golive_frames *frames, const struct mem_reader *reader)
+{
+	struct reading r = { live, p, frames };
+
+	if (!plan->memprof.mbuckets || hmap__new(sizeof(uint64_t), &p->index))
+		return;
+	live->stats.has_before = !gomemprof_each(&plan->memprof, plan->layout, reader, bias, on_bucket, &r);
+}
+
+bool golive__follow(struct golive *live, uint32_t slot, pid_t pid, const struct plan *plan, uint64_t bias,
+		    const struct golive_frames *frames, struct abi_go *go)
+{
+	struct process *p = process_of(live, slot);
+	struct mem_reader reader = proc_mem_reader(&pid);
+	uint64_t rate = 0;
+	uint16_t mode;
+
+	if (!p)
+		return false;
+	if (!gomemprof_rate(&plan->memprof, &reader, bias, &rate))
+		rate = 0; /* not to be told: sample it ourselves */
+	p->pid = pid;
+	p->profile_rate = rate;
+	mode = rate ? ABI_GO_LIVE_PROFILER : ABI_GO_LIVE_MARKS;
+	live->stats.from_profiler |= mode == ABI_GO_LIVE_PROFILER;
+	live->stats.from_marks |= mode == ABI_GO_LIVE_MARKS;
+	live->stats.rate_bytes = rate ? rate : live->rate_bytes;
+	if (!p->begun && rate)
+		read_before(live, p, plan, bias, frames, &reader);
+	p->begun = true;
+	goheap__check(live->heap, slot, plan->layout, &reader);
+	if (go->live == mode && go->sample_bytes == live->rate_bytes)
+		return false;
+	go->live = mode;
+	go->sample_bytes = live->rate_bytes;
+	return true;
+}
+
+static void free_before(struct golive *live, struct process *p, const struct abi_rec_object *rec)
+{
+	uint32_t index = p->index ? hmap__find(p->index, &rec->span) : HMAP_NONE;
+	struct before *before;
+	struct event_live gone;
+
+	if (index == HMAP_NONE || !p->before[index].objects)
+		return;
+	before = &p->before[index];
+	before->objects--;
+	gone = goheap_estimate(-1, before->object_bytes, before->chance);
+	live->sink.on_live(live->sink.ctx, (uint32_t)p->pid, EVENT_GO, before->stack_id, 0, &gone);
+}
+
+void golive__on_object(struct golive *live, uint32_t slot, const struct abi_rec_object *rec)
+{
+	struct process *p = process_of(live, slot);
+	double chance;
+
+	if (!p || !rec->bytes)
+		return;
+	if (rec->rec.kind == ABI_REC_FREE) {
+		if (!goheap__free_profiled(live->heap, slot, rec))
+			free_before(live, p, rec);
+		return;
+	}
+	chance = rec->span ? (double)abi_sample_chance(rec->bytes, live->rate_bytes) / 4294967296.0 :
+			     gomemprof_chance(rec->bytes, p->profile_rate);
+	goheap__add(live->heap, slot, rec, chance);
+}
+
+void golive__drop(struct golive *live, uint32_t slot)
+{
+	struct process *p = process_of(live, slot);
+
+	goheap__drop(live->heap, slot);
+	if (!p)
+		return;
+	for (uint32_t i = 0; p->index && i < hmap__len(p->index); i++) {
+		struct abi_rec_object rec = { .span = *(const uint64_t *)hmap__key(p->index, i) };
+
+		while (p->before[i].objects)
+			free_before(live, p, &rec);
+	}
+	forget_before(p);
+	p->begun = false;
+}
+
+void golive__stats(const struct golive *live, struct golive_stats *ret)
+{
+	*ret = live->stats;
+	goheap__stats(live->heap, &ret->heap);
+}
