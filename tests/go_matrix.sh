@@ -1,23 +1,35 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# go_matrix.sh [VERSION...]
+# go_matrix.sh [--markdown FILE] [VERSION...]
 #
 # The Go test program (tests/targets/go/alloc) built by every toolchain of the lab
 # (tools/fetch-lab.sh go), in every shape, under the tool: objects and bytes equal to
 # runtime.MemStats, each stack equal to the memory profile's at rate 1. Prints a
-# table; the last line is "N passed, N failed, N skipped".
+# table (and writes it to FILE, in Markdown); the last line is "N passed, N failed,
+# N skipped".
 #
-# VERSION+EXPERIMENT is a version with a GOEXPERIMENT. The GC is off (-1) in the
-# table's numbers, so that bytes are equal to the byte, and on (GOGC=10) in a second
-# run, where a GC assist between probe and tiny allocator may move 16 bytes.
+# VERSION+EXPERIMENT is a version with a GOEXPERIMENT, of which only the plain shape
+# is built. Each build runs three times:
+#   off   GC off, one P: nothing can come between the probe and the allocator, all
+#         numbers of the table are from here and equal to the byte;
+#   par   GC off, two Ps: in Go 1.21 to 1.26 a preemption there may move 16 bytes of tiny objects;
+#   gc    GOGC=10, two Ps: so may a GC assist. Their columns are bytes off MemStats.
 set -u
 cd "$(dirname "$0")/.."
 export ROOT=$PWD O=${O:-.output}
 case $O in /*) export OUT=$O ;; *) export OUT=$ROOT/$O ;; esac
 LAB=${ALLOCSNOOP_LAB:-/var/cache/allocsnoop-lab}
+markdown=
+if [ "${1-}" = --markdown ]; then
+	markdown=${2:?--markdown needs a file}
+	shift 2
+fi
+# The experiments that change what the allocator or a map does, in one direction or the other.
 versions=("$@")
-[ $# -gt 0 ] || versions=(1.15 1.19 1.21 1.22 1.23 1.24 1.26 1.26+sizespecializedmalloc 1.27)
+[ $# -gt 0 ] || versions=(1.15 1.19 1.21 1.22 1.22+noallocheaders 1.23 1.24 1.24+noswissmap
+	1.26 1.26+sizespecializedmalloc 1.26+nogreenteagc 1.26+runtimefreegc 1.26+sizespecializedmalloc,runtimefreegc 1.26+arenas
+	1.27 1.27+nosizespecializedmalloc 1.27+nogreenteagc 1.27+runtimefreegc 1.27+mapsplitgroup 1.27+runtimesecret)
 passed=0 failed=0 skipped=0
 tmp=$(mktemp -d "${TMPDIR:-/tmp}/allocsnoop-go.XXXXXX")
 trap 'rm -rf "$tmp"' EXIT
@@ -27,6 +39,13 @@ if [ "$(id -u)" != 0 ]; then
 	echo "0 passed, 0 failed, ${#versions[@]} skipped"
 	exit 0
 fi
+
+shapes() { # VERSION
+	case $1 in
+	*+*) echo plain ;;
+	*) echo plain stripped pie cgo ;;
+	esac
+}
 
 # shape CGO FLAGS...
 shape() {
@@ -43,12 +62,24 @@ build() { # VERSION SHAPE
 	goroot=$(readlink -f "$LAB/go/${1%%+*}") || return
 	[ "${1#*+}" = "$1" ] || experiment=${1#*+}
 	read -r cgo flags <<<"$(shape "$2")"
+	case $experiment in *runtimefreegc*) flags=-ldflags=-checklinkname=0 ;; esac
 	(cd tests/targets/go/alloc && CGO_ENABLED=$cgo GOROOT=$goroot GOEXPERIMENT=$experiment GOFLAGS='' GO111MODULE=on \
 		GOTOOLCHAIN=local GOWORK=off GOCACHE="$LAB/gocache/$1" "$goroot/bin/go" build ${flags:+"$flags"} \
-		-o "$tmp/alloc-$1-$2" .) >"$tmp/build.log" 2>&1
+		-o "$tmp/alloc" .) >"$tmp/build.log" 2>&1
 }
 
-run() { # PROGRAM ARG...
+# The version that the program states ends with the experiments it was built with, in the runtime's own order.
+has_experiments() { # VERSION LEDGER
+	local experiment
+	case $1 in *+*) ;; *) return ;; esac
+	for experiment in $(tr , ' ' <<<"${1#*+}"); do
+		grep -q "\"go\":\"[^\"]*\b$experiment\b" "$2" || fail "the program is built without $experiment"
+	done
+}
+
+run() { # VERSION PROGRAM ARG...: prints what check.py says
+	local version=$1
+	shift
 	(
 		. tests/lib.sh
 		T=$(mktemp -d "$tmp/t.XXXXXX")
@@ -60,12 +91,63 @@ run() { # PROGRAM ARG...
 		target_work go
 		snoop_stop
 		target_end go
+		has_experiments "$version" go.ledger
 		check go go.json go.ledger
 	)
 }
 
 note() { # FILE WHAT
-	sed -n "s/^note: $2 //p" "$1" | head -1
+	sed -n "s/^note: $2 //p" "$tmp/$1" | head -1
+}
+
+# Bytes off MemStats: 0, or what check.py has in parentheses; of reused objects, how many.
+off_by() { # FILE
+	local reused
+	reused=$(note "$1" reused)
+	[ -z "$reused" ] || {
+		echo "reused ${reused%% *}"
+		return
+	}
+	note "$1" alloc_bytes | sed -n 's/.*(\([-+][0-9]*\))$/\1/p' | grep . || echo 0
+}
+
+# One row, in both forms. Cells: Go shape objects bytes worst stacks par gc seconds verdict
+print_row() {
+	printf '%-34s %-8s %-28s %-40s %-22s %-11s %-10s %-10s %5s  %s\n' "$@"
+	[ -z "$markdown" ] || printf '| %s | %s | %s | %s | %s | %s | %s | %s | %s | %s |\n' "$@" >>"$markdown"
+}
+
+print_head() {
+	[ -z "$markdown" ] || : >"$markdown"
+	print_row Go shape objects bytes "worst site" stacks "2 Ps" "GOGC=10" s verdict
+	[ -z "$markdown" ] || echo '| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |' >>"$markdown"
+}
+
+since() { # MILLISECONDS
+	local ms=$(($(date +%s%N) / 1000000 - $1))
+	printf '%d.%d' $((ms / 1000)) $((ms % 1000 / 100))
+}
+
+one() { # VERSION SHAPE
+	local t0 verdict=ok
+	t0=$(($(date +%s%N) / 1000000))
+	if ! build "$1" "$2"; then
+		skipped=$((skipped + 1))
+		printf '%-34s %-8s skip: does not build: %s\n' "$1" "$2" "$(grep -v '^#' "$tmp/build.log" | head -1)"
+		return
+	fi
+	run "$1" "$tmp/alloc" -gogc -1 -procs 1 >"$tmp/off" 2>&1 || verdict="NOT OK"
+	run "$1" "$tmp/alloc" -gogc -1 >"$tmp/par" 2>&1 || verdict="NOT OK"
+	run "$1" "$tmp/alloc" -gogc 10 >"$tmp/gc" 2>&1 || verdict="NOT OK"
+	print_row "$1" "$2" "$(note off alloc_objects)" "$(note off alloc_bytes)" "$(note off 'worst site' | sed 's/ (.*//')" \
+		"$(note off stacks)" "$(off_by par)" "$(off_by gc)" "$(since "$t0")" "$verdict"
+	if [ "$verdict" = ok ]; then
+		passed=$((passed + 1))
+	else
+		failed=$((failed + 1))
+		grep -H FAILED "$tmp/off" "$tmp/par" "$tmp/gc" | head -20 | sed "s|^$tmp/|    |" | cut -c1-400
+	fi
+	rm -rf "$tmp"/t.*
 }
 
 tools/fetch-lab.sh go "${versions[@]%%+*}" || exit 1
@@ -78,27 +160,12 @@ else
 	echo "runtime layouts: NOT OK"
 	sed 's/^/    /' "$tmp/golayout"
 fi
-printf '%-28s %-9s %-26s %-32s %s\n' "Go" shape "objects" "bytes" "stacks"
+begun=$(($(date +%s%N) / 1000000))
+print_head
 for version in "${versions[@]}"; do
-	for shape in plain stripped pie cgo; do
-		if ! build "$version" $shape; then
-			skipped=$((skipped + 1))
-			printf '%-28s %-9s skip: does not build: %s\n' "$version" $shape "$(grep -v '^#' "$tmp/build.log" | head -1)"
-			continue
-		fi
-		verdict=ok
-		run "$tmp/alloc-$version-$shape" -gogc -1 >"$tmp/off" 2>&1 || verdict="NOT OK"
-		run "$tmp/alloc-$version-$shape" -gogc 10 >"$tmp/on" 2>&1 || verdict="NOT OK"
-		stacks=$(sed -n 's/^note: \([0-9]*\) stacks equal.*/\1 equal/p' "$tmp/off")
-		printf '%-28s %-9s %-26s %-32s %-10s %s\n' "$version" $shape "$(note "$tmp/off" alloc_objects)" \
-			"$(note "$tmp/off" alloc_bytes)" "$stacks" "$verdict"
-		if [ "$verdict" = ok ]; then
-			passed=$((passed + 1))
-		else
-			failed=$((failed + 1))
-			grep -h FAILED "$tmp/off" "$tmp/on" | head -20 | cut -c1-400 | sed 's/^/    /'
-		fi
+	for shape in $(shapes "$version"); do
+		one "$version" "$shape"
 	done
 done
-printf '\n%d passed, %d failed, %d skipped\n' $passed $failed $skipped
+printf '\n%s s\n%d passed, %d failed, %d skipped\n' "$(since "$begun")" $passed $failed $skipped
 [ $failed -eq 0 ]

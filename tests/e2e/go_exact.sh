@@ -56,6 +56,11 @@ test_one_proc() {
 	exact go-plain -procs 1
 }
 
+# Nothing can come between probe and allocator: no byte is off.
+test_to_the_byte() {
+	exact go-plain -procs 1 -gogc -1
+}
+
 # 200 calls deep: more than a stack can hold. The counts stay right and the loss has a name.
 test_deep() {
 	target go "$TARGETS/go-plain" -depth 200 -n 100

@@ -36,6 +36,7 @@ import (
 	"runtime/debug"
 	"sort"
 	"strings"
+	"time"
 
 	"allocsnoop.test/targets/talk"
 )
@@ -56,12 +57,15 @@ type site struct {
 	Objects        uint64 `json:"objects"`
 	RequestedBytes uint64 `json:"requested_bytes"`
 	Tiny           bool   `json:"tiny"` // may share 16-byte blocks
+	Type           string `json:"type"` // as reflect prints it; "" is not checked
 }
 
 type stats struct {
 	Mallocs    uint64 `json:"mallocs"`
 	TotalAlloc uint64 `json:"total_alloc"`
 	NumGC      uint32 `json:"num_gc"`
+	ForcedGC   uint32 `json:"forced_gc"` // those that the workload itself waits for
+	NS         int64  `json:"ns"`
 }
 
 type frame struct {
@@ -79,9 +83,17 @@ type ledger struct {
 	Go     string   `json:"go"`
 	Inner  stats    `json:"inner"` // "go" to "done"
 	Outer  stats    `json:"outer"` // "ready" to "quit"
+	Procs  int      `json:"procs"`
 	Sites  []site   `json:"sites"`
+	Freed  freed    `json:"freed"`
 	Stacks []stack  `json:"stacks"` // of the workload, by the memory profile; null without it
 	C      *cLedger `json:"c"`      // cgo builds
+}
+
+// What the program could have given back itself: see siteGrowLocal.
+type freed struct {
+	Objects uint64 `json:"objects"`
+	Bytes   uint64 `json:"bytes"`
 }
 
 type cLedger struct {
@@ -90,35 +102,42 @@ type cLedger struct {
 	RequestedBytes uint64 `json:"requested_bytes"`
 }
 
-func read(m *runtime.MemStats) {
-	runtime.ReadMemStats(m)
+type moment struct {
+	m  runtime.MemStats
+	ns int64
 }
 
-func delta(a, b *runtime.MemStats) stats {
-	return stats{b.Mallocs - a.Mallocs, b.TotalAlloc - a.TotalAlloc, b.NumGC - a.NumGC}
+func read(at *moment) {
+	runtime.ReadMemStats(&at.m)
+	at.ns = time.Now().UnixNano()
+}
+
+func delta(a, b *moment) stats {
+	return stats{b.m.Mallocs - a.m.Mallocs, b.m.TotalAlloc - a.m.TotalAlloc, b.m.NumGC - a.m.NumGC,
+		b.m.NumForcedGC - a.m.NumForcedGC, b.ns - a.ns}
 }
 
 // settle runs what makes the runtime start its helpers until the statistics stand still.
-func settle(procs int) {
-	var a, b runtime.MemStats
+func settle() {
+	var a, b moment
 	quiet := 0
 	for i := 0; i < 200 && quiet < 5; i++ {
 		read(&a)
 		// Every P gets a thread and a mark worker; free Gs are there for reuse.
 		var wait = make(chan bool, 64)
-		for j := 0; j < 16*procs; j++ {
+		for j := 0; j < crowd; j++ {
 			go func() {
 				spin(20000)
 				wait <- true
 			}()
 		}
-		for j := 0; j < 16*procs; j++ {
+		for j := 0; j < crowd; j++ {
 			<-wait
 		}
 		runtime.GC()
 		read(&b)
 		// The channel and the closures above are 2 objects and one per goroutine.
-		if b.Mallocs-a.Mallocs <= uint64(2+16*procs) {
+		if b.m.Mallocs-a.m.Mallocs <= uint64(2+crowd) {
 			quiet++
 		} else {
 			quiet = 0
@@ -152,17 +171,18 @@ func profileStacks() []stack {
 	var out []stack
 	for _, r := range recs[:n] {
 		s := stack{Objects: r.AllocObjects, Bytes: r.AllocBytes}
-		ours := false
+		ours, before := false, false
 		frames := runtime.CallersFrames(r.Stack())
 		for {
 			f, more := frames.Next()
 			s.Frames = append(s.Frames, frame{f.Function, f.Line})
 			ours = ours || strings.HasPrefix(f.Function, "main.workload") || strings.HasPrefix(f.Function, "main.site")
+			before = before || f.Function == "main.newWorkload"
 			if !more {
 				break
 			}
 		}
-		if ours {
+		if ours && !before {
 			out = append(out, s)
 		}
 	}
@@ -181,10 +201,10 @@ func main() {
 	debug.SetGCPercent(*gogc)
 	runtime.GOMAXPROCS(*procs)
 	w := newWorkload(*scale, *depth)
-	settle(*procs)
+	settle()
 
 	// Escapes to the heap once, here, and not in the window.
-	m := make([]runtime.MemStats, 4)
+	m := make([]moment, 4)
 
 	read(&m[0])
 	read(&m[0])
@@ -210,9 +230,10 @@ func main() {
 	talk.AwaitLine()
 	read(&m[3])
 
-	l := ledger{Go: runtime.Version(), Inner: delta(&m[1], &m[2]), Outer: delta(&m[0], &m[3])}
-	for i := range w.sites {
-		l.Sites = append(l.Sites, w.sites[i])
+	l := ledger{Go: runtime.Version(), Inner: delta(&m[1], &m[2]), Outer: delta(&m[0], &m[3]),
+		Procs: *procs, Freed: w.sinks.freed}
+	for i := range w.rows {
+		l.Sites = append(l.Sites, w.rows[i].site)
 	}
 	sort.Slice(l.Sites, func(i, j int) bool { return l.Sites[i].Func < l.Sites[j].Func })
 	if profileRate == 1 {
