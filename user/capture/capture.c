@@ -234,6 +234,8 @@ static void note_plan(struct capture *c, struct target *t, uint32_t module, cons
 	c->has_c |= plan->has_c;
 	if (plan->has_go) {
 		t->go = plan->go;
+		if (c->live) /* until the process runs and its own profile can be asked for */
+			golive__begin(c->live, &t->go);
 		t->go_module = module;
 		snprintf(t->runtime, sizeof(t->runtime), "%s", plan->runtime);
 		session__set_go(c->session, t->slot, &t->go);

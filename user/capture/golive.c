@@ -128,6 +128,12 @@ static void read_before(struct golive *live, struct process *p, const struct pla
 	live->stats.has_before = !gomemprof_each(&plan->memprof, plan->layout, reader, bias, on_bucket, &r);
 }
 
+void golive__begin(struct golive *live, struct abi_go *go)
+{
+	go->live = ABI_GO_LIVE_MARKS;
+	go->sample_bytes = live->rate_bytes;
+}
+
 bool golive__follow(struct golive *live, uint32_t slot, pid_t pid, const struct plan *plan, uint64_t bias,
 		    const struct golive_frames *frames, struct abi_go *go)
 {

@@ -27,6 +27,9 @@ struct golive_stats {
 int golive__new(const struct event_sink *sink, uint32_t rate_bytes, struct golive **ret);
 void golive__free(struct golive *live);
 
+/* How a program is followed from its first allocation on: by our samples. */
+void golive__begin(struct golive *live, struct abi_go *go);
+
 /* Turns return addresses of a process into frames for the sink. */
 struct golive_frames {
 	void *ctx;
