@@ -13,11 +13,11 @@
 
 #include "base/vec.h"
 #include "capture/drain.h"
+#include "capture/image.h"
 #include "capture/kfeat.h"
 #include "capture/mmapwatch.h"
 #include "capture/plan.h"
 #include "capture/session.h"
-#include "capture/spot.h"
 #include "capture/target.h"
 
 struct pending_map {
@@ -171,34 +171,17 @@ static const struct plan *plan_of(struct capture *c, uint32_t module)
 	return &c->plans[module];
 }
 
-/* Is the spot mapped, not writable (there the kernel puts no breakpoint), and what its file says? */
+/* Is the spot mapped, not writable, and what its file says? */
 static bool is_as_planned(const struct capture *c, const struct target *t, uint32_t module, const struct probe_site *site)
 {
-	uint8_t image[PROBE_CHECK_BYTES];
+	uint64_t addr;
+	enum image_state state = image_check(&t->as, t->info.pid, module, site, &addr);
 
-	for (size_t i = 0; i < t->as.maps.len; i++) {
-		const struct mapping *map = &t->as.maps.items[i];
-		uint64_t addr = map->start + (site->file_off - map->file_off);
-
-		if (t->as.modules[i] != module || site->file_off < map->file_off || addr >= map->end)
-			continue;
-		if (proc_read_mem(t->info.pid, addr, image, sizeof(image)) != sizeof(image))
-			return false; /* it has ended, or unloaded this */
-		if (!map->writable && spot_matches((struct span){ site->bytes, sizeof(site->bytes) },
-						   (struct span){ image, sizeof(image) }))
-			return true;
+	/* Gone: it has ended, or unloaded this. */
+	if (state == IMAGE_DIFFERS || state == IMAGE_WRITABLE)
 		diag_emit(c->opts.diag, DIAG_WARN, "%s in process %d at 0x%llx is %s: not probed", site->name, t->info.pid,
-			  (unsigned long long)addr, map->writable ? "writable code" : "not what its file says");
-		return false;
-	}
-	return false;
-}
-
-/* Is this a door that programs use all the time, so that a dear probe hurts? */
-static bool is_hot(const struct probe_site *site)
-{
-	return site->prog == PROBE_GO || strcmp(site->name, "malloc") == 0 || strcmp(site->name, "calloc") == 0 ||
-	       strcmp(site->name, "realloc") == 0;
+			  (unsigned long long)addr, state == IMAGE_WRITABLE ? "writable code" : "not what its file says");
+	return state == IMAGE_AS_FILE || state == IMAGE_BREAKPOINT;
 }
 
 /* Arm the sites of @plan, all of them if the process has not mapped anything yet. Number of probes or -errno. */
@@ -218,7 +201,7 @@ static int arm(struct capture *c, struct target *t, uint32_t module, const struc
 		if (is_mapped && !is_as_planned(c, t, module, site))
 			continue;
 		if (site->spot_flags & ABI_SPOT_STEPPED && site->prog != PROBE_MAPS)
-			diag_emit(c->opts.diag, is_hot(site) ? DIAG_WARN : DIAG_DEBUG,
+			diag_emit(c->opts.diag, probe_site__is_hot(site) ? DIAG_WARN : DIAG_DEBUG,
 				  "%s: %s has no cheap place for a probe: each hit costs about %.1f us", mod->name, site->name,
 				  c->calib.stepped_ns / 1000);
 		sites[n++] = *site;

@@ -305,3 +305,9 @@ void plan__clear(struct plan *plan)
 	free(plan->sites);
 	memset(plan, 0, sizeof(*plan));
 }
+
+bool probe_site__is_hot(const struct probe_site *site)
+{
+	return site->prog == PROBE_GO || strcmp(site->name, "malloc") == 0 || strcmp(site->name, "calloc") == 0 ||
+	       strcmp(site->name, "realloc") == 0;
+}

@@ -56,4 +56,7 @@ int plan__add_module(struct plan *plan, struct gomods *gomods, const struct modu
 		     const struct diag *diag);
 void plan__clear(struct plan *plan);
 
+/* Is this a door that programs use all the time, so that a dear probe hurts? */
+bool probe_site__is_hot(const struct probe_site *site);
+
 #endif
