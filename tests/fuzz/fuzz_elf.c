@@ -12,6 +12,7 @@
 
 #include "sym/sym.h"
 #include "target/elf.h"
+#include "target/elf_fp.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -56,6 +57,7 @@ static void use_elf(struct elf_file *elf, struct seen *seen)
 	elf_file__vaddr_to_off(elf, value, &value);
 	elf_file__off_to_vaddr(elf, value, &value);
 	elf_file__build_id(elf, buf);
+	seen->sum += elf_fp_percent(elf);
 	if (elf_file__interp(elf))
 		seen->sum += strlen(elf_file__interp(elf));
 }

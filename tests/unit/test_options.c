@@ -118,6 +118,16 @@ static const struct bad bad_lines[] = {
 	{ "-p 1 --follow=yes", "--follow takes no value" },
 	{ "-p 1 --m", "'--m'" }, /* min-size, max-size, metric, mode */
 	{ "-p 1 --help=x", "--help takes no value" },
+	{ "check -p 0", "'0' is not a value of --pid" },
+	{ "check -p 1 -o x.json", "check has no option --output" },
+	{ "check -p 1 -n 3", "check has no option --top" },
+	{ "check -p 1 -d -1", "'-1' is not a value of --duration" },
+	{ "check -p 1 5", "check takes no interval" },
+	{ "check -p 1 --format folded", "text or json, not folded" },
+	{ "check -- ls", "not at a command" },
+	{ "check check", "'check' is no interval" },
+	{ "-p 1 check", "'check' is no interval" },
+	{ "-p 1 -d 0 check", "'0' is not a value of --duration" },
 };
 
 TEST(bad_lines)
@@ -321,6 +331,33 @@ TEST(help_and_version_need_no_target)
 		done(&l, &o);
 }
 
+TEST(check_command)
+{
+	struct options o;
+	struct line l;
+
+	if (good("check", &l, &o)) {
+		CHECK(o.is_check && !o.npids && o.duration_s == 1.0 && !o.format);
+		done(&l, &o);
+	}
+	if (good("check -p 7,8 -d 0 --format json --source go -v", &l, &o)) {
+		CHECK(o.is_check && o.duration_s == 0 && o.verbose && o.want_go && !o.want_malloc);
+		CHECK_INT(o.npids, 2);
+		CHECK_STR(o.format->name, "json");
+		done(&l, &o);
+	}
+	if (good("check -d 2.5 -p 7", &l, &o)) {
+		CHECK(o.duration_s == 2.5);
+		done(&l, &o);
+	}
+	/* Only as the first word: a program may be called that. */
+	if (good("-- check -p 7", &l, &o)) {
+		CHECK(!o.is_check && !o.npids);
+		CHECK_STR(o.command[0], "check");
+		done(&l, &o);
+	}
+}
+
 TEST(many_outputs)
 {
 	char text[512] = "-p 1";
@@ -362,7 +399,7 @@ TEST(help_text)
 					     "--max-size",   "-n, --top",      "-s, --sort",	 "-g, --group-by", "--source",
 					     "--mode",	     "--format",       "-o, --output",	 "-m, --metric",  "-v, --verbose",
 					     "-q, --quiet",  "--no-color",     "-h, --help",	 "-V, --version", "-- COMMAND",
-					     "INTERVAL" };
+					     "INTERVAL",     "allocsnoop check" };
 	char *text = NULL;
 	size_t len;
 	FILE *out = open_memstream(&text, &len);

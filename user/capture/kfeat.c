@@ -46,22 +46,33 @@ static uint64_t effective_caps(void)
 	return bits;
 }
 
+static bool has_cap(uint64_t have, const struct cap *cap)
+{
+	return have >> cap->bit & 1 || have >> cap->instead & 1;
+}
+
+static bool in_host_pid_ns(void)
+{
+	struct stat st;
+
+	return !stat("/proc/self/ns/pid", &st) && st.st_ino == INITIAL_PID_NS;
+}
+
 static int check_caps(struct err *err)
 {
 	uint64_t have;
 	char missing[256] = "";
-	struct stat st;
 	size_t len = 0;
 
 	if (access("/proc/self/status", R_OK))
 		return err_set(err, FAIL_KERNEL, -ENOENT, "/proc is not mounted: nothing can be known of a process");
-	if (stat("/proc/self/ns/pid", &st) || st.st_ino != INITIAL_PID_NS)
+	if (!in_host_pid_ns())
 		return err_set(err, FAIL_KERNEL, -EOPNOTSUPP,
 			       "in a PID namespace of its own: BPF programs see the host's PIDs, so run it on the host"
 			       " (docker: --pid=host)");
 	have = effective_caps();
 	for (size_t i = 0; i < sizeof(caps) / sizeof(caps[0]); i++) {
-		if (have >> caps[i].bit & 1 || have >> caps[i].instead & 1)
+		if (has_cap(have, &caps[i]))
 			continue;
 		len += snprintf(missing + len, sizeof(missing) - len, "%s%s (to %s)", len ? ", " : "", caps[i].name,
 				caps[i].what_for);
@@ -129,4 +140,72 @@ int kfeat_probe(struct kfeat *ret, struct err *err)
 			       "this kernel has no uprobes: one built with CONFIG_UPROBE_EVENTS=y is needed");
 	*ret = feat;
 	return 0;
+}
+
+static enum kfeat_state state_of(bool have)
+{
+	return have ? KFEAT_YES : KFEAT_NO;
+}
+
+/* Of a helper or program type: a negative answer of libbpf's is none. */
+static enum kfeat_state probe_cookie(void)
+{
+	int answer = libbpf_probe_bpf_helper(BPF_PROG_TYPE_KPROBE, BPF_FUNC_get_attach_cookie, NULL);
+
+	return answer < 0 ? KFEAT_UNKNOWN : state_of(answer);
+}
+
+static size_t add_privileges(struct kfeat_row *rows, bool *ret_complete)
+{
+	const uint64_t have = effective_caps();
+	size_t n = 0;
+
+	*ret_complete = true;
+	for (; n < sizeof(caps) / sizeof(caps[0]); n++) {
+		rows[n] = (struct kfeat_row){ caps[n].name, caps[n].what_for,
+					      "run it with sudo, or give it this capability", true, state_of(has_cap(have, &caps[n])) };
+		*ret_complete &= rows[n].state == KFEAT_YES;
+	}
+	rows[n++] = (struct kfeat_row){ "host_pid_namespace", "PIDs that mean the same to BPF programs",
+					"run it on the host (docker: --pid=host)", true, state_of(in_host_pid_ns()) };
+	return n;
+}
+
+/* What the kernel's BTF tells; without BTF nothing of it. */
+static size_t add_btf(struct kfeat_row *rows)
+{
+	struct btf *btf = btf__load_vmlinux_btf();
+	bool rss = btf && has_btf_func(btf, "btf_trace_rss_stat", BTF_KIND_TYPEDEF) &&
+		   has_btf_func(btf, "bpf_iter__task", BTF_KIND_STRUCT);
+	bool preempt = btf && has_btf_func(btf, "bpf_preempt_disable", BTF_KIND_FUNC);
+
+	rows[0] = (struct kfeat_row){ "btf", "types of this kernel (/sys/kernel/btf/vmlinux)",
+				      "a kernel built with CONFIG_DEBUG_INFO_BTF=y is needed", true, state_of(btf) };
+	rows[1] = (struct kfeat_row){ "rss_stat", "RSS growth by stack (tp_btf on kmem:rss_stat)",
+				      "no RSS growth by stack, RSS from /proc only", false, state_of(rss) };
+	rows[2] = (struct kfeat_row){ "preempt_kfuncs", "probes that do not interrupt each other (bpf_preempt_disable)",
+				      "probes that interrupt each other too often are counted as lost", false,
+				      state_of(preempt) };
+	btf__free(btf);
+	return 3;
+}
+
+size_t kfeat_rows(struct kfeat_row ret[static KFEAT_MAX_ROWS])
+{
+	bool uprobes = !access("/sys/bus/event_source/devices/uprobe/type", R_OK);
+	bool complete, multi;
+	size_t n = add_privileges(ret, &complete);
+
+	n += add_btf(ret + n);
+	multi = complete && probe_uprobe_multi();
+	ret[n++] = (struct kfeat_row){ "uprobes", "breakpoints in user programs",
+				       "a kernel built with CONFIG_UPROBE_EVENTS=y, and /sys, are needed", true,
+				       state_of(uprobes || multi) };
+	ret[n++] = (struct kfeat_row){ "attach_cookie", "probes that know what they are on (bpf_get_attach_cookie)",
+				       "a kernel from 5.15 on is needed", true,
+				       complete ? probe_cookie() : KFEAT_UNKNOWN };
+	ret[n++] = (struct kfeat_row){ "uprobe_multi", "all probes of a file in one link, filtered by process",
+				       "a link for each probe: taking out many takes longer", false,
+				       complete ? state_of(multi) : KFEAT_UNKNOWN };
+	return n;
 }

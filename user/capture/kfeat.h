@@ -4,6 +4,7 @@
 #define ALLOCSNOOP_CAPTURE_KFEAT_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "base/err.h"
 
@@ -17,5 +18,21 @@ struct kfeat {
  * missing and what would help.
  */
 int kfeat_probe(struct kfeat *ret, struct err *err);
+
+enum kfeat_state { KFEAT_NO, KFEAT_YES, KFEAT_UNKNOWN /* these privileges do not let it be tried */ };
+
+/* For a preflight: one thing that the kernel or the privileges give, or not. */
+struct kfeat_row {
+	const char *name; /* "uprobe_multi" */
+	const char *text; /* what it is for */
+	const char *without; /* what is lost without it; for one that is needed: what would help */
+	bool needed;
+	enum kfeat_state state;
+};
+
+#define KFEAT_MAX_ROWS 16
+
+/* All of them, whatever is missing; their number. */
+size_t kfeat_rows(struct kfeat_row ret[static KFEAT_MAX_ROWS]);
 
 #endif

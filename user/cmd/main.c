@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "base/units.h"
+#include "cmd/check.h"
 #include "cmd/live.h"
 #include "cmd/options.h"
 
@@ -23,7 +24,7 @@ int main(int argc, char **argv)
 		else if (opts.version)
 			puts("allocsnoop " ALLOCSNOOP_VERSION);
 		else
-			code = live_run(&opts, &err);
+			code = opts.is_check ? check_run(&opts, &err) : live_run(&opts, &err);
 		options_free(&opts);
 	}
 	if (!code)

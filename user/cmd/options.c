@@ -9,6 +9,8 @@
 
 #include "base/args.h"
 
+#define CHECK_DEFAULT_S 1.0
+
 /* A word of a fixed set. */
 struct word {
 	const char *name;
@@ -58,6 +60,10 @@ static int parse_pid(struct options *o, const char *arg)
 
 static int parse_duration(struct options *o, const char *arg)
 {
+	if (o->is_check && strcmp(arg, "0") == 0) {
+		o->duration_s = 0;
+		return 0;
+	}
 	return args_seconds(arg, &o->duration_s);
 }
 
@@ -263,10 +269,13 @@ static const char *row_help(const struct option_row *row)
 void options_print_help(FILE *out)
 {
 	fputs("usage: allocsnoop -p PID [options] [INTERVAL [COUNT]]\n"
-	      "       allocsnoop [options] -- COMMAND [ARG...]\n\n"
+	      "       allocsnoop [options] -- COMMAND [ARG...]\n"
+	      "       allocsnoop check [-p PID] [-d SEC] [--source LIST] [--format text|json]\n\n"
 	      "Who allocates in a running Go, C, C++ or Rust process, and what made its RSS grow.\n"
 	      "Prints a report every INTERVAL seconds (5) until Ctrl-C, COUNT reports, or -d.\n"
-	      "With -o, or a format other than text, and no INTERVAL: one result at the end.\n\n",
+	      "With -o, or a format other than text, and no INTERVAL: one result at the end.\n"
+	      "check: what this kernel and process allow, what is unsure, and by a trial of SEC (1; 0: none)\n"
+	      "what tracing would cost.\n\n",
 	      out);
 	for (size_t i = 0; i < NROWS; i++) {
 		char left[64];
@@ -277,6 +286,7 @@ void options_print_help(FILE *out)
 		fprintf(out, "  %-26s %s\n", left, row_help(&rows[i]));
 	}
 	fputs("\nexamples:\n"
+	      "  allocsnoop check -p 1234                would it work, and what would it cost?\n"
 	      "  allocsnoop -p 1234                      a report every 5 seconds\n"
 	      "  allocsnoop -p 1234 -d 30 -o heap.pb.gz  half a minute, for `go tool pprof`\n"
 	      "  allocsnoop -p 1234 -d 30 --format folded | flamegraph.pl > alloc.svg\n"
@@ -300,10 +310,35 @@ static int parse_operands(int argc, char **argv, int at, struct options *o, stru
 	return 0;
 }
 
+/* The options that `check` takes, too. */
+static bool is_for_check(const struct option_row *row)
+{
+	static const char *const names[] = { "pid",   "duration", "source", "format", "verbose",
+					     "quiet", "no-color", "help",   "version" };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (strcmp(names[i], row->name) == 0)
+			return true;
+	return false;
+}
+
+static int check_check(const struct options *o, struct err *err)
+{
+	if (o->command)
+		return wrong(err, "check looks at running processes (-p PID), not at a command");
+	if (o->interval_s)
+		return wrong(err, "check takes no interval: -d SEC is how long it tries");
+	if (o->format && strcmp(o->format->name, "text") != 0 && strcmp(o->format->name, "json") != 0)
+		return wrong(err, "check writes text or json, not %s", o->format->name);
+	return 0;
+}
+
 static int check(struct options *o, struct err *err)
 {
 	if (o->help || o->version)
 		return 0;
+	if (o->is_check)
+		return check_check(o, err);
 	if (!o->npids && !o->command)
 		return wrong(err, "say what to attach to: -p PID, or -- COMMAND");
 	if (o->tid && o->npids != 1)
@@ -359,6 +394,8 @@ static int parse_all(int argc, char **argv, const char *letters, const struct op
 			return wrong(err, "there is no option '%s'", word);
 		}
 		row = find_row(value);
+		if (o->is_check && !is_for_check(row))
+			return wrong(err, "check has no option --%s", row->name);
 		if (row->parse(o, optarg))
 			return wrong(err, "'%s' is not a value of --%s: %s", optarg, row->name,
 				     row_help(row));
@@ -371,8 +408,15 @@ int options_parse(int argc, char **argv, struct options *ret, struct err *err)
 	struct options o = { .max_size_bytes = UINT64_MAX, .live_rate_bytes = 64 << 10, .top = 10, .want_go = true, .want_malloc = true, .want_rss = true };
 	struct option longs[NROWS + 1] = { 0 };
 	char letters[2 * NROWS + 3] = ":", *l = letters + 1;
-	int own = argc, code;
+	int own, code;
 
+	if (argc > 1 && strcmp(argv[1], "check") == 0) {
+		o.is_check = true;
+		o.duration_s = CHECK_DEFAULT_S;
+		argc--;
+		argv++;
+	}
+	own = argc;
 	for (size_t i = 0; i < NROWS; i++) {
 		longs[i].name = rows[i].name;
 		longs[i].has_arg = rows[i].arg ? required_argument : no_argument;

@@ -14,6 +14,7 @@
 #define MAX_OUTPUTS 16
 
 struct options {
+	bool is_check; /* the command `check`; duration_s 0 is no trial */
 	pid_t *pids;
 	size_t npids;
 	char **command; /* NULL-terminated, points into argv; NULL: none */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Lines of a text report: styles, width, wrapping. Private to export/. */
+/* Lines of a text report: styles, width, wrapping. Of export/, and of the preflight. */
 #ifndef ALLOCSNOOP_EXPORT_PAPER_H
 #define ALLOCSNOOP_EXPORT_PAPER_H
 

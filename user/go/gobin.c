@@ -39,6 +39,7 @@ struct gobin {
 	bool minor_is_guess;
 	struct go_moduledata md;
 	struct gopclntab *tab;
+	const char *tab_section;
 	uint8_t *relocated; /* own copy of the table's bytes, or NULL */
 };
 
@@ -356,6 +357,8 @@ static int find_table(struct gobin *bin)
 		if (!elf_file__section(bin->elf, sections[i], &table.bytes, &table.vaddr))
 			continue;
 		err = open_table(bin, table, false);
+		if (!err)
+			bin->tab_section = sections[i];
 		if (err != -ENOEXEC)
 			return err;
 	}
@@ -457,4 +460,9 @@ const struct go_moduledata *gobin__moduledata(const struct gobin *bin)
 const struct gopclntab *gobin__pclntab(const struct gobin *bin)
 {
 	return bin->tab;
+}
+
+const char *gobin__pclntab_section(const struct gobin *bin)
+{
+	return bin->tab_section ? bin->tab_section : "";
 }

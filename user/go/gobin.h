@@ -44,5 +44,7 @@ int gobin__minor(const struct gobin *bin, bool *is_guess);
 const struct go_layout *gobin__layout(const struct gobin *bin, bool *is_guess);
 const struct go_moduledata *gobin__moduledata(const struct gobin *bin);
 const struct gopclntab *gobin__pclntab(const struct gobin *bin);
+/* The section that had it; "" when it was found by its magic. */
+const char *gobin__pclntab_section(const struct gobin *bin);
 
 #endif

@@ -321,6 +321,23 @@ int proc_read_info(pid_t pid, struct proc_info *ret)
 	return 0;
 }
 
+int proc_seccomp_mode(pid_t pid)
+{
+	static const char key[] = "\nSeccomp:\t";
+	const char *at;
+	char *status;
+	size_t len;
+	int mode = -1;
+
+	if (read_pid_file(pid, "status", &status, &len))
+		return -1;
+	at = strstr(status, key);
+	if (at && at[sizeof(key) - 1] >= '0' && at[sizeof(key) - 1] <= '9')
+		mode = at[sizeof(key) - 1] - '0';
+	free(status);
+	return mode;
+}
+
 uint64_t proc_cpu_ns(pid_t pid)
 {
 	struct stat_fields stat;

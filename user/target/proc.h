@@ -44,6 +44,9 @@ struct proc_info {
 
 int proc_read_info(pid_t pid, struct proc_info *ret);
 
+/* 0: none, 1: strict, 2: a filter; -1 when it cannot be known. */
+int proc_seccomp_mode(pid_t pid);
+
 /* CPU time of the whole process, ns; 0 when it is gone. */
 uint64_t proc_cpu_ns(pid_t pid);
 
