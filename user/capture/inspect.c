@@ -95,34 +95,16 @@ static void look_at_funcs(struct inspection *in, const struct gopclntab *tab)
 	}
 }
 
-static int find_rate(void *ctx, const struct elf_sym *sym)
+static void read_profile_rate(struct inspector *it, const struct module *mod, const struct gobin *bin)
 {
-	uint64_t *vaddr = ctx;
-
-	if (strcmp(sym->name, "runtime.MemProfileRate") != 0)
-		return 0;
-	*vaddr = sym->vaddr;
-	return 1;
-}
-
-/* The variable's value in the process: its code tells where the file was loaded. */
-static void read_profile_rate(struct inspector *it, const struct module *mod)
-{
+	struct mem_reader reader = proc_mem_reader(&it->in->info.pid);
 	struct inspect_go *go = &it->in->go;
-	uint64_t vaddr;
+	struct gomemprof_vars vars;
+	uint64_t bias;
 
-	if (!elf_file__each_sym(mod->elf, find_rate, &vaddr))
-		return;
-	for (size_t i = 0; i < it->as.maps.len; i++) {
-		const struct mapping *map = &it->as.maps.items[i];
-		uint64_t bias = map->start - module__vaddr(mod, map, map->start);
-
-		if (it->as.modules[i] != mod->id)
-			continue;
-		go->has_profile_rate = proc_read_mem(it->in->info.pid, bias + vaddr, &go->profile_rate,
-						     sizeof(go->profile_rate)) == sizeof(go->profile_rate);
-		return;
-	}
+	gomemprof_find(mod->elf, bin, &vars);
+	go->has_profile_rate = aspace__find_bias(&it->as, it->mods, mod->id, &bias) &&
+			       gomemprof_rate(&vars, &reader, bias, &go->profile_rate);
 }
 
 static void look_at_go(struct inspector *it, const struct module *mod, const struct gobin *bin)
@@ -147,7 +129,7 @@ static void look_at_go(struct inspector *it, const struct module *mod, const str
 	go->etypes = md->etypes;
 	if (gobin__pclntab(bin))
 		look_at_funcs(it->in, gobin__pclntab(bin));
-	read_profile_rate(it, mod);
+	read_profile_rate(it, mod, bin);
 }
 
 /* A file that is no Go program to us: is that because its tables are broken? */

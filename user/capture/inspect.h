@@ -43,8 +43,8 @@ struct inspect_go {
 	bool has_moduledata;
 	uint64_t text, types, etypes;
 	bool has_cgo;
-	bool has_profile_rate; /* there is a symbol for runtime.MemProfileRate */
-	int64_t profile_rate; /* its value now */
+	bool has_profile_rate; /* runtime.MemProfileRate was found (go/gomemprof.h) */
+	uint64_t profile_rate; /* its value now; 0: the memory profile is off */
 	bool has_special_doors; /* for single size classes */
 	/* Functions named like the allocator's that are no doors, and that no version known has. */
 	char strangers[INSPECT_MAX_STRANGERS][64];

@@ -89,7 +89,7 @@ static void write_go(struct jsonw *w, const struct inspect_go *go)
 	jsonw_bool(w, "types", go->types);
 	jsonw_bool(w, "cgo", go->has_cgo);
 	if (go->has_profile_rate)
-		jsonw_i64(w, "mem_profile_rate", go->profile_rate);
+		jsonw_u64(w, "mem_profile_rate", go->profile_rate);
 	else
 		jsonw_null(w, "mem_profile_rate");
 	jsonw_end_object(w);

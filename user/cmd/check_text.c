@@ -114,10 +114,12 @@ static void put_go(struct paper *p, const struct inspect_go *go)
 		   fmt_grouped(UNITS_TMP, go->nfuncs), fmt_duration(UNITS_TMP, (double)go->open_ns / 1e9));
 	paper_item(p, STYLE_PLAIN, "%s", go->has_moduledata ? "moduledata found" : "no moduledata");
 	paper_item(p, STYLE_PLAIN, "%s", go->types ? "types known" : "types not known");
-	if (go->has_profile_rate)
-		paper_item(p, STYLE_PLAIN, "MemProfileRate %lld", (long long)go->profile_rate);
+	if (!go->has_profile_rate)
+		paper_item(p, STYLE_PLAIN, "memory profile: not found");
+	else if (go->profile_rate)
+		paper_item(p, STYLE_PLAIN, "memory profile: one sample in %s", fmt_bytes(UNITS_TMP, go->profile_rate));
 	else
-		paper_item(p, STYLE_PLAIN, "MemProfileRate: no symbol");
+		paper_item(p, STYLE_PLAIN, "memory profile: off");
 	paper_newline(p);
 }
 
