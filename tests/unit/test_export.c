@@ -17,6 +17,10 @@
 
 #define HOSTILE "evil\033[31m;na\nme\xe2\x80\xae\xff"
 
+/* Counts of a source that allocates. */
+#define ALLOCATED(objects, bytes, requested)                                                                            \
+	((struct prof_counts){ .alloc_objects = (objects), .alloc_bytes = (bytes), .requested_bytes = (requested) })
+
 static const struct export_opts defaults = { .tool = "allocsnoop 0.1.0", .window = WINDOW_ALL, .top = 10, .width = 100,
 					     .report_nr = 1 };
 
@@ -95,12 +99,12 @@ static void add_stacks(struct profile *p, uint32_t pid)
 	uint32_t d = profile__add_stack(p, NULL, 0, STACK_LOST);
 	uint32_t e = profile__add_stack(p, (uint32_t[]){ mallocgc, goexit }, 2, 0);
 
-	add_row(p, pid, SOURCE_GO, "[]uint8", a, (struct prof_counts){ 1000, 96000000, 90000000, 0 });
-	add_row(p, pid, SOURCE_GO, "main.T", a, (struct prof_counts){ 234, 4000000, 4000000, 0 });
-	add_row(p, pid, SOURCE_GO, "map[string]" HOSTILE, b, (struct prof_counts){ 1234567, 50000000, 50000000, 0 });
-	add_row(p, pid, SOURCE_GO, "", e, (struct prof_counts){ 5, 80, 75, 0 });
-	add_row(p, pid, SOURCE_MALLOC, "", c, (struct prof_counts){ 77, 7700, 7700, 0 });
-	add_row(p, pid, SOURCE_MALLOC, "", d, (struct prof_counts){ 3, 300, 300, 0 });
+	add_row(p, pid, SOURCE_GO, "[]uint8", a, ALLOCATED(1000, 96000000, 90000000));
+	add_row(p, pid, SOURCE_GO, "main.T", a, ALLOCATED(234, 4000000, 4000000));
+	add_row(p, pid, SOURCE_GO, "map[string]" HOSTILE, b, ALLOCATED(1234567, 50000000, 50000000));
+	add_row(p, pid, SOURCE_GO, "", e, ALLOCATED(5, 80, 75));
+	add_row(p, pid, SOURCE_MALLOC, "", c, ALLOCATED(77, 7700, 7700));
+	add_row(p, pid, SOURCE_MALLOC, "", d, ALLOCATED(3, 300, 300));
 	add_row(p, pid, SOURCE_GO, "never", c, (struct prof_counts){ 0 });
 	add_row(p, pid, SOURCE_RSS, "", a, (struct prof_counts){ .rss_bytes = 5 << 20 });
 	add_row(p, pid, SOURCE_RSS, "", c, (struct prof_counts){ .rss_bytes = 4096 });
@@ -201,16 +205,16 @@ static struct profile *make_context_profile(void)
 	p->has_source[SOURCE_MALLOC] = p->has_source[SOURCE_RSS] = false;
 	p->has_goroutines = true;
 	add_ctx_row(p, &(struct ctx){ "[]uint8", serve, { "handler", "/api", "code", "200" } }, a,
-		    (struct prof_counts){ 1000, 64000, 60000, 0 }, 12);
+		    ALLOCATED(1000, 64000, 60000), 12);
 	add_ctx_row(p, &(struct ctx){ "main.T", serve, { "handler", "/api", "code", "200" } }, a,
-		    (struct prof_counts){ 500, 16000, 16000, 0 }, 1200);
-	add_ctx_row(p, &(struct ctx){ "main.T", first, { "handler", "/metrics" } }, a, (struct prof_counts){ 10, 320, 320, 0 }, 1);
-	add_ctx_row(p, &(struct ctx){ "main.T", serve, { NULL } }, b, (struct prof_counts){ 100, 3200, 3200, 0 }, 0);
+		    ALLOCATED(500, 16000, 16000), 1200);
+	add_ctx_row(p, &(struct ctx){ "main.T", first, { "handler", "/metrics" } }, a, ALLOCATED(10, 320, 320), 1);
+	add_ctx_row(p, &(struct ctx){ "main.T", serve, { NULL } }, b, ALLOCATED(100, 3200, 3200), 0);
 	add_ctx_row(p, &(struct ctx){ "map[string]" HOSTILE, evil, { HOSTILE, HOSTILE } }, b,
-		    (struct prof_counts){ 7, 700, 700, 0 }, 1);
+		    ALLOCATED(7, 700, 700), 1);
 	add_ctx_row(p, &(struct ctx){ "chan int", naked, { "", "a key that could not be read" } }, b,
-		    (struct prof_counts){ 2, 200, 200, 0 }, 2);
-	add_ctx_row(p, &(struct ctx){ NULL, PROF_NONE, { "an empty value", "" } }, b, (struct prof_counts){ 1, 16, 16, 0 }, 0);
+		    ALLOCATED(2, 200, 200), 2);
+	add_ctx_row(p, &(struct ctx){ NULL, PROF_NONE, { "an empty value", "" } }, b, ALLOCATED(1, 16, 16), 0);
 	return p;
 }
 
@@ -409,7 +413,6 @@ TEST(folded)
 	struct export_opts opts = defaults;
 	struct profile *p = make_profile();
 	char *text = export_to(p, "folded", &opts, NULL);
-	const struct exporter *folded = exporter_by_name("folded");
 
 	check_golden("export.folded", text);
 	check_terminal_safe(text, false);
@@ -451,7 +454,7 @@ TEST(folded_is_sorted_as_sort_does)
 		for (uint32_t j = 0; j < len; j++)
 			list[j] = locs[(size_t)rand_r(&seed) % n];
 		add_row(p, 1 + i % 2, i & 1 ? SOURCE_GO : SOURCE_MALLOC, i & 2 ? "T" : "", profile__add_stack(p, list, len, 0),
-			(struct prof_counts){ 1, value, value, 0 });
+			ALLOCATED(1, value, value));
 	}
 	for (uint32_t i = 0; i < p->nrows; i++)
 		sum += p->rows[i].total.alloc_bytes;
@@ -720,7 +723,7 @@ TEST(large)
 			locs[d] = base[d > 20 ? d : (i * 7919 + d * 31 * (i % 100)) % 5000];
 		locs[0] = base[i % 5000];
 		locs[1] = base[i / 5000];
-		add_row(p, 1, SOURCE_GO, "", profile__add_stack(p, locs, 30, 0), (struct prof_counts){ 1, i, i, 0 });
+		add_row(p, 1, SOURCE_GO, "", profile__add_stack(p, locs, 30, 0), ALLOCATED(1, i, i));
 	}
 	for (size_t i = 0; i < 4; i++) {
 		begin = clock();

@@ -7,6 +7,10 @@
 #include "profile/frames.h"
 #include "test.h"
 
+/* Counts of a source that allocates. */
+#define ALLOCATED(objects, bytes, requested)                                                                            \
+	((struct prof_counts){ .alloc_objects = (objects), .alloc_bytes = (bytes), .requested_bytes = (requested) })
+
 static double now_s(void)
 {
 	struct timespec ts;
@@ -99,7 +103,7 @@ TEST(windows)
 
 	prof->start_unix_ns = 1000000000;
 	prof->now_unix_ns = 3000000000;
-	row->total = (struct prof_counts){ 10, 1000, 900, 0 };
+	row->total = ALLOCATED(10, 1000, 900);
 	loss->count = 5;
 	t->cpu_ns = 100;
 	t->rss_now_bytes = 4096;
@@ -116,7 +120,7 @@ TEST(windows)
 	CHECK_INT(prof->rss_kinds[RSS_ANON].marked_bytes, 64);
 
 	prof->now_unix_ns = 3500000000;
-	row->total = (struct prof_counts){ 13, 1500, 1300, -4096 };
+	row->total = (struct prof_counts){ .alloc_objects = 13, .alloc_bytes = 1500, .requested_bytes = 1300, .rss_bytes = -4096 };
 	loss->count = 6;
 	t->cpu_ns = 0; /* a process that is gone */
 	prof->cost = (struct prof_cost){ 11, 22, 33 };
