@@ -55,10 +55,10 @@ if ! read -r -t 20 _ _ url <&3; then
 fi
 echo "PID $service at $url; RSS now $(rss_kib) kB"
 
-say "allocsnoop -p $service -n 4 -o - -o demo.folded -o demo.pb.gz 3 3"
+say "allocsnoop -p $service --live -n 4 -o - -o demo.folded -o demo.pb.gz 3 3"
 cd "$here"
 before=$(rss_kib)
-"$snoop" -p "$service" -n 4 -o - -o demo.folded -o demo.pb.gz 3 3
+"$snoop" -p "$service" --live -n 4 -o - -o demo.folded -o demo.pb.gz 3 3
 after=$(rss_kib)
 
 say "RSS by /proc/$service/status: $before kB before, $after kB after: $((after - before)) kB more"

@@ -509,8 +509,13 @@ static void put_type(struct report *r, const struct group *g, size_t gap)
 {
 	char more[24] = "";
 
-	if (paper_left(&r->paper) < gap + 8)
+	/* With the columns of --live a name has no room beside them. */
+	if (r->live && paper_left(&r->paper) < MIN_NAME_COLUMNS + gap) {
+		paper_newline(&r->paper);
+		gap = STACK_INDENT;
+	} else if (paper_left(&r->paper) < gap + 8) {
 		return;
+	}
 	paper_indent(&r->paper, r->paper.column + gap);
 	if (g->ntypes > 1)
 		snprintf(more, sizeof(more), " +%u", g->ntypes - 1 > 9999 ? 9999 : g->ntypes - 1);
