@@ -176,34 +176,32 @@ def go_inlined(stack):
         equal(func + " inlined", got.get(func), True)
 
 
-def go_preempted(ledger):
-    """May a goroutine be preempted between the probe and the tiny allocator, without a GC?
-
-    From 1.21 on mallocgc calls a function with a stack check of its own in between
-    (deductAssistCredit, from 1.24 on mallocgcTiny). The size-specialised door of
-    tiny objects is its own allocator, behind the one check.
-    """
-    if ledger["procs"] == 1:
-        return False
+def go_version(ledger):
+    """The minor version, and whether tiny objects have a size-specialised door."""
     minor = int(re.match(r"go1\.(\d+)", ledger["go"]).group(1))
     experiments = re.findall(r"\w+", ledger["go"].partition("X:")[2])
-    special = "nosizespecializedmalloc" not in experiments if minor >= 27 else "sizespecializedmalloc" in experiments
-    return minor >= 21 and not special
+    return minor, "nosizespecializedmalloc" not in experiments if minor >= 27 else "sizespecializedmalloc" in experiments
 
 
 def tiny_slack(ledger):
     """Bytes by which tiny objects may be charged otherwise than the runtime did.
 
-    Whether a tiny object opens a block of 16 bytes is seen at the allocator's first
+    Whether a tiny object opens a block of 16 bytes is seen at the door's first
     instructions. Behind them the goroutine may be sent away: it must assist the GC
-    and wait, or it is preempted. Then it may go on when the GC has taken the P's
-    block away, or on another P with another block. That is at most a block for each
-    P in each cycle, and one for each of the 10 ms that sysmon leaves a goroutine
-    alone. A GC that the program itself waits for does not count.
+    and wait, or, where mallocgc calls a function with a stack check of its own before
+    it looks at the block (1.21 to 1.23: deductAssistCredit), it is preempted. Then it
+    may go on when the GC has taken the P's block away, or on another P with another
+    block. That is at most a block for each P in each cycle, and one for each of the
+    10 ms that sysmon leaves a goroutine alone. A GC that the program itself waits for
+    does not count. From 1.24 on the door is mallocgcTiny, behind all that, and the
+    bytes are equal, but for the size-specialised doors, which assist themselves.
     """
     outer = ledger["outer"]
+    minor, special = go_version(ledger)
+    if minor >= 24 and not special:
+        return 0
     blocks = 2 * (outer["num_gc"] - outer["forced_gc"])
-    if go_preempted(ledger):
+    if 21 <= minor <= 23 and ledger["procs"] > 1:
         blocks += ledger["procs"] * (1 + outer["ns"] // 10000000)
     return 16 * blocks
 
