@@ -928,6 +928,7 @@ static void read_type_addresses(const char *path, unsigned long long ret[2])
 
 TEST(annotate_names_types)
 {
+	struct sym_stats stats;
 	unsigned long long types[2] = { 0 };
 	struct type_rows t;
 	uint32_t nrows, nstrs, not_go;
@@ -981,6 +982,8 @@ TEST(annotate_names_types)
 	CHECK_INT(sym__annotate(t.b.sym, t.prof), 0);
 	CHECK_STR(strtab__get(t.prof->strs, t.prof->rows[0].type), "[]main.node");
 	CHECK_INT(strtab__len(t.prof->strs), nstrs);
+	sym__stats(t.b.sym, &stats);
+	CHECK(stats.unnamed_types >= 4); /* each descriptor once, whatever the doors */
 	sym__free(t.b.sym);
 	t.b.sym = NULL;
 	profile__free(t.prof);

@@ -351,6 +351,17 @@ static bool can_write(const struct live *live)
 	return false;
 }
 
+/* What could not be named, for the report that is about to be written. */
+static void update_names(struct live *live)
+{
+	struct sym_stats stats;
+
+	sym__stats(live->sym, &stats);
+	set_loss(live->prof, "code_unnamed", "addresses in Go code that its function table does not know", stats.unnamed_go, false);
+	set_loss(live->prof, "type_unnamed", "Go types whose names are not in the program's file, as those that reflection makes",
+		 stats.unnamed_types, false);
+}
+
 /* Write to the outputs that want this: those of every interval, or those of the end. */
 static int report(struct live *live, bool is_final, struct err *err)
 {
@@ -361,6 +372,7 @@ static int report(struct live *live, bool is_final, struct err *err)
 	code = sym__annotate(live->sym, live->prof);
 	if (code)
 		return err_set(err, FAIL_GENERAL, code, "cannot find the names of functions: %s", strerror(-code));
+	update_names(live);
 	if (!is_final)
 		live->nreports++;
 	for (size_t i = 0; i < live->noutputs; i++) {

@@ -61,6 +61,7 @@ struct sym {
 	struct prof_frame *frames;
 	size_t nframes, frames_cap;
 	struct sym_types *types;
+	uint64_t unnamed_go;
 };
 
 void sym_sink__add(struct sym_sink *sink, const char *func, const char *file, uint32_t line, bool inlined)
@@ -227,6 +228,14 @@ static uint32_t made_up_name(struct strtab *strs, const char *module, uint64_t v
 	return strtab__add(strs, name, (size_t)n);
 }
 
+/* Code that the function table of a Go program should know; C code beside it lies elsewhere. */
+static bool is_go_code(const struct sym_source *src, uint64_t vaddr)
+{
+	const struct go_moduledata *md = src->go ? gobin__moduledata(src->go) : NULL;
+
+	return md && vaddr >= md->text && vaddr < md->etext;
+}
+
 static void resolve(struct sym *sym, uint32_t module, uint64_t vaddr, struct sym_sink *sink)
 {
 	const struct module *info = modules__get(sym->mods, module);
@@ -241,6 +250,7 @@ static void resolve(struct sym *sym, uint32_t module, uint64_t vaddr, struct sym
 			continue;
 		sink->frames[i].func = made_up_name(sym->strs, info ? info->name : "unknown", vaddr);
 		sink->frames[i].flags |= FRAME_UNKNOWN;
+		sym->unnamed_go += mod && is_go_code(&mod->src, vaddr);
 	}
 }
 
@@ -373,4 +383,9 @@ out:
 	free(used);
 	free(ids);
 	return err;
+}
+
+void sym__stats(const struct sym *sym, struct sym_stats *ret)
+{
+	*ret = (struct sym_stats){ sym->unnamed_go, sym_types__unnamed(sym->types) };
 }

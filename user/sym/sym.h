@@ -36,4 +36,12 @@ int sym__resolve(struct sym *sym, uint32_t module, uint64_t vaddr, struct prof_f
  */
 int sym__annotate(struct sym *sym, struct profile *prof);
 
+struct sym_stats {
+	uint64_t unnamed_go; /* addresses in Go code that the function table does not know, or damages */
+	uint64_t unnamed_types; /* type descriptors whose name could not be read */
+};
+
+/* Since sym__new(). */
+void sym__stats(const struct sym *sym, struct sym_stats *ret);
+
 #endif

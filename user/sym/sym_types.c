@@ -32,6 +32,7 @@ struct sym_types {
 	struct hmap *index; /* type_key -> index in names */
 	uint32_t *names; /* strtab ids; 0: it has none */
 	size_t cap;
+	uint64_t unnamed;
 };
 
 int sym_types__new(const struct modules *mods, struct gomods *gomods, struct strtab *strs, struct sym_types **ret)
@@ -87,7 +88,13 @@ static uint32_t name_of(struct sym_types *types, uint32_t module, uint64_t vaddr
 		return 0;
 	if (added)
 		types->names[index] = read_name(types, module, vaddr);
+	types->unnamed += added && !types->names[index];
 	return types->names[index];
+}
+
+uint64_t sym_types__unnamed(const struct sym_types *types)
+{
+	return types->unnamed;
 }
 
 static bool is_runtime(const char *func)

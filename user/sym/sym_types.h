@@ -20,4 +20,7 @@ void sym_types__free(struct sym_types *types);
  */
 void sym_types__name_row(struct sym_types *types, struct profile *prof, uint32_t row, const uint32_t *modules);
 
+/* Number of descriptors that have no name. */
+uint64_t sym_types__unnamed(const struct sym_types *types);
+
 #endif
