@@ -67,7 +67,8 @@ static __noinline int read_g(struct scratch *s, const struct abi_go *go)
 /* Where the labels lie, as a number; their header is in the block then. */
 static __noinline __u64 labels_hash(struct scratch *s, const struct abi_go *go, __u64 labels)
 {
-	__u64 hash = hash_step(hash_seed, labels), first;
+	/* Of this process and program: others have other text at the same addresses. */
+	__u64 hash = hash_step(hash_step(hash_seed, (__u64)s->rec.image << 32 | s->rec.rec.tgid), labels), first;
 
 	if (go->labels == ABI_GO_LABELS_LIST) {
 		if (bpf_probe_read_user(s->block, 24, (void *)labels))

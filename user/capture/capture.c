@@ -671,6 +671,8 @@ static void on_exit_rec(struct capture *c, const struct abi_rec_proc *rec)
 	if (!t || t->exit_code >= 0)
 		return;
 	target__end(t, WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status), rec->cpu_ns);
+	if (c->live)
+		golive__forget(c->live, t->slot);
 	session__remove_target(c->session, t->info.pid);
 }
 
@@ -819,6 +821,8 @@ static void look_after_targets(struct capture *c)
 		/* The tracepoint tells of an exit, with its code; this is for a lost record. */
 		if (proc_read_info(t->info.pid, &info) || info.start_ticks != t->info.start_ticks) {
 			target__end(t, TARGET_EXIT_UNKNOWN, 0);
+			if (c->live)
+				golive__forget(c->live, t->slot);
 			session__remove_target(c->session, t->info.pid);
 		}
 	}

@@ -173,6 +173,21 @@ void goheap__drop(struct goheap *heap, uint32_t slot)
 	}
 }
 
+uint32_t goheap__forget(struct goheap *heap, uint32_t slot)
+{
+	uint32_t n = heap->nalive;
+
+	for (uint32_t i = 0; i < hmap__len(heap->index); i++) {
+		const struct object_key *key = hmap__key(heap->index, i);
+
+		if (key->slot != slot || !heap->objects[i].alive)
+			continue;
+		heap->objects[i].alive = false;
+		heap->nalive--;
+	}
+	return n - heap->nalive;
+}
+
 /* An object that is to be looked at. */
 struct look {
 	uint64_t addr, span;

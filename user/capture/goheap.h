@@ -52,6 +52,9 @@ void goheap__check(struct goheap *heap, uint32_t slot, const struct go_layout *l
 /* The address space of @slot is gone. */
 void goheap__drop(struct goheap *heap, uint32_t slot);
 
+/* The process in @slot has ended: what it had stays as it was last known, and is followed no more. How many objects. */
+uint32_t goheap__forget(struct goheap *heap, uint32_t slot);
+
 void goheap__stats(const struct goheap *heap, struct goheap_stats *ret);
 
 /* @objects of @bytes each, sampled with @chance, as an estimate. */

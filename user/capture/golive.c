@@ -211,6 +211,15 @@ void golive__drop(struct golive *live, uint32_t slot)
 	p->begun = false;
 }
 
+void golive__forget(struct golive *live, uint32_t slot)
+{
+	struct process *p = process_of(live, slot);
+
+	live->stats.ended_samples += goheap__forget(live->heap, slot);
+	if (p)
+		forget_before(p);
+}
+
 void golive__stats(const struct golive *live, struct golive_stats *ret)
 {
 	*ret = live->stats;

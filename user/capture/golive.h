@@ -20,6 +20,7 @@ struct golive_stats {
 	bool from_profiler, from_marks; /* which sources there are; both: of different processes or times */
 	uint64_t rate_bytes; /* of the newest */
 	bool has_before; /* of a process whose memory profile is on what was there before is known */
+	uint64_t ended_samples; /* live objects of processes that have ended */
 	struct goheap_stats heap;
 };
 
@@ -47,6 +48,9 @@ bool golive__follow(struct golive *live, uint32_t slot, pid_t pid, const struct 
 void golive__on_object(struct golive *live, uint32_t slot, const struct abi_rec_object *rec);
 /* The program in @slot is gone (an exec): so are its objects. */
 void golive__drop(struct golive *live, uint32_t slot);
+
+/* The process in @slot has ended. What was live then stays so in the sums. */
+void golive__forget(struct golive *live, uint32_t slot);
 
 void golive__stats(const struct golive *live, struct golive_stats *ret);
 
