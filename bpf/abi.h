@@ -103,6 +103,12 @@ struct abi_rec_stack {
 	__u64 frames[ABI_MAX_FRAMES + 1];
 };
 
+/*
+ * Added to a return address that was found without the frames before it: what is wrong
+ * with those says nothing of this one and the next.
+ */
+#define ABI_FRAME_CERTAIN (1ULL << 63)
+
 #define ABI_REC_STACK_BYTES(nframes) (__builtin_offsetof(struct abi_rec_stack, frames) + (nframes) * 8)
 
 /*
@@ -264,6 +270,13 @@ struct abi_go {
 	__u8 class8[ABI_GO_SMALL_MAX / 8 + 1];
 	__u8 class128[(ABI_GO_CLASS_MAX - ABI_GO_SMALL_MAX) / 128 + 1];
 	__u8 pad[2];
+	/* How Go calls C and is called back (bpf/cgo.bpf.h). */
+	__u64 cgocall; /* address of runtime.cgocall in the process; 0: Go calls no C, or it is not known how */
+	__u32 cgocall_bytes; /* of its code */
+	__s32 tls_g; /* from the thread pointer to the variable that holds g */
+	__u16 g_syscallsp, g_syscallpc; /* the place of cgocall while C runs; sp 0: it does not */
+	__u16 cgocall_frame; /* bytes from cgocall's SP to its return address */
+	__u16 callback_frame; /* bytes from cgocallback's SP to that of the cgocall below it */
 };
 
 _Static_assert(sizeof(struct abi_go) % 8 == 0, "abi");

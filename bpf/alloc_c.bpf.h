@@ -132,7 +132,8 @@ static __noinline void c_return(struct pt_regs *ctx, struct scratch *s, __u64 co
 	failed = f->door == ABI_DOOR_POSIX_MEMALIGN ? (__u32)PT_REGS_RC(ctx) != 0 : !PT_REGS_RC(ctx);
 	if (failed || size < min_size_bytes || size > max_size_bytes || (only_tid && only_tid != tid))
 		return;
-	s->from = (struct walk_from){ f->ip, PT_REGS_SP(ctx), PT_REGS_FP(ctx), f->ra, 0, 0 };
+	s->from = (struct walk_from){ .ip = f->ip, .sp = PT_REGS_SP(ctx), .fp = PT_REGS_FP(ctx), .ra = f->ra };
+	cgo_enter(s, slot);
 	walk(s, target);
 	account_stack(s, target->tgid, ABI_SOURCE_MALLOC, 0, 1, size, size);
 }

@@ -98,7 +98,7 @@ static __noinline int go_look(struct scratch *s, const struct abi_target *target
 	struct go_args *args = &s->go;
 
 	s->room = ABI_COOKIE_DOOR(cookie);
-	if (ABI_COOKIE_SPOT(cookie) & ABI_SPOT_GO_STACK_ARGS && !go_stack_args(args, s->from.sp)) {
+	if (ABI_COOKIE_SPOT(cookie) & ABI_SPOT_GO_STACK_ARGS && !go_stack_args(args, go, s->from.sp)) {
 		stat_add(s, ABI_STAT_LOST_ARGS_UNREADABLE, 1);
 		return 0;
 	}
@@ -149,6 +149,8 @@ static __noinline void go_alloc(struct scratch *s, __u64 cookie)
 	if (!target || !go || !go_look(s, target, go, cookie))
 		return;
 	go_charge(s, go);
+	if (go->cgocall && s->has_g && g_word(s, go->g_goid))
+		cgo_set_stack(s);
 	walk(s, target);
 	go_context(s, go);
 	go_count(s, target, go);
@@ -169,7 +171,8 @@ int go_malloc(struct pt_regs *ctx)
 	}
 	/* All registers at once: the verifier allows no arithmetic on ctx, which clang likes to share among branches. */
 	s->go = (struct go_args){ GO_ARG1(ctx), GO_ARG2(ctx), GO_G(ctx), 0 };
-	s->from = (struct walk_from){ PT_REGS_IP(ctx), PT_REGS_SP(ctx), PT_REGS_FP(ctx), ARCH_RA(ctx), 0, 0 };
+	s->from = (struct walk_from){ .ip = PT_REGS_IP(ctx), .sp = PT_REGS_SP(ctx), .fp = PT_REGS_FP(ctx),
+				      .ra = ARCH_RA(ctx) };
 	go_alloc(s, cookie);
 	run_end(s, ABI_STAT_TIMED, ABI_STAT_TIMED_NS);
 out:

@@ -16,9 +16,7 @@
 #define GO_ARG3(ctx) ((ctx)->cx)
 #define GO_G(ctx) ((ctx)->r14)
 #define GO_OLD_ABI_G_IN_TLS 1
-/* Go before 1.17 keeps g at -8 from the thread pointer (runtime/go_tls.h, linux/amd64). */
 #define TLS_BASE(task) BPF_CORE_READ(task, thread.fsbase)
-#define GO_TLS_G_OFF (-8)
 #define X86_CF 0x01
 #define X86_ZF 0x40
 /* Will the conditional branch after `cmp stackguard, sp` (jbe) be taken? */

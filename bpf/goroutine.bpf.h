@@ -34,19 +34,9 @@
 #define LABEL_SETS 4096
 #define BUCKET_MIN_TOP_HASH 5 /* smaller: the place is free */
 
-static __always_inline bool read_word(__u64 *ret, __u64 addr)
-{
-	return !bpf_probe_read_user(ret, sizeof(*ret), (void *)addr);
-}
-
 static __always_inline __u64 block_word(const struct scratch *s, __u32 off)
 {
 	return *(__u64 *)(s->block + (off & (BLOCK_BYTES - 1)));
-}
-
-static __always_inline __u64 g_word(const struct scratch *s, __u16 off)
-{
-	return *(__u64 *)(s->g + (off & 511));
 }
 
 /* The goroutine that @g, a register's content, works for, into s->g. */

@@ -22,12 +22,21 @@
 
 enum scratch_kind { SCRATCH_ALLOC, SCRATCH_TRACE, SCRATCH__N };
 
+/* What a walk knows of the goroutine whose stack it may cross to (cgo.bpf.h). */
+struct walk_go {
+	__u64 stack_lo, stack_bytes; /* 0 bytes: it knows of none */
+	__u64 cgocall_pc, cgocall_fp; /* where Go called the C code that is being walked; pc 0: it did not */
+	__u32 in_c; /* C code is being walked */
+	__u32 on_stack; /* the walk is on the goroutine's stack */
+};
+
 /* Where a stack walk starts. */
 struct walk_from {
 	__u64 ip, sp, fp;
 	__u64 ra; /* return address to the immediate caller; 0: it is at [sp] */
 	__u32 flags; /* enum abi_stack_flag that is known before */
 	__u32 pad;
+	struct walk_go go;
 };
 
 /* What a Go door was called with; the first three arguments of another function. */
@@ -121,6 +130,17 @@ static __always_inline void guard_exit(struct scratch *s)
 static __always_inline void stat_add(struct scratch *s, enum abi_stat id, __u64 n)
 {
 	s->stats.v[id] += n;
+}
+
+static __always_inline bool read_word(__u64 *ret, __u64 addr)
+{
+	return !bpf_probe_read_user(ret, sizeof(*ret), (void *)addr);
+}
+
+/* Of the runtime.g that was read into s->g. */
+static __always_inline __u64 g_word(const struct scratch *s, __u16 off)
+{
+	return *(__u64 *)(s->g + (off & 511));
 }
 
 #endif

@@ -78,12 +78,12 @@ static __always_inline bool read_mcache(struct scratch *s, const struct abi_go *
 }
 
 /* Before the register ABI size and type are on the stack, behind the return address; on amd64 g is in thread-local storage. */
-static __always_inline bool go_stack_args(struct go_args *args, __u64 sp)
+static __always_inline bool go_stack_args(struct go_args *args, const struct abi_go *go, __u64 sp)
 {
 	if (bpf_probe_read_user(args, offsetof(struct go_args, g), (void *)(sp + 8)) || !read_word(&args->third, sp + 24))
 		return false;
 #if GO_OLD_ABI_G_IN_TLS
-	return read_word(&args->g, TLS_BASE((struct task_struct *)bpf_get_current_task()) + GO_TLS_G_OFF);
+	return read_word(&args->g, TLS_BASE((struct task_struct *)bpf_get_current_task()) + go->tls_g);
 #else
 	return true;
 #endif
@@ -228,7 +228,7 @@ static __always_inline struct abi_go *live_enter(struct scratch *s, __u64 cookie
 	*ret_target = bpf_map_lookup_elem(&targets, &slot);
 	if (!go || !*ret_target)
 		return NULL;
-	if (ABI_COOKIE_SPOT(cookie) & ABI_SPOT_GO_STACK_ARGS && !go_stack_args(&s->go, s->from.sp))
+	if (ABI_COOKIE_SPOT(cookie) & ABI_SPOT_GO_STACK_ARGS && !go_stack_args(&s->go, go, s->from.sp))
 		return NULL;
 	return go;
 }

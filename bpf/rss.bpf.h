@@ -160,8 +160,9 @@ static __noinline void rss_change(struct scratch *s, struct mm_struct *mm, struc
 		return;
 	if (task->mm == mm) {
 		regs = (struct pt_regs *)bpf_task_pt_regs(task);
-		s->from = (struct walk_from){ PT_REGS_IP(regs), PT_REGS_SP(regs), PT_REGS_FP(regs), 0,
-					      ABI_STACK_LEAF_GUESS, 0 };
+		s->from = (struct walk_from){ .ip = PT_REGS_IP(regs), .sp = PT_REGS_SP(regs), .fp = PT_REGS_FP(regs),
+					      .flags = ABI_STACK_LEAF_GUESS };
+		cgo_enter(s, slot);
 		walk(s, target);
 	} else {
 		s->key.stack_id = ABI_STACK_OTHERS;

@@ -14,11 +14,13 @@
  * and the chain crosses over. The walk ends at a frame pointer or return address
  * of 0 (complete), at ABI_MAX_FRAMES, at memory that is not resident, or at a
  * frame pointer that is none. What native code without frame pointers leaves in
- * the register is judged in user space, which sees the code.
+ * the register is judged in user space, which sees the code. Where Go called that
+ * code the walk goes on in Go (cgo.bpf.h).
  */
 #ifndef ALLOCSNOOP_WALK_BPF_H
 #define ALLOCSNOOP_WALK_BPF_H
 
+#include "cgo.bpf.h"
 #include "guard.bpf.h"
 
 #define PAGE_MIN 4096
@@ -50,10 +52,75 @@ static __always_inline __u64 hash_step(__u64 hash, __u64 word)
 	return hash ^ hash >> 32;
 }
 
+/* The frame pointer s->from.fp leads nowhere. */
+static __noinline int walk_is_lost(struct scratch *s)
+{
+	__u64 fp = s->from.fp;
+
+	if (cgo_is_pending(s))
+		return 0; /* in C that is nothing new, and no loss of what follows */
+	/* Near by it was a frame, on a page that is not resident; far off it was any word. */
+	if (!(fp & 7) && (s->from.go.on_stack || fp - s->from.sp < STACK_NEAR_BYTES))
+		s->rec.flags |= ABI_STACK_UNREADABLE;
+	else
+		s->rec.flags |= ABI_STACK_BAD_FP;
+	return 0;
+}
+
+/*
+ * One frame: s->from.ra becomes the return address of that at s->from.fp (0: it ends here), which becomes its
+ * caller's. Not inlined, and all in memory, for the same reason as above.
+ */
+static __noinline int next_frame(struct scratch *s, __u32 slot)
+{
+	__u64 fp = s->from.fp, off = fp - s->block_addr, next;
+
+	s->from.ra = 0;
+	if (!fp)
+		return 0;
+	if (fp & 7 || s->block_len < 16 || off > s->block_len - 16) {
+		read_block(s, fp);
+		off = fp - s->block_addr; /* 0, but the verifier shall not see another case in it */
+		if (fp & 7 || s->block_len < 16) {
+			walk_is_lost(s);
+			return 0;
+		}
+	}
+	off &= BLOCK_BYTES - 1;
+	next = *(__u64 *)(s->block + off);
+	s->from.ra = *(__u64 *)(s->block + off + 8);
+	s->from.fp = next;
+	if (next == fp) {
+		s->from.fp = 1; /* is none */
+		if (s->from.ra)
+			walk_is_lost(s);
+		s->from.fp = 0;
+	} else if (next && on_goroutine(s, next) != s->from.go.on_stack) {
+		cgo_cross(s, fp, slot);
+	}
+	return 0;
+}
+
+/* The same for a frame that lies in the block with a plain one behind it, as nearly all do. 0: it is another. */
+static __always_inline __u64 next_plain_frame(struct scratch *s)
+{
+	__u64 fp = s->from.fp, off = fp - s->block_addr, next, ra;
+
+	if (fp & 7 || s->block_len < 16 || off > s->block_len - 16)
+		return 0;
+	off &= BLOCK_BYTES - 1;
+	next = *(__u64 *)(s->block + off);
+	ra = *(__u64 *)(s->block + off + 8);
+	if (!ra || next == fp || on_goroutine(s, next) != s->from.go.on_stack)
+		return 0;
+	s->from.fp = next;
+	return ra;
+}
+
 /* From s->from: fill s->rec with the stack and s->key.stack_id with its hash. */
 static __noinline int walk(struct scratch *s, const struct abi_target *target)
 {
-	__u64 fp = s->from.fp, ra = s->from.ra, off, hash;
+	__u64 ra = s->from.ra, hash;
 	__u32 n, slot, *loader;
 
 	s->rec.rec.kind = ABI_REC_STACK;
@@ -74,36 +141,22 @@ static __noinline int walk(struct scratch *s, const struct abi_target *target)
 	s->rec.frames[1] = ra;
 	hash = hash_step(hash, ra);
 
+	if (on_goroutine(s, s->from.fp))
+		cgo_cross(s, 0, slot);
 	for (n = 2; n < ABI_MAX_FRAMES; n++) {
-		if (!fp)
-			break;
-		off = fp - s->block_addr;
-		if (fp & 7 || s->block_len < 16 || off > s->block_len - 16) {
-			read_block(s, fp);
-			off = 0;
-			if (fp & 7 || s->block_len < 16) {
-				/* Near by it was a frame, on a page that is not resident; far off it was any word. */
-				s->rec.flags |= !(fp & 7) && fp - s->from.sp < STACK_NEAR_BYTES ? ABI_STACK_UNREADABLE :
-												  ABI_STACK_BAD_FP;
-				break;
-			}
+		ra = next_plain_frame(s);
+		if (!ra) {
+			next_frame(s, slot);
+			if (!s->from.ra)
+				cgo_resume(s);
+			ra = s->from.ra;
 		}
-		off &= BLOCK_BYTES - 1;
-		ra = *(__u64 *)(s->block + off + 8);
 		if (!ra)
 			break;
 		s->rec.frames[n & ABI_MAX_FRAMES] = ra;
 		hash = hash_step(hash, ra);
-		off = *(__u64 *)(s->block + off);
-		if (off == fp) {
-			s->rec.flags |= ABI_STACK_BAD_FP;
-			fp = 0;
-			n++;
-			break;
-		}
-		fp = off;
 	}
-	if (n == ABI_MAX_FRAMES && fp)
+	if (n == ABI_MAX_FRAMES && (s->from.fp || cgo_is_pending(s)))
 		s->rec.flags |= ABI_STACK_TRUNCATED;
 	s->rec.nframes = n;
 	hash |= 1ULL << 63; /* small ids are reserved (abi.h) */

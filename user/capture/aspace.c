@@ -5,6 +5,8 @@
  *  - right behind a call instruction. Native code built without frame pointers
  *    keeps anything in the register, and a walk along it ends in data or in code
  *    that nobody returns to: there the stack is cut and marked broken.
+ * Where Go called that code the walk goes on in Go for certain: only frames of C are
+ * missing then, and the stack is not broken.
  * The word at [sp] of a page fault is a caller only in a function without a frame:
  * Go's pclntab knows, for native code it must lie behind a call.
  */
@@ -208,29 +210,32 @@ uint32_t aspace__resolve_stack(const struct aspace *as, const struct modules *mo
 			       bool *ret_unmapped)
 {
 	struct judge j = { as, mods, gomods };
-	bool guess = rec->flags & ABI_STACK_LEAF_GUESS, unmapped = false;
+	bool guess = rec->flags & ABI_STACK_LEAF_GUESS, lost = false, unmapped = false;
 	uint32_t n = 0, flags = 0;
 
 	if (rec->flags & ABI_STACK_TRUNCATED)
 		flags |= EVENT_STACK_TRUNCATED;
-	if (rec->flags & (ABI_STACK_UNREADABLE | ABI_STACK_BAD_FP))
-		flags |= EVENT_STACK_BROKEN;
 	for (uint32_t i = 0; i < rec->nframes && i < ABI_MAX_FRAMES; i++) {
+		uint64_t addr = rec->frames[i] & ~ABI_FRAME_CERTAIN;
 		struct event_frame frame = { 0 };
-		bool mapped = locate(&j, rec->frames[i], &frame);
-		bool ok = mapped && (!i || is_caller(&j, &frame));
+		bool mapped, ok;
 
+		if (lost && addr == rec->frames[i])
+			continue;
+		mapped = locate(&j, addr, &frame);
+		ok = mapped && (!i || is_caller(&j, &frame));
 		if (i == 1 && guess && n && (!ok || !leaf_has_no_frame(&j, &ret[0])))
 			continue;
-		if (!ok) {
-			flags |= EVENT_STACK_BROKEN;
-			unmapped = !mapped;
-			break;
-		}
+		lost = !ok;
+		unmapped |= !mapped;
+		if (lost)
+			continue;
 		if (i)
 			frame.vaddr--; /* the call, not what follows it */
 		ret[n++] = frame;
 	}
+	if (lost || rec->flags & (ABI_STACK_UNREADABLE | ABI_STACK_BAD_FP))
+		flags |= EVENT_STACK_BROKEN;
 	*ret_flags = flags;
 	if (ret_unmapped)
 		*ret_unmapped = unmapped;
@@ -274,6 +279,17 @@ bool aspace__find_go_type(const struct aspace *as, const struct modules *mods, s
 		return true;
 	}
 	return false;
+}
+
+uint64_t aspace__load_bias(const struct aspace *as, const struct modules *mods, uint32_t module)
+{
+	for (size_t i = 0; i < as->maps.len; i++) {
+		const struct mapping *map = &as->maps.items[i];
+
+		if (as->modules[i] == module)
+			return map->start - module__vaddr(modules__get(mods, module), map, map->start);
+	}
+	return 0;
 }
 
 bool aspace__find_call(const struct aspace *as, const struct modules *mods, uint64_t return_addr, struct event_frame *ret)

@@ -36,7 +36,8 @@ int aspace__find_code(const struct aspace *as, uint64_t addr);
 
 /*
  * The frames of @rec in @ret (places for ABI_MAX_FRAMES + 1), innermost first, up to
- * the first word that cannot be a caller; *ret_flags are enum event_stack_flag.
+ * the first word that cannot be a caller, and again from the next that is certain
+ * (ABI_FRAME_CERTAIN); *ret_flags are enum event_stack_flag.
  * *ret_unmapped (may be NULL): that word lies in no code that is known here.
  * The number of frames.
  */
@@ -47,6 +48,9 @@ uint32_t aspace__resolve_stack(const struct aspace *as, const struct modules *mo
 /* The file and the address in it of the Go type descriptor at @addr; false when no file's types hold it. */
 bool aspace__find_go_type(const struct aspace *as, const struct modules *mods, struct gomods *gomods, uint64_t addr,
 			  uint32_t *ret_module, uint64_t *ret_vaddr);
+
+/* By how much @module is moved from its ELF addresses; 0 if it is not mapped. */
+uint64_t aspace__load_bias(const struct aspace *as, const struct modules *mods, uint32_t module);
 
 /* The code address @return_addr, not judged, as the call before it; false when no code is mapped there. */
 bool aspace__find_call(const struct aspace *as, const struct modules *mods, uint64_t return_addr, struct event_frame *ret);

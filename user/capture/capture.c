@@ -215,11 +215,14 @@ static void note_plan(struct capture *c, struct target *t, uint32_t module, cons
 {
 	c->has_go |= plan->has_go;
 	c->has_c |= plan->has_c;
-	if (plan->has_go) {
+	if (plan->has_runtime) {
 		t->go = plan->go;
-		if (c->live) /* until the process runs and its own profile can be asked for */
+		if (plan->has_go && c->live) /* until the process runs and its own profile can be asked for */
 			golive__begin(c->live, &t->go);
-		t->go_module = module;
+		if (plan->has_go)
+			t->go_module = module;
+		if (t->go.cgocall) /* not mapped yet: where it will be, unless the file is a PIE */
+			t->go.cgocall += aspace__load_bias(&t->as, c->mods, module);
 		snprintf(t->runtime, sizeof(t->runtime), "%s", plan->runtime);
 		session__set_go(c->session, t->slot, &t->go);
 	}
@@ -256,12 +259,12 @@ static int arm_modules(struct capture *c, struct target *t, bool ahead, struct e
 		plan = plan_of(c, module);
 		if (!plan)
 			return err_set(err, FAIL_GENERAL, -ENOMEM, "out of memory");
-		if (!plan->len)
+		if (!plan->len && !plan->has_runtime)
 			continue;
 		/* Also of one that was armed ahead: now it is this process's program. */
 		if (mapped)
 			note_plan(c, t, module, plan);
-		else if (plan->has_go && !is_go(t))
+		else if (plan->has_runtime && !is_go(t))
 			session__set_go(c->session, t->slot, &plan->go);
 		if (session__is_attached(c->session, t->info.pid, module))
 			continue;

@@ -20,6 +20,7 @@
 #include <string.h>
 
 #include "base/vec.h"
+#include "capture/cgo.h"
 #include "capture/goabi.h"
 #include "capture/spot.h"
 
@@ -164,16 +165,6 @@ static int add_special_doors(struct planner *p, const struct gopclntab *tab, int
 	return 0;
 }
 
-static bool find_func(const struct gopclntab *tab, const char *name, struct go_func *ret)
-{
-	uint32_t n = gopclntab__nfuncs(tab);
-
-	for (uint32_t i = 0; i < n; i++)
-		if (gopclntab__func(tab, i, ret) && strcmp(ret->name, name) == 0)
-			return true;
-	return false;
-}
-
 struct go_door {
 	const char *name;
 	enum abi_door door;
@@ -198,7 +189,7 @@ static int add_rooms(struct planner *p, const struct gopclntab *tab)
 	int err = 1;
 
 	for (size_t i = 0; i < NROOMS; i++)
-		if (!find_func(tab, go_rooms[i].name, &rooms[i]))
+		if (!gopclntab__find_name(tab, go_rooms[i].name, &rooms[i]))
 			return 0;
 	for (size_t i = 0; i < NROOMS && err > 0; i++)
 		err = add_site(p, PROBE_GO, go_rooms[i].door, rooms[i].name, rooms[i].entry, false);
@@ -230,7 +221,8 @@ static int add_live(struct planner *p, const struct gobin *bin, bool old_abi)
 		const struct live_probe *probe = &live_probes[i];
 		int err = 0;
 
-		if (find_func(tab, probe->names[0], &func) || (probe->names[1] && find_func(tab, probe->names[1], &func)))
+		if (gopclntab__find_name(tab, probe->names[0], &func) ||
+		    (probe->names[1] && gopclntab__find_name(tab, probe->names[1], &func)))
 			err = add_site(p, probe->prog, ABI_DOOR_GO_MALLOC, func.name, func.entry, old_abi);
 		else
 			diag_emit(p->diag, DIAG_WARN, "%s: no %s in its pclntab: live objects are not all followed",
@@ -239,6 +231,22 @@ static int add_live(struct planner *p, const struct gobin *bin, bool old_abi)
 			return err;
 	}
 	return 0;
+}
+
+/* What stacks through the runtime need, whatever is probed. */
+static void add_runtime(struct planner *p, const struct gobin *bin)
+{
+	bool is_guess;
+	const struct go_layout *layout = gobin__layout(bin, &is_guess);
+	const char *version = gobin__version(bin);
+
+	if (!layout)
+		return;
+	goabi_from_layout(layout, &p->plan->go);
+	cgo_find(bin, p->mod->elf, &p->plan->go);
+	p->plan->layout = layout;
+	p->plan->has_runtime = true;
+	snprintf(p->plan->runtime, sizeof(p->plan->runtime), "%s", version[0] ? version : "go");
 }
 
 static int add_go(struct planner *p, const struct gobin *bin, bool live)
@@ -260,12 +268,11 @@ static int add_go(struct planner *p, const struct gobin *bin, bool live)
 		diag_emit(p->diag, DIAG_WARN,
 			  "%s: Go version %s is not known: taken for 1.%d, bytes of small objects may be off", p->mod->name,
 			  version[0] ? version : "(not told)", layout->minor);
-	if (!tab || !find_func(tab, "runtime.mallocgc", &func)) {
+	if (!tab || !gopclntab__find_name(tab, "runtime.mallocgc", &func)) {
 		diag_emit(p->diag, DIAG_WARN, "%s: a Go program without runtime.mallocgc in its pclntab: not probed",
 			  p->mod->name);
 		return 0;
 	}
-	goabi_from_layout(layout, &p->plan->go);
 	err = add_special_doors(p, tab, &class);
 	if (err < 0)
 		return err;
@@ -278,8 +285,6 @@ static int add_go(struct planner *p, const struct gobin *bin, bool live)
 	if (err <= 0)
 		return err;
 	p->plan->has_go = true;
-	p->plan->layout = layout;
-	snprintf(p->plan->runtime, sizeof(p->plan->runtime), "%s", version[0] ? version : "go");
 	return live ? add_live(p, bin, layout->minor < FIRST_REGISTER_ABI_MINOR) : 0;
 }
 
@@ -293,6 +298,8 @@ int plan__add_module(struct plan *plan, struct gomods *gomods, const struct modu
 	if (!mod->elf)
 		return 0;
 	bin = gomods__get(gomods, mod->id);
+	if (bin)
+		add_runtime(&p, bin);
 	if (bin && want & PLAN_GO)
 		err = add_go(&p, bin, want & PLAN_LIVE);
 	if (!err && want & PLAN_C)

@@ -37,9 +37,9 @@ struct probe_site {
 struct plan {
 	struct probe_site *sites;
 	size_t len, cap;
-	bool has_go;
+	bool has_go; /* doors of Go */
 	bool has_c;
-	/* If has_go: */
+	bool has_runtime; /* a Go runtime of which something is known, with doors or without. Then: */
 	struct abi_go go;
 	const struct go_layout *layout;
 	struct gomemprof_vars memprof; /* PLAN_LIVE */

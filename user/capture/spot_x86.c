@@ -19,7 +19,7 @@ struct pattern {
 
 /* Go's stack check by steps; each step is one of several instructions. */
 static const struct pattern load_g[] = { /* before 1.17; later g is in r14 */
-	{ 9, { 0x64, 0x48, 0x8b, 0x0c, 0x25, 0xf8, 0xff, 0xff, 0xff }, { FF4, FF4, 0xff } }, /* mov %fs:-8,%rcx */
+	{ 9, { 0x64, 0x48, 0x8b, 0x0c, 0x25, ANY4 }, { FF4, 0xff, ANY4 } }, /* mov %fs:x,%rcx */
 };
 static const struct pattern tls_offset[] = { /* PIE and external linking: the offset of g first */
 	{ 7, { 0x48, 0x8b, 0x0d, ANY4 }, { 0xff, 0xff, 0xff, ANY4 } }, /* mov x(%rip),%rcx */

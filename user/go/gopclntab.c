@@ -520,6 +520,22 @@ static bool find_index(const struct gopclntab *tab, uint64_t pc, uint32_t *ret)
 	return true;
 }
 
+bool gopclntab__find_name(const struct gopclntab *tab, const char *name, struct go_func *ret)
+{
+	uint32_t n = gopclntab__nfuncs(tab);
+	struct go_func func;
+	bool found = false;
+
+	for (uint32_t i = 0; i < n; i++) {
+		if (!gopclntab__func(tab, i, &func) || strcmp(func.name, name) != 0)
+			continue;
+		if (!found || func.end - func.entry > ret->end - ret->entry)
+			*ret = func;
+		found = true;
+	}
+	return found;
+}
+
 bool gopclntab__find_pc(const struct gopclntab *tab, uint64_t pc, struct go_func *ret)
 {
 	uint32_t index;

@@ -52,6 +52,11 @@ bool gopclntab_probe(struct span bytes);
 
 uint32_t gopclntab__nfuncs(const struct gopclntab *tab);
 bool gopclntab__func(const struct gopclntab *tab, uint32_t index, struct go_func *ret);
+/*
+ * By full name; of several (a function and the wrapper by which code of the other calling convention
+ * reaches it) the one with the most code.
+ */
+bool gopclntab__find_name(const struct gopclntab *tab, const char *name, struct go_func *ret);
 bool gopclntab__find_pc(const struct gopclntab *tab, uint64_t pc, struct go_func *ret);
 
 /*
