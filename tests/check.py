@@ -475,6 +475,73 @@ def cmd_go_tags(pb_path, report_path):
     note("%d labels by go tool pprof" % len(want))
 
 
+# --- cgo --------------------------------------------------------------------
+
+CGO_BORDERS = {"runtime.cgocall", "runtime.cgocallbackg", "runtime.main", "runtime.goexit"}
+
+
+def go_funcs(names):
+    """The Go functions of a stack, and where it crosses over to C and back; the rest of the runtime's glue differs
+    by Go version and by who tells. A thread that C made has a goroutine without a beginning of its own.
+    """
+    kept = [n for n in names if n.startswith("main.") and "_cgoexp" not in n or n in CGO_BORDERS]
+    # A function and its wrapper for the other calling convention.
+    kept = [n for i, n in enumerate(kept) if n not in CGO_BORDERS or n != (kept[i - 1] if i else None)]
+    if kept[-2:] == ["runtime.cgocallbackg", "runtime.goexit"]:
+        kept.pop()
+    return tuple(kept)
+
+
+def cgo_key(source, leaf, names, stripped):
+    """What a stack is compared by. Between cgocall and who called C stands a function made by cgo."""
+    names = go_funcs(names)
+    if source == "malloc" and len(names) > 1:
+        names = (names[0], "main._Cfunc_") + names[1 + names[1].startswith("main._Cfunc_"):]
+    return source, leaf if not stripped else None, names
+
+
+def cgo_places(report, leaves, stripped):
+    """Objects by cgo_key() of all stacks that the program's own functions allocate from."""
+    places = collections.Counter()
+    for stack in stacks(report, "go") + stacks(report, "malloc"):
+        names = funcs(stack)
+        is_go = stack["source"] == "go"
+        leaf = next((n for n in names if n == "main.goAlloc"), None) if is_go else (names + [None])[1]
+        # By address only: the program's own. From Go 1.21 on the runtime calls C for itself before a callback, too.
+        unnamed = stripped and (leaf or "").startswith("[") and any(n.startswith("main.site") for n in names)
+        if leaf in leaves or unnamed:
+            places[cgo_key(stack["source"], leaf, names, stripped)] += stack["alloc_objects"]
+    return places
+
+
+def cmd_cgo(report_path, ledger_path, *flags):
+    """Each stack that crosses between Go and C has the Go functions that the program itself saw.
+
+    flags: "stripped": C functions have no names; "malloc": Go's allocations are not probed.
+    """
+    report, ledger = load(report_path), load_ledger(ledger_path)
+    stripped = "stripped" in flags
+    wanted = [p for p in ledger["places"] if p["funcs"] or not stripped]
+    wanted = [p for p in wanted if p["source"] == "malloc" or "malloc" not in flags]
+    no_losses(report, ("stack_broken",))
+    reconcile(report)
+    ours = cgo_places(report, {p["leaf"] for p in wanted}, stripped)
+    theirs = collections.Counter()
+    for p in wanted:
+        border = ["runtime.cgocall"] if p["source"] == "malloc" and p["funcs"] else []
+        theirs[cgo_key(p["source"], p["leaf"], border + p["funcs"], stripped)] += p["objects"]
+    for key in sorted(set(ours) | set(theirs), key=str):
+        if ours[key] != theirs[key]:
+            fail("%s by %s below %s: %d objects, want %d" % (
+                key[0], key[1], " < ".join(key[2]), ours[key], theirs[key]))
+    # What the walk gives of C in between, where C has frame pointers.
+    for stack in [] if stripped else stacks(report, "malloc"):
+        if funcs(stack)[1:2] == ["c_framed"]:
+            equal("asmcgocall below c_framed", "runtime.asmcgocall" in funcs(stack)[2:4], True)
+    note("%d stacks that cross between Go and C, up to %d Go functions deep" % (
+        len(theirs), max(len(k[2]) for k in theirs)))
+
+
 # --- C ----------------------------------------------------------------------
 
 DOORS = {prefix + name for prefix in ("", "__libc_", "__", "__GI___", "__GI_", "__GI___libc_") for name in (

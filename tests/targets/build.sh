@@ -68,3 +68,6 @@ gobuild alloc go-pie-stripped 0 -buildmode=pie -ldflags '-s -w'
 gobuild alloc go-cgo 1
 gobuild context context-plain 0
 gobuild context context-stripped 0 -ldflags '-s -w'
+gobuild cgo cgo 1
+gobuild cgo cgo-pie 1 -buildmode=pie
+gobuild cgo cgo-stripped 1 -ldflags '-s -w'
