@@ -317,7 +317,7 @@ static __noinline void gc_start(struct scratch *s, __u64 cookie)
 	struct abi_target *target;
 	struct abi_go *go = live_enter(s, cookie, &target);
 
-	if (!go || go->live != ABI_GO_LIVE_MARKS)
+	if (!go || go->live == ABI_GO_LIVE_OFF)
 		return;
 	rec->rec.kind = ABI_REC_GC;
 	rec->rec.tgid = target->tgid;

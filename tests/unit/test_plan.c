@@ -305,7 +305,7 @@ static void compare_doors(const struct planned *p, int minor)
 	FILE *out;
 
 	snprintf(cmd, sizeof(cmd), "nm %s | grep -E ' runtime\\.mallocgc%s$'", p->path,
-		 minor > 26 ? "([A-Za-z]*(SC|TinySize)[0-9]+)?" : minor < 24 ? "" : "(Tiny|SmallNoscan|SmallScanNoHeader|SmallScanHeader|Large)");
+		 minor > 26 ? "([A-Za-z]*(SC|TinySize)[0-9]+|SmallNoscan|SmallScanNoHeader|SmallScanHeader|Large)" : minor < 24 ? "" : "(Tiny|SmallNoscan|SmallScanNoHeader|SmallScanHeader|Large)");
 	out = popen(cmd, "r");
 	if (!CHECK(out))
 		return;
@@ -349,10 +349,10 @@ static void compare_program(const char *path, int minor, const char *version)
 	CHECK(strncmp(p.plan.runtime, version, strlen(version)) == 0);
 	compare_doors(&p, minor);
 	mallocgc = find_site(&p.plan, "runtime.mallocgc");
-	if (minor >= 24 && !special)
+	if (minor >= 24)
 		CHECK(!mallocgc);
 	else if (CHECK(mallocgc))
-		CHECK_INT(mallocgc->door, special ? ABI_DOOR_GO_DISPATCH : ABI_DOOR_GO_MALLOC);
+		CHECK_INT(mallocgc->door, ABI_DOOR_GO_MALLOC);
 	for (size_t i = 0; i < p.plan.len; i++) {
 		CHECK_INT(!!(p.plan.sites[i].spot_flags & ABI_SPOT_GO_STACK_ARGS), minor < 17);
 		CHECK(&p.plan.sites[i] == mallocgc || p.plan.sites[i].door >= ABI_DOOR_GO_TINY);

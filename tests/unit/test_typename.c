@@ -17,6 +17,8 @@ static const struct {
 	{ "main.Node", D(NULL), "main.Node" },
 	{ "struct { F uintptr; x *int }", D("runtime.newobject"), "struct { F uintptr; x *int }" },
 	{ "[5]uint8", D("runtime.newobject"), "[5]uint8" },
+	{ "runtime.g", D("runtime.mallocgc", "runtime.newobject", "runtime.malg", "runtime.gcStart", "runtime.mallocgc",
+			 "runtime.growslice"), "runtime.g" },
 	{ "main.Node", D("runtime.mallocgc", "reflect.unsafe_New"), "main.Node" },
 	{ "uint64", D("runtime.mallocgc", "runtime.convT64"), "uint64" },
 	{ "string", D("runtime.mallocgc", "runtime.convTstring"), "string" },

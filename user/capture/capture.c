@@ -691,8 +691,10 @@ static void on_gc(struct capture *c, const struct abi_rec_proc *rec)
 {
 	struct target *t = find_target(c, rec->rec.tgid);
 
-	if (t)
-		t->gc_started = true;
+	if (!t || !c->live)
+		return;
+	t->gc_started = true;
+	golive__gc(c->live, t->slot);
 }
 
 /* While the collector marks, the mark bits of the collection before it stand still. */
@@ -963,7 +965,7 @@ static const struct loss_row loss_rows[] = {
 	{ "site_map_full_bytes", "bytes of what is not counted because of site_map_full", ABI_STAT_LOST_SITE_BYTES, false },
 	{ "ring_full", "stacks that could not be handed out at the first try", ABI_STAT_LOST_RING_FULL_STACK, false },
 	{ "sample_lost", "objects chosen to be followed that could not be", ABI_STAT_LOST_SAMPLE, false },
-	{ "tiny_unreadable", "small Go objects charged a whole block: the runtime's state was not readable",
+	{ "tiny_unreadable", "small Go objects charged a whole block of 16 bytes",
 	  ABI_STAT_LOST_GO_TINY_UNREADABLE, false },
 };
 

@@ -27,7 +27,8 @@ struct object {
 	double chance;
 	uint32_t tgid;
 	uint32_t swept; /* the sweep of its span that was seen last */
-	bool alive, judged;
+	uint32_t gcs; /* that had begun when it was made */
+	bool alive;
 };
 
 struct goheap {
@@ -36,6 +37,8 @@ struct goheap {
 	struct object *objects; /* by index */
 	size_t cap;
 	uint32_t nalive;
+	uint32_t *gcs; /* by slot: collections that have begun */
+	size_t ngcs, cap_gcs;
 	uint64_t unsure, table_full;
 };
 
@@ -60,6 +63,7 @@ void goheap__free(struct goheap *heap)
 		return;
 	hmap__free(heap->index);
 	free(heap->objects);
+	free(heap->gcs);
 	free(heap);
 }
 
@@ -124,6 +128,20 @@ static uint32_t last_sweep(uint32_t sweepgen)
 	return sweepgen & 1 ? sweepgen - 3 : sweepgen;
 }
 
+static uint32_t gcs_of(const struct goheap *heap, uint32_t slot)
+{
+	return slot < heap->ngcs ? heap->gcs[slot] : 0;
+}
+
+void goheap__gc(struct goheap *heap, uint32_t slot)
+{
+	if (vec_reserve((void **)&heap->gcs, &heap->cap_gcs, (size_t)slot + 1, sizeof(*heap->gcs)))
+		return;
+	while (heap->ngcs <= slot)
+		heap->gcs[heap->ngcs++] = 0;
+	heap->gcs[slot]++;
+}
+
 void goheap__add(struct goheap *heap, uint32_t slot, const struct abi_rec_object *rec, double chance)
 {
 	struct object_key key = { rec->addr, slot, 0 };
@@ -147,7 +165,7 @@ void goheap__add(struct goheap *heap, uint32_t slot, const struct abi_rec_object
 		bury(heap, object);
 	*object = (struct object){ .span = rec->span, .stack_id = rec->stack_id, .context_id = rec->context_id,
 				   .bytes = rec->bytes, .chance = chance, .tgid = rec->rec.tgid,
-				   .swept = last_sweep(rec->sweepgen), .alive = true };
+				   .swept = last_sweep(rec->sweepgen), .gcs = gcs_of(heap, slot), .alive = true };
 	heap->nalive++;
 	tell(heap, object, 1);
 }
@@ -238,7 +256,6 @@ static void judge(struct goheap *heap, struct object *object, uint32_t swept, bo
 	}
 	heap->unsure += swept - object->swept > 2;
 	object->swept = swept;
-	object->judged = true;
 }
 
 /* Bit and, once more, sweepgen: if that has not moved the bit is of the sweep that the view tells of. */
@@ -337,9 +354,10 @@ void goheap__stats(const struct goheap *heap, struct goheap_stats *ret)
 {
 	*ret = (struct goheap_stats){ heap->nalive, 0, heap->unsure, heap->table_full };
 	for (uint32_t i = 0; i < hmap__len(heap->index); i++) {
+		const struct object_key *key = hmap__key(heap->index, i);
 		const struct object *object = &heap->objects[i];
 
-		if (object->alive && object->span && !object->judged)
+		if (object->alive && object->gcs == gcs_of(heap, key->slot))
 			ret->unjudged_bytes += (double)object->bytes / object->chance;
 	}
 }

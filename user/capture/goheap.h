@@ -31,7 +31,7 @@ struct goheap;
 
 struct goheap_stats {
 	uint64_t samples; /* objects that are followed now */
-	double unjudged_bytes; /* of the live ones those that no collection has looked at since they were made */
+	double unjudged_bytes; /* of the live ones those made since the last collection began to mark */
 	uint64_t unsure; /* objects that were looked at too late */
 	uint64_t table_full; /* objects that are not followed for lack of room */
 };
@@ -47,6 +47,8 @@ void goheap__free(struct goheap *heap);
 void goheap__add(struct goheap *heap, uint32_t slot, const struct abi_rec_object *rec, double chance);
 /* The memory profile says that an object of @slot was freed. false: not one that is followed. */
 bool goheap__free_profiled(struct goheap *heap, uint32_t slot, const struct abi_rec_object *rec);
+/* A collection in @slot begins to mark. */
+void goheap__gc(struct goheap *heap, uint32_t slot);
 /* Look at the mark bits of what we sampled in @slot. */
 void goheap__check(struct goheap *heap, uint32_t slot, const struct go_layout *layout, const struct mem_reader *reader);
 /* The address space of @slot is gone. */

@@ -111,6 +111,7 @@ static void on_bucket(void *ctx, const struct gomemprof_bucket *bucket)
 	before = &p->before[index];
 	*before = (struct before){ before_stack_id(p, bucket->addr), bucket->object_bytes, bucket->allocs - bucket->frees,
 				   gomemprof_chance(bucket->object_bytes, p->profile_rate) };
+	r->live->stats.before_samples += before->objects;
 	n = r->frames->resolve(r->frames->ctx, bucket->stack, bucket->nstack, frames);
 	r->live->sink.on_stack(r->live->sink.ctx, before->stack_id, frames, n, 0);
 	live = goheap_estimate((double)before->objects, before->object_bytes, before->chance);
@@ -163,6 +164,11 @@ bool golive__follow(struct golive *live, uint32_t slot, pid_t pid, const struct 
 	return true;
 }
 
+void golive__gc(struct golive *live, uint32_t slot)
+{
+	goheap__gc(live->heap, slot);
+}
+
 static void free_before(struct golive *live, struct process *p, const struct abi_rec_object *rec)
 {
 	uint32_t index = p->index ? hmap__find(p->index, &rec->span) : HMAP_NONE;
@@ -173,6 +179,7 @@ static void free_before(struct golive *live, struct process *p, const struct abi
 		return;
 	before = &p->before[index];
 	before->objects--;
+	live->stats.before_samples--;
 	gone = goheap_estimate(-1, before->object_bytes, before->chance);
 	live->sink.on_live(live->sink.ctx, (uint32_t)p->pid, EVENT_GO, before->stack_id, 0, &gone);
 }

@@ -20,6 +20,7 @@ struct golive_stats {
 	bool from_profiler, from_marks; /* which sources there are; both: of different processes or times */
 	uint64_t rate_bytes; /* of the newest */
 	bool has_before; /* of a process whose memory profile is on what was there before is known */
+	uint64_t before_samples; /* live objects from before the attach */
 	uint64_t ended_samples; /* live objects of processes that have ended */
 	struct goheap_stats heap;
 };
@@ -44,6 +45,8 @@ struct golive_frames {
  */
 bool golive__follow(struct golive *live, uint32_t slot, pid_t pid, const struct plan *plan, uint64_t bias,
 		    const struct golive_frames *frames, struct abi_go *go);
+/* A garbage collection in @slot begins. */
+void golive__gc(struct golive *live, uint32_t slot);
 /* SAMPLE or FREE. */
 void golive__on_object(struct golive *live, uint32_t slot, const struct abi_rec_object *rec);
 /* The program in @slot is gone (an exec): so are its objects. */

@@ -10,7 +10,8 @@
  * mallocgc<Kind>SC<n> and mallocgcTinySize<n> itself, and mallocgc forwards small
  * sizes to them. So each of those is a door, and mallocgc is one only for sizes
  * that no SC<n> takes. *SlowPath functions are continuations, entered while the GC
- * marks, and never doors.
+ * marks, and never doors. Where mallocgc's other rooms are known as well they take its place: then no allocation
+ * passes two probes.
  */
 #include "capture/plan.h"
 
@@ -181,18 +182,29 @@ static const struct go_door go_rooms[] = {
 
 #define NROOMS (sizeof(go_rooms) / sizeof(go_rooms[0]))
 
-/* 1: the rooms are the doors; 0: they are not all there, or one has no place for a probe. Or -ENOMEM. */
-static int add_rooms(struct planner *p, const struct gopclntab *tab)
+/*
+ * 1: the rooms are the doors; 0: they are not those that are expected, or one has no place for a probe. Or -ENOMEM.
+ * @special: behind size-specialised doors the linker leaves out rooms that nothing reaches, the tiny one always.
+ */
+static int add_rooms(struct planner *p, const struct gopclntab *tab, bool special)
 {
 	struct go_func rooms[NROOMS];
 	size_t before = p->plan->len;
 	int err = 1;
 
-	for (size_t i = 0; i < NROOMS; i++)
-		if (!gopclntab__find_name(tab, go_rooms[i].name, &rooms[i]))
+	for (size_t i = 0; i < NROOMS; i++) {
+		bool found = gopclntab__find_name(tab, go_rooms[i].name, &rooms[i]);
+
+		if (special ? found && go_rooms[i].door == ABI_DOOR_GO_TINY : !found)
 			return 0;
+		if (!found)
+			rooms[i].entry = 0;
+	}
 	for (size_t i = 0; i < NROOMS && err > 0; i++)
-		err = add_site(p, PROBE_GO, go_rooms[i].door, rooms[i].name, rooms[i].entry, false);
+		if (rooms[i].entry)
+			err = add_site(p, PROBE_GO, go_rooms[i].door, rooms[i].name, rooms[i].entry, false);
+	if (err > 0 && p->plan->len == before)
+		err = 0;
 	if (err <= 0)
 		p->plan->len = before; /* all or none */
 	return err;
@@ -278,7 +290,7 @@ static int add_go(struct planner *p, const struct gobin *bin, bool live)
 		return err;
 	if (class >= 0 && class < layout->nclasses)
 		p->plan->go.forward_max = class ? layout->class_to_size[class] : layout->tiny_size - 1;
-	err = class >= 0 ? 0 : add_rooms(p, tab);
+	err = add_rooms(p, tab, class >= 0);
 	if (!err)
 		err = add_site(p, PROBE_GO, class >= 0 ? ABI_DOOR_GO_DISPATCH : ABI_DOOR_GO_MALLOC, func.name,
 			       func.entry, layout->minor < FIRST_REGISTER_ABI_MINOR);

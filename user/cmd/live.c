@@ -260,7 +260,7 @@ static void update_live(struct live *live)
 
 	if (!capture__live(live->capture, &stats) || !live->prof->has_source[SOURCE_GO])
 		return;
-	*to = (struct prof_live){ .measured = true, .rate_bytes = stats.rate_bytes, .samples = stats.heap.samples + stats.ended_samples,
+	*to = (struct prof_live){ .measured = true, .rate_bytes = stats.rate_bytes, .samples = stats.heap.samples + stats.before_samples + stats.ended_samples,
 				  .unjudged_bytes = (uint64_t)stats.heap.unjudged_bytes, .unsure = stats.heap.unsure };
 	if (stats.from_profiler && stats.from_marks)
 		to->how = "by the runtime's memory profile and mark bits";

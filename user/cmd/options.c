@@ -84,6 +84,8 @@ static int parse_live(struct options *o, const char *arg)
 	return 0;
 }
 
+#define LIVE_RATE_BYTES (64u << 10)
+
 static int parse_live_rate(struct options *o, const char *arg)
 {
 	int err = args_size(arg, &o->live_rate_bytes);
@@ -238,7 +240,7 @@ static const struct option_row rows[] = {
 	{ 0, "max-size", "BYTES", "only allocations of at most BYTES", parse_max_size },
 	{ 0, "source", "LIST", "go, malloc, rss (default: all that the target has)", parse_source },
 	{ 0, "live", NULL, "also what is still there of what was allocated (Go)", parse_live },
-	{ 0, "live-rate", "BYTES", "where we sample live objects: one in so many bytes (64K)", parse_live_rate },
+	{ 0, "live-rate", "BYTES", "one sample in so many bytes (64K), where the program's own profile is off", parse_live_rate },
 	{ 0, "mode", "MODE", "exact, auto (which is exact)", parse_mode },
 	{ 'n', "top", "N", "rows per text report (10)", parse_top },
 	{ 's', "sort", "COLUMN", "bytes, objects, live, rss, waste, rate", parse_sort },
@@ -349,6 +351,8 @@ static int check(struct options *o, struct err *err)
 		return wrong(err, "live bytes and objects need --live");
 	if (o->live && !o->want_go)
 		return wrong(err, "--live needs the source go");
+	if (!o->live && o->live_rate_bytes != LIVE_RATE_BYTES)
+		return wrong(err, "--live-rate needs --live");
 	if (o->live && !o->sort_given)
 		o->sort = SORT_LIVE;
 	if (o->npids && o->command)
@@ -405,7 +409,7 @@ static int parse_all(int argc, char **argv, const char *letters, const struct op
 
 int options_parse(int argc, char **argv, struct options *ret, struct err *err)
 {
-	struct options o = { .max_size_bytes = UINT64_MAX, .live_rate_bytes = 64 << 10, .top = 10, .want_go = true, .want_malloc = true, .want_rss = true };
+	struct options o = { .max_size_bytes = UINT64_MAX, .live_rate_bytes = LIVE_RATE_BYTES, .top = 10, .want_go = true, .want_malloc = true, .want_rss = true };
 	struct option longs[NROWS + 1] = { 0 };
 	char letters[2 * NROWS + 3] = ":", *l = letters + 1;
 	int own, code;

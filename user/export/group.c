@@ -16,7 +16,8 @@ enum subject {
 	SUBJECT_MODULE,
 	SUBJECT_TYPE,
 	SUBJECT_LABELS,
-	SUBJECT_LOST, /* what the key asks for is not known */
+	SUBJECT_LOST, /* there is nothing of what the key asks for */
+	SUBJECT_UNKNOWN, /* there may be, nobody knows */
 };
 
 /* Compared as bytes: no padding. */
@@ -84,6 +85,11 @@ static uint64_t trimmed_hash(const struct profile *prof, uint32_t stack)
 static bool identify_context(const struct profile *prof, const struct prof_row *row, enum group_key key,
 			     struct group_id *id, struct frame_view *view)
 {
+	if ((key == GROUP_TYPE || key == GROUP_LABELS || key == GROUP_GOROUTINE) &&
+	    prof->contexts[row->context].typing == TYPING_UNKNOWN) {
+		id->subject = SUBJECT_UNKNOWN;
+		return true;
+	}
 	switch (key) {
 	case GROUP_TYPE:
 		id->subject = SUBJECT_TYPE;
@@ -268,7 +274,8 @@ static int gather(const struct profile *prof, enum window window, uint32_t sourc
 			return -ENOMEM;
 		if (added) {
 			groups->items[groups->len++] =
-				(struct group){ .pid = row->pid, .source = row->source, .nr = nr };
+				(struct group){ .pid = row->pid, .source = row->source, .nr = nr,
+						.unknown = id.subject == SUBJECT_UNKNOWN };
 			err = keep_frame(&groups->items[nr], &id, &view);
 			if (err)
 				return err;

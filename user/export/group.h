@@ -22,6 +22,7 @@ struct group {
 	uint32_t ntypes;
 	uint32_t labels; /* the set of the row with most bytes of those that have any, or 0 */
 	bool more_labels; /* it is not the set of all rows */
+	bool unknown; /* nobody knows type, goroutine or labels: C, and Go's objects from before the attach */
 	struct prof_counts counts;
 	uint64_t goroutines; /* whose first allocation seen was in the window, if they were counted */
 	int64_t order; /* sort key: descending */

@@ -178,7 +178,9 @@ static void put_live(struct report *r, enum source source)
 	paper_put(&r->paper, STYLE_BOLD, "live");
 	paper_indent(&r->paper, 6);
 	paper_item(&r->paper, STYLE_BOLD, "%s", fmt_bytes(UNITS_TMP, prof_whole(sum.live_bytes)));
-	if (live->rate_bytes > 1)
+	if (live->rate_bytes > 1 && !live->samples) /* with 95 % confidence: exp(-3) */
+		paper_item(&r->paper, STYLE_PLAIN, "no sample: less than %s", fmt_bytes(UNITS_TMP, 3 * live->rate_bytes));
+	else if (live->rate_bytes > 1)
 		paper_item(&r->paper, STYLE_PLAIN, "+-%s", fmt_bytes(UNITS_TMP, prof_whole(prof_se(sum.live_bytes_var))));
 	paper_item(&r->paper, STYLE_PLAIN, "%s objects", fmt_grouped(UNITS_TMP, prof_whole(sum.live_objects)));
 	if (live->unjudged_bytes)
@@ -363,8 +365,10 @@ static const char *group_noun(enum group_key key, size_t n)
 }
 
 /* What to call rows about which nobody knows what @key asks for. */
-static const char *unknown_name(enum group_key key)
+static const char *unknown_name(enum group_key key, const struct group *g)
 {
+	if (g->unknown)
+		return g->source == SOURCE_GO ? "[from before the attach: not known]" : "[not known of this source]";
 	switch (key) {
 	case GROUP_TYPE:
 		return "[type not known]";
@@ -417,7 +421,7 @@ static void put_group_name(struct report *r, const struct group *g, size_t gap)
 		return;
 	}
 	if (!view) {
-		paper_name(&r->paper, STYLE_DIM, unknown_name(key), left);
+		paper_name(&r->paper, STYLE_DIM, unknown_name(key, g), left);
 		return;
 	}
 	if (key == GROUP_GOROUTINE && creator_is_main(view)) {
@@ -477,20 +481,26 @@ static void put_title(struct report *r, const char *what)
 	paper_newline(p);
 }
 
-static void put_alloc_numbers(struct report *r, const struct prof_counts *c, const struct prof_counts *sum)
+/* What is there now; a source of which that is not known has none of it, which is not 0. */
+static void put_live_numbers(struct report *r, const struct prof_counts *c, bool known)
 {
 	struct paper *p = &r->paper;
 
+	paper_right(p, STYLE_BOLD, 12, known ? fmt_bytes(UNITS_TMP, prof_whole(c->live_bytes)) : "-");
+	paper_right(p, STYLE_PLAIN, 11, known ? fmt_bytes(UNITS_TMP, prof_whole(prof_se(c->live_bytes_var))) : "-");
+	paper_right(p, STYLE_PLAIN, 14, known ? fmt_grouped(UNITS_TMP, prof_whole(c->live_objects)) : "-");
+}
+
+static void put_alloc_numbers(struct report *r, const struct prof_counts *c, const struct prof_counts *sum, bool live_known)
+{
+	struct paper *p = &r->paper;
 	bool by_live = r->live && r->opts->sort == SORT_LIVE;
 
 	paper_right(p, STYLE_BOLD, 9,
 		    by_live ? fmt_pct(UNITS_TMP, (double)prof_whole(c->live_bytes), sum->live_bytes) :
 			      fmt_pct(UNITS_TMP, (double)c->alloc_bytes, (double)sum->alloc_bytes));
-	if (r->live) {
-		paper_right(p, STYLE_BOLD, 12, fmt_bytes(UNITS_TMP, prof_whole(c->live_bytes)));
-		paper_right(p, STYLE_PLAIN, 11, fmt_bytes(UNITS_TMP, prof_whole(prof_se(c->live_bytes_var))));
-		paper_right(p, STYLE_PLAIN, 14, fmt_grouped(UNITS_TMP, prof_whole(c->live_objects)));
-	}
+	if (r->live)
+		put_live_numbers(r, c, live_known);
 	paper_right(p, STYLE_BOLD, 12, fmt_bytes(UNITS_TMP, c->alloc_bytes));
 	if (r->opts->sort == SORT_WASTE)
 		paper_right(p, STYLE_PLAIN, 14, fmt_bytes(UNITS_TMP, waste_bytes(c)));
@@ -569,9 +579,10 @@ static void put_alloc_row(struct report *r, const struct group *g, size_t nr, co
 
 	snprintf(buf, sizeof(buf), "%zu", nr);
 	paper_right(p, STYLE_DIM, 4, buf);
-	put_alloc_numbers(r, &g->counts, sum);
+	put_alloc_numbers(r, &g->counts, sum, r->prof->live[g->source].measured);
 	if (has_goroutine_column(r))
-		paper_right(p, STYLE_PLAIN, GOROUTINE_COLUMNS, fmt_grouped(UNITS_TMP, g->goroutines));
+		paper_right(p, STYLE_PLAIN, GOROUTINE_COLUMNS,
+			    g->unknown ? "-" : fmt_grouped(UNITS_TMP, g->goroutines));
 	if (r->prof->ntargets > 1) {
 		snprintf(buf, sizeof(buf), "%u", g->pid);
 		paper_right(p, STYLE_PLAIN, PID_COLUMNS, buf);
@@ -603,7 +614,7 @@ static void put_alloc_rest(struct report *r, const struct groups *groups, size_t
 	for (size_t i = shown; i < groups->len; i++)
 		prof_counts_add(&rest, &groups->items[i].counts);
 	paper_right(&r->paper, STYLE_DIM, 4, "");
-	put_alloc_numbers(r, &rest, &groups->sum);
+	put_alloc_numbers(r, &rest, &groups->sum, true);
 	snprintf(buf, sizeof(buf), "  in %s more %s", fmt_grouped(UNITS_TMP, groups->len - shown),
 		 group_noun(r->opts->group, groups->len - shown));
 	paper_put(&r->paper, STYLE_DIM, buf);
@@ -714,7 +725,9 @@ static int put_rss_table(struct report *r)
 	size_t shown = 0;
 	int err;
 
-	if (!r->prof->has_source[SOURCE_RSS])
+	/* Pages have no type, and nobody asked whose goroutine touched them. */
+	if (!r->prof->has_source[SOURCE_RSS] || r->opts->group == GROUP_TYPE || r->opts->group == GROUP_GOROUTINE ||
+	    r->opts->group == GROUP_LABELS)
 		return 0;
 	err = groups_build(r->prof, r->opts->window, SOURCES_RSS, r->opts->group, !r->opts->verbose, SORT_RSS, &groups);
 	if (err)
