@@ -259,17 +259,19 @@ struct abi_go {
 	__u16 m_g0, m_curg;
 	__u16 labels; /* enum abi_go_labels */
 	__u16 live; /* enum abi_go_live; changes while probes are armed */
-	__u16 mcache_alloc, mspan_start_addr, mspan_elemsize, mspan_spanclass, mspan_freeindex, mspan_sweepgen;
+	__u16 mcache_alloc, mspan_start_addr, mspan_elemsize, mspan_spanclass;
+	__u16 mspan_freeindex, mspan_sweepgen, mspan_alloc_bits;
 	__u16 freeindex_bytes; /* its width: 2 or 8 */
 	__u16 special_kind, special_kind_profile, specialprofile_b;
 	__u16 profile_malloc_has_mp; /* mProf_Malloc(mp, p, size), not (p, size) */
+	__u16 pad;
 	__u32 sample_bytes; /* ABI_GO_LIVE_MARKS: one sample in so many bytes, on average */
 	__u16 slot8[ABI_GO_SMALL_MAX / 8 + 1];
 	__u16 slot128[(ABI_GO_CLASS_MAX - ABI_GO_SMALL_MAX) / 128 + 1];
 	/* Numbers of the size classes in the two tables. */
 	__u8 class8[ABI_GO_SMALL_MAX / 8 + 1];
 	__u8 class128[(ABI_GO_CLASS_MAX - ABI_GO_SMALL_MAX) / 128 + 1];
-	__u8 pad[2];
+	__u8 pad2[6];
 	/* How Go calls C and is called back (bpf/cgo.bpf.h). */
 	__u64 cgocall; /* address of runtime.cgocall in the process; 0: Go calls no C, or it is not known how */
 	__u32 cgocall_bytes; /* of its code */

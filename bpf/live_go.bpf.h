@@ -198,7 +198,11 @@ static __noinline int sample_choose(struct scratch *s, const struct abi_target *
 		}
 		w->freeindex = read_freeindex(go, w->span);
 	}
-	bpf_map_update_elem(&waiting, &key, w, BPF_ANY);
+	/* One that still waits there has missed its object. */
+	if (bpf_map_lookup_elem(&waiting, &key))
+		stat_add(s, ABI_STAT_LOST_SAMPLE, 1);
+	if (bpf_map_update_elem(&waiting, &key, w, BPF_ANY))
+		stat_add(s, ABI_STAT_LOST_SAMPLE, 1);
 	return 0;
 }
 
@@ -272,7 +276,7 @@ static __noinline void profile_free(struct scratch *s, __u64 cookie)
 	struct abi_go *go = live_enter(s, cookie, &target);
 	__u8 kind = 0;
 
-	if (!go || go->live != ABI_GO_LIVE_PROFILER ||
+	if (!go || go->live == ABI_GO_LIVE_OFF ||
 	    bpf_probe_read_user(&kind, sizeof(kind), (void *)(s->go.size + go->special_kind)) ||
 	    kind != go->special_kind_profile || !read_word(&rec->span, s->go.size + go->specialprofile_b))
 		return;
@@ -291,9 +295,9 @@ static __noinline void span_push(struct scratch *s, __u64 cookie)
 	struct waiting_key key = { .is_large = 1 };
 	struct abi_target *target;
 	struct abi_go *go = live_enter(s, cookie, &target);
-	__u64 span = s->go.type, elem_bytes;
+	__u64 span = s->go.type, elem_bytes, bits;
 	struct waiting *w;
-	__u8 spanclass;
+	__u8 spanclass, marked;
 
 	if (!go || go->live != ABI_GO_LIVE_MARKS ||
 	    bpf_probe_read_user(&spanclass, sizeof(spanclass), (void *)(span + go->mspan_spanclass)) || spanclass >> 1 ||
@@ -305,6 +309,10 @@ static __noinline void span_push(struct scratch *s, __u64 cookie)
 	if (!w || !read_word(&elem_bytes, span + go->mspan_elemsize) || elem_bytes != w->bytes ||
 	    w->image != target->image || !read_word(&s->object.addr, span + go->mspan_start_addr))
 		return;
+	/* One that this goroutine sweeps on its way to an allocation holds an object that was marked; a new one none. */
+	if (!read_word(&bits, span + go->mspan_alloc_bits) ||
+	    (!bpf_probe_read_user(&marked, sizeof(marked), (void *)bits) && marked & 1))
+		return; /* (a page that is not there yet has no bits set) */
 	s->object.span = span;
 	send_sample(s, target, go, w);
 	bpf_map_delete_elem(&waiting, &key);

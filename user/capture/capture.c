@@ -20,6 +20,9 @@
 #include "capture/session.h"
 #include "capture/target.h"
 
+#define MAX_INLINED 64
+#define MAX_LABELLED 65536 /* contexts of a process with labels: more is a label for each request */
+
 struct pending_map {
 	pid_t pid;
 	bool is_exec;
@@ -93,7 +96,10 @@ int capture__open(const struct capture_opts *opts, struct modules *mods, struct 
 		goto fail;
 	}
 	if (opts->want_live) {
-		code = golive__new(sink, opts->live_rate_bytes, &c->live);
+		const struct golive_opts live_opts = { opts->live_rate_bytes, opts->min_size_bytes, opts->max_size_bytes,
+						       opts->only_tid == 0 };
+
+		code = golive__new(sink, &live_opts, &c->live);
 		if (code) {
 			err_set(err, FAIL_GENERAL, code, "out of memory");
 			goto fail;
@@ -217,8 +223,8 @@ static void note_plan(struct capture *c, struct target *t, uint32_t module, cons
 	c->has_c |= plan->has_c;
 	if (plan->has_runtime) {
 		t->go = plan->go;
-		if (plan->has_go && c->live) /* until the process runs and its own profile can be asked for */
-			golive__begin(c->live, &t->go);
+		if (plan->has_go && c->live && (t->is_command || t->image)) /* from its first allocation on */
+			golive__begin(c->live, t->slot, &t->go);
 		if (plan->has_go)
 			t->go_module = module;
 		if (t->go.cgocall) /* not mapped yet: where it will be, unless the file is a PIE */
@@ -357,13 +363,25 @@ struct live_frames {
 	const struct target *target;
 };
 
+/* Functions at a place in the code: one, and those that are inlined there. */
+static uint32_t logical_frames(const struct capture *c, const struct event_frame *frame)
+{
+	const struct gobin *bin = gomods__get(c->gomods, frame->module);
+	struct go_frame frames[MAX_INLINED];
+	int n = bin && gobin__pclntab(bin) ? gopclntab__frames(gobin__pclntab(bin), frame->vaddr, frames, MAX_INLINED) : 0;
+
+	return n > 1 ? (uint32_t)n : 1;
+}
+
 static uint32_t resolve_calls(void *ctx, const uint64_t *return_addrs, uint32_t n, struct event_frame *ret)
 {
 	const struct live_frames *lf = ctx;
 	uint32_t kept = 0;
 
-	while (kept < n && aspace__find_call(&lf->target->as, lf->capture->mods, return_addrs[kept], &ret[kept]))
-		kept++;
+	/* The runtime wrote down an address for each inlined call, too: these come of themselves with the innermost. */
+	for (uint32_t i = 0; i < n; i += logical_frames(lf->capture, &ret[kept - 1]))
+		if (!aspace__find_call(&lf->target->as, lf->capture->mods, return_addrs[i], &ret[kept++]))
+			return kept - 1;
 	return kept;
 }
 
@@ -503,6 +521,18 @@ static const char *label_text(char *buf, const char *text, uint64_t len, size_t 
 	return buf;
 }
 
+/* Labels that are never the same again would fill all memory: from now on they are not looked at. */
+static void forget_labels(struct capture *c, struct target *t)
+{
+	if (!t->go.labels)
+		return;
+	c->lost_labels++;
+	t->go.labels = ABI_GO_LABELS_UNKNOWN;
+	session__set_go(c->session, t->slot, &t->go);
+	diag_emit(c->opts.diag, DIAG_WARN, "process %d: too many different pprof labels: no more of them are told apart",
+		  t->info.pid);
+}
+
 static void on_context(struct capture *c, const struct abi_rec_context *rec)
 {
 	char keys[ABI_MAX_LABELS][ABI_LABEL_KEY_BYTES + 1], values[ABI_MAX_LABELS][ABI_LABEL_VALUE_BYTES + 1];
@@ -530,6 +560,8 @@ static void on_context(struct capture *c, const struct abi_rec_context *rec)
 	}
 	c->lost_labels += rec->more_labels;
 	c->sink.on_context(c->sink.ctx, rec->context_id, &context);
+	if (context.nlabels && ++t->nlabelled >= MAX_LABELLED)
+		forget_labels(c, t);
 }
 
 /* What stands in the way of a new image or child is a warning: the rest of the capture goes on. */
@@ -822,14 +854,15 @@ static void look_after_targets(struct capture *c)
 			continue;
 		}
 		target__follow(t, c->session);
-		follow_live(c, t);
 		/* The tracepoint tells of an exit, with its code; this is for a lost record. */
 		if (proc_read_info(t->info.pid, &info) || info.start_ticks != t->info.start_ticks) {
 			target__end(t, TARGET_EXIT_UNKNOWN, 0);
 			if (c->live)
 				golive__forget(c->live, t->slot);
 			session__remove_target(c->session, t->info.pid);
+			continue;
 		}
+		follow_live(c, t); /* reads its memory: not that of another with its PID */
 	}
 }
 
@@ -981,7 +1014,7 @@ void capture__each_loss(struct capture *capture, capture_loss_fn *fn, void *ctx)
 	fn(ctx, "stack_unreadable", "stacks cut at a page that was not in memory", capture->lost_unreadable, false);
 	fn(ctx, "stack_image_gone", "stacks of a program that had executed another before it could be looked at",
 	   capture->lost_image, false);
-	fn(ctx, "label_cut", "pprof labels that are longer than what is kept, or too many", capture->lost_labels, false);
+	fn(ctx, "label_cut", "pprof labels that are longer than what is kept, or too many to be told apart", capture->lost_labels, false);
 	fn(ctx, "process_event_lost", "an exec, fork or exit was not seen", session__lost_ring_full_proc(capture->session), false);
 	fn(ctx, "not_followed", "children that ended before they could be attached to, or too many of them",
 	   capture->lost_not_followed, false);

@@ -31,6 +31,7 @@ void goabi_from_layout(const struct go_layout *layout, struct abi_go *ret)
 	ret->g_syscallsp = g_field(layout->g_syscallsp, 8);
 	ret->g_syscallpc = g_field(layout->g_syscallpc, 8);
 	ret->m_g0 = layout->m_g0;
+	ret->mspan_alloc_bits = layout->mspan_alloc_bits;
 	ret->m_curg = layout->m_curg;
 	ret->labels = layout->labels_are_list ? ABI_GO_LABELS_LIST : ABI_GO_LABELS_MAP;
 	ret->m_p = layout->m_p;

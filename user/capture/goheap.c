@@ -28,7 +28,7 @@ struct object {
 	uint32_t tgid;
 	uint32_t swept; /* the sweep of its span that was seen last */
 	uint32_t gcs; /* that had begun when it was made */
-	bool alive;
+	bool alive, unsure;
 };
 
 struct goheap {
@@ -36,7 +36,7 @@ struct goheap {
 	struct hmap *index;
 	struct object *objects; /* by index */
 	size_t cap;
-	uint32_t nalive;
+	uint32_t nalive, nmarked; /* nmarked: alive, and known by mark bits */
 	uint32_t *gcs; /* by slot: collections that have begun */
 	size_t ngcs, cap_gcs;
 	uint64_t unsure, table_full;
@@ -82,10 +82,17 @@ static void tell(const struct goheap *heap, const struct object *object, int sig
 	heap->sink.on_live(heap->sink.ctx, object->tgid, EVENT_GO, object->stack_id, object->context_id, &live);
 }
 
-static void bury(struct goheap *heap, struct object *object)
+static void unfollow(struct goheap *heap, struct object *object)
 {
 	object->alive = false;
 	heap->nalive--;
+	heap->nmarked -= object->span != 0;
+	heap->unsure -= object->unsure;
+}
+
+static void bury(struct goheap *heap, struct object *object)
+{
+	unfollow(heap, object);
 	tell(heap, object, -1);
 }
 
@@ -167,6 +174,7 @@ void goheap__add(struct goheap *heap, uint32_t slot, const struct abi_rec_object
 				   .bytes = rec->bytes, .chance = chance, .tgid = rec->rec.tgid,
 				   .swept = last_sweep(rec->sweepgen), .gcs = gcs_of(heap, slot), .alive = true };
 	heap->nalive++;
+	heap->nmarked += object->span != 0;
 	tell(heap, object, 1);
 }
 
@@ -200,8 +208,7 @@ uint32_t goheap__forget(struct goheap *heap, uint32_t slot)
 
 		if (key->slot != slot || !heap->objects[i].alive)
 			continue;
-		heap->objects[i].alive = false;
-		heap->nalive--;
+		unfollow(heap, &heap->objects[i]);
 	}
 	return n - heap->nalive;
 }
@@ -254,7 +261,10 @@ static void judge(struct goheap *heap, struct object *object, uint32_t swept, bo
 		bury(heap, object);
 		return;
 	}
-	heap->unsure += swept - object->swept > 2;
+	if (swept - object->swept > 2 && !object->unsure) {
+		object->unsure = true;
+		heap->unsure++;
+	}
 	object->swept = swept;
 }
 
@@ -332,8 +342,8 @@ static void look_at_some(struct goheap *heap, const struct look *looks, size_t n
 
 void goheap__check(struct goheap *heap, uint32_t slot, const struct go_layout *layout, const struct mem_reader *reader)
 {
-	struct look *looks = calloc((size_t)heap->nalive + 1, sizeof(*looks));
-	struct span_view *spans = calloc(SPANS_AT_ONCE, sizeof(*spans));
+	struct look *looks = heap->nmarked ? calloc((size_t)heap->nmarked, sizeof(*looks)) : NULL;
+	struct span_view *spans = looks ? calloc(SPANS_AT_ONCE, sizeof(*spans)) : NULL;
 	size_t n = 0;
 
 	for (uint32_t i = 0; looks && spans && i < hmap__len(heap->index); i++) {

@@ -32,7 +32,7 @@ struct goheap;
 struct goheap_stats {
 	uint64_t samples; /* objects that are followed now */
 	double unjudged_bytes; /* of the live ones those made since the last collection began to mark */
-	uint64_t unsure; /* objects that were looked at too late */
+	uint64_t unsure; /* of them those that were once looked at too late */
 	uint64_t table_full; /* objects that are not followed for lack of room */
 };
 

@@ -8,6 +8,8 @@
 #include "base/hmap.h"
 #include "base/vec.h"
 
+#define MAX_BEFORE (1u << 30) /* sampled objects of one bucket; more is nonsense */
+
 /* A bucket of the memory profile that had live objects at the attach. */
 struct before {
 	uint64_t stack_id;
@@ -28,20 +30,20 @@ struct process {
 struct golive {
 	struct event_sink sink;
 	struct goheap *heap;
-	uint32_t rate_bytes;
+	struct golive_opts opts;
 	struct process *processes; /* by slot */
 	size_t nprocesses, cap;
 	struct golive_stats stats;
 };
 
-int golive__new(const struct event_sink *sink, uint32_t rate_bytes, struct golive **ret)
+int golive__new(const struct event_sink *sink, const struct golive_opts *opts, struct golive **ret)
 {
 	struct golive *live = calloc(1, sizeof(*live));
 
 	if (!live)
 		return -ENOMEM;
 	live->sink = *sink;
-	live->rate_bytes = rate_bytes;
+	live->opts = *opts;
 	if (goheap__new(sink, &live->heap)) {
 		free(live);
 		return -ENOMEM;
@@ -101,13 +103,15 @@ static void on_bucket(void *ctx, const struct gomemprof_bucket *bucket)
 	struct event_live live;
 	struct before *before;
 	uint32_t index, n;
+	bool added;
 
-	if (bucket->allocs <= bucket->frees ||
+	if (bucket->allocs <= bucket->frees || bucket->allocs - bucket->frees > MAX_BEFORE || !bucket->object_bytes ||
+	    bucket->object_bytes < r->live->opts.min_size_bytes || bucket->object_bytes > r->live->opts.max_size_bytes ||
 	    vec_reserve((void **)&p->before, &p->cap, (size_t)hmap__len(p->index) + 1, sizeof(*p->before)))
 		return;
-	index = hmap__add(p->index, &bucket->addr, NULL);
-	if (index == HMAP_NONE)
-		return;
+	index = hmap__add(p->index, &bucket->addr, &added);
+	if (index == HMAP_NONE || !added)
+		return; /* a list that comes back to itself */
 	before = &p->before[index];
 	*before = (struct before){ before_stack_id(p, bucket->addr), bucket->object_bytes, bucket->allocs - bucket->frees,
 				   gomemprof_chance(bucket->object_bytes, p->profile_rate) };
@@ -129,10 +133,14 @@ static void read_before(struct golive *live, struct process *p, const struct pla
 	live->stats.has_before = !gomemprof_each(&plan->memprof, plan->layout, reader, bias, on_bucket, &r);
 }
 
-void golive__begin(struct golive *live, struct abi_go *go)
+void golive__begin(struct golive *live, uint32_t slot, struct abi_go *go)
 {
+	struct process *p = process_of(live, slot);
+
+	if (p)
+		p->begun = true; /* nothing was there before */
 	go->live = ABI_GO_LIVE_MARKS;
-	go->sample_bytes = live->rate_bytes;
+	go->sample_bytes = live->opts.rate_bytes;
 }
 
 bool golive__follow(struct golive *live, uint32_t slot, pid_t pid, const struct plan *plan, uint64_t bias,
@@ -150,17 +158,16 @@ bool golive__follow(struct golive *live, uint32_t slot, pid_t pid, const struct 
 	p->pid = pid;
 	p->profile_rate = rate;
 	mode = rate ? ABI_GO_LIVE_PROFILER : ABI_GO_LIVE_MARKS;
-	live->stats.from_profiler |= mode == ABI_GO_LIVE_PROFILER;
-	live->stats.from_marks |= mode == ABI_GO_LIVE_MARKS;
-	live->stats.rate_bytes = rate ? rate : live->rate_bytes;
-	if (!p->begun && rate)
+	live->stats.profiler_is_on = rate != 0;
+	live->stats.rate_bytes = rate ? rate : live->opts.rate_bytes;
+	if (!p->begun && rate && live->opts.want_before)
 		read_before(live, p, plan, bias, frames, &reader);
 	p->begun = true;
 	goheap__check(live->heap, slot, plan->layout, &reader);
-	if (go->live == mode && go->sample_bytes == live->rate_bytes)
+	if (go->live == mode && go->sample_bytes == live->opts.rate_bytes)
 		return false;
 	go->live = mode;
-	go->sample_bytes = live->rate_bytes;
+	go->sample_bytes = live->opts.rate_bytes;
 	return true;
 }
 
@@ -169,19 +176,22 @@ void golive__gc(struct golive *live, uint32_t slot)
 	goheap__gc(live->heap, slot);
 }
 
+/* @n objects of a bucket are gone. */
+static void take_before(struct golive *live, const struct process *p, struct before *before, uint64_t n)
+{
+	struct event_live gone = goheap_estimate(-(double)n, before->object_bytes, before->chance);
+
+	before->objects -= n;
+	live->stats.before_samples -= n;
+	live->sink.on_live(live->sink.ctx, (uint32_t)p->pid, EVENT_GO, before->stack_id, 0, &gone);
+}
+
 static void free_before(struct golive *live, struct process *p, const struct abi_rec_object *rec)
 {
 	uint32_t index = p->index ? hmap__find(p->index, &rec->span) : HMAP_NONE;
-	struct before *before;
-	struct event_live gone;
 
-	if (index == HMAP_NONE || !p->before[index].objects)
-		return;
-	before = &p->before[index];
-	before->objects--;
-	live->stats.before_samples--;
-	gone = goheap_estimate(-1, before->object_bytes, before->chance);
-	live->sink.on_live(live->sink.ctx, (uint32_t)p->pid, EVENT_GO, before->stack_id, 0, &gone);
+	if (index != HMAP_NONE && p->before[index].objects)
+		take_before(live, p, &p->before[index], 1);
 }
 
 void golive__on_object(struct golive *live, uint32_t slot, const struct abi_rec_object *rec)
@@ -196,7 +206,9 @@ void golive__on_object(struct golive *live, uint32_t slot, const struct abi_rec_
 			free_before(live, p, rec);
 		return;
 	}
-	chance = rec->span ? (double)abi_sample_chance(rec->bytes, live->rate_bytes) / 4294967296.0 :
+	live->stats.from_marks |= rec->span != 0;
+	live->stats.from_profiler |= rec->span == 0;
+	chance = rec->span ? (double)abi_sample_chance(rec->bytes, live->opts.rate_bytes) / 4294967296.0 :
 			     gomemprof_chance(rec->bytes, p->profile_rate);
 	goheap__add(live->heap, slot, rec, chance);
 }
@@ -208,12 +220,8 @@ void golive__drop(struct golive *live, uint32_t slot)
 	goheap__drop(live->heap, slot);
 	if (!p)
 		return;
-	for (uint32_t i = 0; p->index && i < hmap__len(p->index); i++) {
-		struct abi_rec_object rec = { .span = *(const uint64_t *)hmap__key(p->index, i) };
-
-		while (p->before[i].objects)
-			free_before(live, p, &rec);
-	}
+	for (uint32_t i = 0; p->index && i < hmap__len(p->index); i++)
+		take_before(live, p, &p->before[i], p->before[i].objects);
 	forget_before(p);
 	p->begun = false;
 }

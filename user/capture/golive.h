@@ -17,7 +17,8 @@
 struct golive;
 
 struct golive_stats {
-	bool from_profiler, from_marks; /* which sources there are; both: of different processes or times */
+	bool profiler_is_on; /* the memory profile of the process that was looked at last */
+	bool from_profiler, from_marks; /* where samples came from; both: of different processes or times */
 	uint64_t rate_bytes; /* of the newest */
 	bool has_before; /* of a process whose memory profile is on what was there before is known */
 	uint64_t before_samples; /* live objects from before the attach */
@@ -25,12 +26,17 @@ struct golive_stats {
 	struct goheap_stats heap;
 };
 
-/* @rate_bytes: one sample in so many bytes where that is ours to say. */
-int golive__new(const struct event_sink *sink, uint32_t rate_bytes, struct golive **ret);
+struct golive_opts {
+	uint32_t rate_bytes; /* one sample in so many bytes where that is ours to say */
+	uint64_t min_size_bytes, max_size_bytes; /* of the objects that are wanted */
+	bool want_before; /* also what was there before the attach */
+};
+
+int golive__new(const struct event_sink *sink, const struct golive_opts *opts, struct golive **ret);
 void golive__free(struct golive *live);
 
 /* How a program is followed from its first allocation on: by our samples. */
-void golive__begin(struct golive *live, struct abi_go *go);
+void golive__begin(struct golive *live, uint32_t slot, struct abi_go *go);
 
 /* Turns return addresses of a process into frames for the sink. */
 struct golive_frames {

@@ -117,8 +117,10 @@ int session__open(const struct session_opts *opts, struct session **ret, struct 
 	/* A map that nobody looks at needs no memory. */
 	if (!opts->count_goroutines)
 		bpf_map__set_max_entries(session->skel->maps.goroutines, 1);
-	if (!opts->live)
+	if (!opts->live) {
 		bpf_map__set_max_entries(session->skel->maps.waiting, 1);
+		bpf_map__set_max_entries(session->skel->maps.doors, 1);
+	}
 	choose_programs(session);
 	code = allocsnoop_bpf__load(session->skel);
 	if (code) {

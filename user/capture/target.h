@@ -30,6 +30,7 @@ struct target {
 	uint32_t nprobes;
 	bool is_command; /* it is armed for its first exec */
 	bool maps_changed; /* the loader said so */
+	uint32_t nlabelled; /* contexts with labels */
 	bool gc_started; /* of a Go program whose objects are followed */
 	bool may_be_stale; /* the address space was not read in this step */
 	int exit_code; /* TARGET_RUNNING, TARGET_EXIT_UNKNOWN, 0-255, 128 + signal */

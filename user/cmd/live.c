@@ -264,7 +264,7 @@ static void update_live(struct live *live)
 				  .unjudged_bytes = (uint64_t)stats.heap.unjudged_bytes, .unsure = stats.heap.unsure };
 	if (stats.from_profiler && stats.from_marks)
 		to->how = "by the runtime's memory profile and mark bits";
-	else if (!stats.from_profiler)
+	else if (stats.from_marks || !stats.profiler_is_on)
 		to->how = "by mark bits, since the attach";
 	else if (stats.has_before)
 		to->how = "by the runtime's memory profile";

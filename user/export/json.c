@@ -71,7 +71,7 @@ static void put_targets(struct json *j)
 static void put_live(struct json *j, enum source source, const struct prof_counts *c)
 {
 	const struct prof_live *live = &j->prof->live[source];
-	bool sampled = live->measured && live->rate_bytes > 1;
+	bool sampled = live->measured && (live->rate_bytes > 1 || c->live_bytes_var > 0);
 
 	if (live->measured) {
 		jsonw_u64(&j->w, "live_objects", prof_whole(c->live_objects));

@@ -180,7 +180,7 @@ static void put_live(struct report *r, enum source source)
 	paper_item(&r->paper, STYLE_BOLD, "%s", fmt_bytes(UNITS_TMP, prof_whole(sum.live_bytes)));
 	if (live->rate_bytes > 1 && !live->samples) /* with 95 % confidence: exp(-3) */
 		paper_item(&r->paper, STYLE_PLAIN, "no sample: less than %s", fmt_bytes(UNITS_TMP, 3 * live->rate_bytes));
-	else if (live->rate_bytes > 1)
+	else if (sum.live_bytes_var > 0)
 		paper_item(&r->paper, STYLE_PLAIN, "+-%s", fmt_bytes(UNITS_TMP, prof_whole(prof_se(sum.live_bytes_var))));
 	paper_item(&r->paper, STYLE_PLAIN, "%s objects", fmt_grouped(UNITS_TMP, prof_whole(sum.live_objects)));
 	if (live->unjudged_bytes)

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #define MEM_PROFILE 1 /* runtime/mprof.go: memProfile, bucketType */
-#define MAX_BUCKETS (1u << 20) /* more is a list that has no end */
+#define MAX_BUCKETS (1u << 16) /* more is a list that has no end, or a program that wants to keep us busy */
 #define MAX_RATE_BYTES (1ull << 40)
 #define MAX_RECORD_BYTES 512
 

@@ -220,7 +220,7 @@ void profile__mark(struct profile *prof);
 /* An estimate as the number to show: whole, and never below 0 for its rounding. */
 static inline uint64_t prof_whole(double value)
 {
-	return value > 0 ? (uint64_t)(value + 0.5) : 0;
+	return value > 0 && value < 9e18 ? (uint64_t)(value + 0.5) : 0;
 }
 
 /* Standard error. */
