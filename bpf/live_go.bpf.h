@@ -237,6 +237,16 @@ static __always_inline struct abi_go *live_enter(struct scratch *s, __u64 cookie
 	return go;
 }
 
+/*
+ * Is it the door that led to a sample of @bytes? A tiny object that found its block gone behind the door (see
+ * alloc_go.bpf.h) was charged nothing there.
+ */
+static __always_inline bool door_fits(const struct door_note *note, __u64 goid, __u32 slot, __u64 bytes)
+{
+	return note->g == goid && note->slot == slot &&
+	       (note->bytes == bytes || (!note->bytes && bytes <= GO_TINY_BYTES));
+}
+
 /* mProf_Malloc(p, size), from 1.23 on (mp, p, size). */
 static __noinline void profile_malloc(struct scratch *s, __u64 cookie)
 {
@@ -254,7 +264,7 @@ static __noinline void profile_malloc(struct scratch *s, __u64 cookie)
 	goid = g_word(s, go->g_goid);
 	index = door_index(goid, target->slot);
 	note = bpf_map_lookup_elem(&doors, &index);
-	if (!note || note->g != goid || note->slot != target->slot || note->bytes != bytes) {
+	if (!note || !door_fits(note, goid, target->slot, bytes)) {
 		/* Not through a door of ours, or one that leaves sizes out. */
 		stat_add(s, ABI_STAT_LOST_SAMPLE, !only_tid && !min_size_bytes && !(max_size_bytes + 1));
 		return;

@@ -217,14 +217,27 @@ static int arm(struct capture *c, struct target *t, uint32_t module, const struc
 	return code;
 }
 
+/* How the objects of the program in @module are followed: as @before when only what is mapped has changed. */
+static void begin_live(struct capture *c, struct target *t, uint32_t module, const struct abi_go *before)
+{
+	if (t->go_module == module) {
+		t->go.live = before->live;
+		t->go.sample_bytes = before->sample_bytes;
+	} else if (t->is_command || t->image) {
+		golive__begin(c->live, t->slot, &t->go); /* from its first allocation on */
+	}
+}
+
 static void note_plan(struct capture *c, struct target *t, uint32_t module, const struct plan *plan)
 {
+	const struct abi_go before = t->go;
+
 	c->has_go |= plan->has_go;
 	c->has_c |= plan->has_c;
 	if (plan->has_runtime) {
 		t->go = plan->go;
-		if (plan->has_go && c->live && (t->is_command || t->image)) /* from its first allocation on */
-			golive__begin(c->live, t->slot, &t->go);
+		if (plan->has_go && c->live)
+			begin_live(c, t, module, &before);
 		if (plan->has_go)
 			t->go_module = module;
 		if (t->go.cgocall) /* not mapped yet: where it will be, unless the file is a PIE */

@@ -21,7 +21,8 @@ struct before {
 struct process {
 	pid_t pid;
 	bool begun;
-	uint64_t profile_rate; /* as last seen */
+	bool starts; /* its runtime may not have set itself up yet */
+	uint64_t profile_rate; /* as last seen when the profile was on */
 	struct hmap *index; /* bucket -> index in before; NULL: not known */
 	struct before *before;
 	size_t cap;
@@ -138,9 +139,16 @@ void golive__begin(struct golive *live, uint32_t slot, struct abi_go *go)
 	struct process *p = process_of(live, slot);
 
 	if (p)
-		p->begun = true; /* nothing was there before */
+		p->begun = p->starts = true; /* nothing was there before */
 	go->live = ABI_GO_LIVE_MARKS;
 	go->sample_bytes = live->opts.rate_bytes;
+}
+
+/* false: the process cannot be asked, it is ending. Where no rate is to be found it is 0: we sample. */
+static bool read_rate(const struct plan *plan, const struct mem_reader *reader, uint64_t bias, uint64_t *ret)
+{
+	*ret = 0;
+	return !plan->memprof.nrates || gomemprof_rate(&plan->memprof, reader, bias, ret);
 }
 
 bool golive__follow(struct golive *live, uint32_t slot, pid_t pid, const struct plan *plan, uint64_t bias,
@@ -148,22 +156,26 @@ bool golive__follow(struct golive *live, uint32_t slot, pid_t pid, const struct 
 {
 	struct process *p = process_of(live, slot);
 	struct mem_reader reader = proc_mem_reader(&pid);
-	uint64_t rate = 0;
+	uint64_t rate;
 	uint16_t mode;
 
-	if (!p)
+	if (!p || !read_rate(plan, &reader, bias, &rate))
 		return false;
-	if (!gomemprof_rate(&plan->memprof, &reader, bias, &rate))
-		rate = 0; /* not to be told: sample it ourselves */
 	p->pid = pid;
-	p->profile_rate = rate;
+	goheap__check(live->heap, slot, plan->layout, &reader);
+	if (p->starts) {
+		/* The rate is what the file says: the runtime may turn the profile off, main() set another. */
+		p->starts = false;
+		return false;
+	}
+	if (rate)
+		p->profile_rate = rate;
 	mode = rate ? ABI_GO_LIVE_PROFILER : ABI_GO_LIVE_MARKS;
 	live->stats.profiler_is_on = rate != 0;
 	live->stats.rate_bytes = rate ? rate : live->opts.rate_bytes;
 	if (!p->begun && rate && live->opts.want_before)
 		read_before(live, p, plan, bias, frames, &reader);
 	p->begun = true;
-	goheap__check(live->heap, slot, plan->layout, &reader);
 	if (go->live == mode && go->sample_bytes == live->opts.rate_bytes)
 		return false;
 	go->live = mode;
