@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""check_json.py all|interval|empty|context < DOCUMENT: the JSON of test_export.c's profile, field by field."""
+"""check_json.py all|interval|empty|context|live|live-exact < DOCUMENT: the JSON of test_export.c's profile, field by field."""
 import json
 import sys
 
@@ -34,7 +34,8 @@ same("schema", doc["schema"], 1)
 same("tool", doc["tool"], "allocsnoop 0.1.0")
 same("mode", doc["mode"], "exact")
 same("gc", doc["gc"], None)
-same("live", doc["live"], None)
+if not which.startswith("live"):
+    same("live", doc["live"], None)
 if which == "empty":
     same("target", doc["target"], [])
     same("totals", doc["totals"], {"go": None, "malloc": None})
@@ -54,6 +55,26 @@ if which == "context":
         ["map[string]" + hostile, "%s %s:7" % (hostile, hostile), {hostile: hostile}, 7],
         ["chan int", "[prometheus+0x6300]", {"": "a key that could not be read"}, 2],
         [None, None, {"an empty value": ""}, 1]])
+    sys.exit(0)
+
+LIVE = "live_objects live_bytes live_objects_se live_bytes_se".split()
+if which.startswith("live"):
+    exact = which == "live-exact"
+    same("live", doc["live"], {"source": "by mark bits, since the attach", "rate_bytes": 1 if exact else 65536,
+                               "samples": 1234, "unjudged_bytes": 3 << 20, "unsure_samples": 7})
+
+    def live(objects, size, objects_se, bytes_se):
+        return dict(zip(LIVE, [objects, size] + ([None, None] if exact else [objects_se, bytes_se])))
+
+    none = dict.fromkeys(LIVE)
+    same("live of totals", {k: {f: t[f] for f in LIVE} for k, t in doc["totals"].items()},
+         {"go": live(213, 10004092, 20.6, 223606.8), "malloc": none})
+    same("live of go", [{f: s[f] for f in LIVE} for s in doc["stacks"] if s["source"] == "go"],
+         [live(10, 2000001, 5.0, 100000.0), live(200, 8000000, 20.0, 200000.0), live(0, 0, 0.0, 0.0), live(0, 0, 0.0, 0.0),
+          live(3, 4096, 0.0, 0.0)])
+    for s in doc["stacks"]:
+        if s["source"] != "go":
+            same("live of " + s["source"], {f: s[f] for f in LIVE}, none)
     sys.exit(0)
 
 interval = which == "interval"

@@ -111,6 +111,16 @@ static void add_stacks(struct profile *p, uint32_t pid)
 	add_row(p, pid, SOURCE_RSS, "", b, (struct prof_counts){ .rss_bytes = -8192 });
 }
 
+static void set_live(struct profile *p, uint32_t row, double objects, double bytes, double objects_var, double bytes_var)
+{
+	struct prof_counts *c = &p->rows[row].total;
+
+	c->live_objects = objects;
+	c->live_bytes = bytes;
+	c->live_objects_var = objects_var;
+	c->live_bytes_var = bytes_var;
+}
+
 /* Everything but rows. */
 static struct profile *make_heading(void)
 {
@@ -146,6 +156,33 @@ static struct profile *make_profile(void)
 
 	add_stacks(p, 1234);
 	return p;
+}
+
+/*
+ * The same, with what is still there: of a stack that allocated less than others most; of one that did not
+ * allocate at all since; and rounding's rest of what is gone, on either side of 0.
+ */
+static struct profile *make_live_profile(void)
+{
+	struct profile *p = make_profile();
+	uint32_t stack = p->rows[0].stack;
+
+	p->live[SOURCE_GO] = (struct prof_live){ .measured = true, .how = "by mark bits, since the attach", .rate_bytes = 65536,
+						 .samples = 1234, .unjudged_bytes = 3 << 20, .unsure = 7 };
+	set_live(p, 0, 10.4, 2000000.6, 25, 1e10);
+	set_live(p, 1, 200, 8000000, 400, 4e10);
+	set_live(p, 2, 1e-9, 1e-7, 1e-9, 1e-7);
+	set_live(p, 3, -1e-9, -1e-7, -1e-9, -1e-7);
+	set_live(p, 6, -0.3, -5, -1, -1);
+	add_row(p, 1234, SOURCE_GO, "*only.before", stack, (struct prof_counts){ 0 });
+	set_live(p, p->nrows - 1, 3, 4096, 0, 0);
+	return p;
+}
+
+static void follow_every_object(struct profile *p)
+{
+	for (uint32_t i = 0; i < p->nrows; i++)
+		p->rows[i].total.live_bytes_var = p->rows[i].total.live_objects_var = 0;
 }
 
 /* A second interval: some more of one stack, a new one of its type. */
@@ -359,6 +396,31 @@ TEST(text)
 	profile__free(p);
 }
 
+TEST(text_of_what_is_live)
+{
+	struct export_opts opts = defaults;
+	struct profile *p = make_live_profile();
+
+	opts.sort = SORT_LIVE;
+	check_text("export-live.txt", p, &opts);
+	opts.group = GROUP_TYPE;
+	opts.width = 72;
+	opts.top = 1;
+	check_text("export-live-72.txt", p, &opts);
+	/* Every object is followed: nothing is an estimate. What was allocated comes first. */
+	p->live[SOURCE_GO] = (struct prof_live){ .measured = true, .how = "by the runtime's memory profile", .rate_bytes = 1,
+						 .samples = 213 };
+	follow_every_object(p);
+	opts = defaults;
+	check_text("export-live-exact.txt", p, &opts);
+	/* What is live is a state: in an interval in which nothing was allocated it is shown all the same. */
+	opts.window = WINDOW_INTERVAL;
+	opts.sort = SORT_LIVE;
+	advance(p);
+	check_text("export-live-interval.txt", p, &opts);
+	profile__free(p);
+}
+
 TEST(text_of_nothing_and_of_many)
 {
 	struct export_opts opts = defaults;
@@ -428,6 +490,15 @@ TEST(folded)
 	opts.metric = METRIC_LIVE_BYTES; /* nothing is live */
 	text = export_to(p, "folded", &opts, NULL);
 	CHECK_STR(text, "");
+	free(text);
+	profile__free(p);
+	p = make_live_profile();
+	text = export_to(p, "folded", &opts, NULL);
+	check_golden("export-live.folded", text);
+	free(text);
+	opts.metric = METRIC_LIVE_OBJECTS;
+	text = export_to(p, "folded", &opts, NULL);
+	check_golden("export-live-objects.folded", text);
 	free(text);
 	profile__free(p);
 }
@@ -507,6 +578,12 @@ TEST(json)
 	profile__free(p);
 	p = make_context_profile();
 	check_json(p, &defaults, "context");
+	profile__free(p);
+	p = make_live_profile();
+	check_json(p, &defaults, "live");
+	p->live[SOURCE_GO].rate_bytes = 1;
+	follow_every_object(p);
+	check_json(p, &defaults, "live-exact");
 	profile__free(p);
 }
 
@@ -604,6 +681,34 @@ TEST(pprof_by_go)
 		free(text);
 		text = go_pprof("-top -sample_index=rss_space -unit=B", path);
 		check_has(text, "Type: rss_space\n");
+		free(text);
+		unlink(path);
+	}
+	profile__free(p);
+}
+
+TEST(pprof_of_what_is_live)
+{
+	struct profile *p;
+	char path[32];
+	char *text;
+
+	if (!have("go")) {
+		SKIP("no go: the pprof file was not judged");
+		return;
+	}
+	p = make_live_profile();
+	if (write_pprof(p, path)) {
+		text = go_pprof("-raw", path);
+		check_has(text, "alloc_objects/count alloc_space/bytes inuse_objects/count inuse_space/bytes[dflt] rss_space/bytes\n");
+		check_has(text, "       1000   96000000         10    2000001          0: 3 4 5 6 \n");
+		check_has(text, "          0          0          3       4096          0: 3 4 5 6 \n");
+		check_has(text, "         77       7700          0          0          0: ");
+		check_has(text, "    1234567   50000000          0          0          0: ");
+		free(text);
+		text = go_pprof("-top -unit=B -nodefraction=0", path);
+		check_has(text, "Type: inuse_space\n");
+		check_has(text, "of 10004097B total\n");
 		free(text);
 		unlink(path);
 	}

@@ -147,8 +147,10 @@ static struct group_id identify(const struct profile *prof, const struct prof_ro
 }
 
 /* There are few at a stack: a list. */
-static int add_type(struct group *group, uint32_t type, const struct prof_counts *counts)
+static int add_type(struct group *group, uint32_t type, const struct prof_counts *counts, bool by_live)
 {
+	uint64_t objects = by_live ? prof_whole(counts->live_objects) : counts->alloc_objects;
+	uint64_t bytes = by_live ? prof_whole(counts->live_bytes) : counts->alloc_bytes;
 	size_t cap = group->ntypes && !(group->ntypes & (group->ntypes - 1)) ? group->ntypes : 0;
 	struct group_type *types;
 	uint32_t i = group->ntypes;
@@ -156,8 +158,8 @@ static int add_type(struct group *group, uint32_t type, const struct prof_counts
 	while (i > 0 && group->types[i - 1].type != type)
 		i--;
 	if (i > 0) {
-		group->types[i - 1].objects += counts->alloc_objects;
-		group->types[i - 1].bytes += counts->alloc_bytes;
+		group->types[i - 1].objects += objects;
+		group->types[i - 1].bytes += bytes;
 		return 0;
 	}
 	if (cap || !group->ntypes) {
@@ -166,7 +168,7 @@ static int add_type(struct group *group, uint32_t type, const struct prof_counts
 			return -ENOMEM;
 		group->types = types;
 	}
-	group->types[group->ntypes++] = (struct group_type){ type, counts->alloc_objects, counts->alloc_bytes };
+	group->types[group->ntypes++] = (struct group_type){ type, objects, bytes };
 	return 0;
 }
 
@@ -189,7 +191,7 @@ static void add_labels(struct group *group, uint32_t labels, uint64_t bytes, boo
 }
 
 static int add_row(const struct profile *prof, struct group *group, enum group_key key, const struct prof_row *row,
-		   const struct prof_counts *counts, uint64_t goroutines, bool first)
+		   const struct prof_counts *counts, uint64_t goroutines, bool first, bool by_live)
 {
 	uint64_t bytes = row->source == SOURCE_RSS ? (uint64_t)llabs(counts->rss_bytes) : counts->alloc_bytes;
 
@@ -201,7 +203,7 @@ static int add_row(const struct profile *prof, struct group *group, enum group_k
 		group->stack = row->stack;
 		group->type = row->type;
 	}
-	return key == GROUP_STACK && row->type ? add_type(group, row->type, counts) : 0;
+	return key == GROUP_STACK && row->type ? add_type(group, row->type, counts, by_live) : 0;
 }
 
 static int64_t order_of(const struct group *group, enum sort_key sort)
@@ -251,7 +253,7 @@ static int keep_frame(struct group *group, const struct group_id *id, const stru
 }
 
 static int gather(const struct profile *prof, enum window window, uint32_t sources, enum group_key key,
-		  bool trimmed, struct hmap *index, struct groups *groups)
+		  bool trimmed, bool by_live, struct hmap *index, struct groups *groups)
 {
 	size_t cap = 0;
 	int err;
@@ -280,7 +282,7 @@ static int gather(const struct profile *prof, enum window window, uint32_t sourc
 			if (err)
 				return err;
 		}
-		err = add_row(prof, &groups->items[nr], key, row, &counts, goroutines, added);
+		err = add_row(prof, &groups->items[nr], key, row, &counts, goroutines, added, by_live);
 		if (err)
 			return err;
 		prof_counts_add(&groups->sum, &counts);
@@ -297,7 +299,7 @@ int groups_build(const struct profile *prof, enum window window, uint32_t source
 
 	if (err)
 		return err;
-	err = gather(prof, window, sources, key, trimmed, index, &groups);
+	err = gather(prof, window, sources, key, trimmed, sort == SORT_LIVE, index, &groups);
 	hmap__free(index);
 	if (err) {
 		groups_free(&groups);

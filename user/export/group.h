@@ -8,7 +8,7 @@
 
 struct group_type {
 	uint32_t type; /* strtab id, 0: not known */
-	uint64_t objects, bytes;
+	uint64_t objects, bytes; /* what is live where the report is sorted by that; else what was allocated */
 };
 
 struct group {

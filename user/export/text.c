@@ -46,6 +46,7 @@ struct report {
 	double seconds; /* of the window */
 	bool wide; /* room for the columns that can be missed */
 	bool live; /* columns for what is there now */
+	bool narrow; /* no room for all of those */
 };
 
 static const char *last_component(const char *path)
@@ -186,8 +187,11 @@ static void put_live(struct report *r, enum source source)
 	if (live->unjudged_bytes)
 		paper_item(&r->paper, STYLE_PLAIN, "%s of it younger than the last GC",
 			   fmt_bytes(UNITS_TMP, live->unjudged_bytes));
-	paper_item(&r->paper, STYLE_DIM, "%s: %s samples, one in %s", live->how, fmt_grouped(UNITS_TMP, live->samples),
-		   fmt_bytes(UNITS_TMP, live->rate_bytes));
+	if (live->rate_bytes > 1 || sum.live_bytes_var > 0)
+		paper_item(&r->paper, STYLE_DIM, "%s: %s samples, one in %s", live->how,
+			   fmt_grouped(UNITS_TMP, live->samples), fmt_bytes(UNITS_TMP, live->rate_bytes));
+	else
+		paper_item(&r->paper, STYLE_DIM, "%s: every object", live->how);
 	if (live->unsure)
 		paper_item(&r->paper, STYLE_ALERT, "%s samples looked at too late to be sure",
 			   fmt_grouped(UNITS_TMP, live->unsure));
@@ -453,12 +457,13 @@ static void put_title(struct report *r, const char *what)
 	if (r->live) {
 		paper_right(p, STYLE_BOLD, 12, "live");
 		paper_right(p, STYLE_BOLD, 11, "+-");
-		paper_right(p, STYLE_BOLD, 14, "live objects");
+		if (!r->narrow)
+			paper_right(p, STYLE_BOLD, 14, "live objects");
 	}
 	paper_right(p, STYLE_BOLD, 12, r->live ? "allocated" : "bytes");
 	if (r->opts->sort == SORT_WASTE)
 		paper_right(p, STYLE_BOLD, 14, "wasted");
-	else
+	else if (!r->narrow)
 		paper_right(p, STYLE_BOLD, 14, "bytes/s");
 	if (!r->live)
 		paper_right(p, STYLE_BOLD, 14, "objects");
@@ -488,7 +493,8 @@ static void put_live_numbers(struct report *r, const struct prof_counts *c, bool
 
 	paper_right(p, STYLE_BOLD, 12, known ? fmt_bytes(UNITS_TMP, prof_whole(c->live_bytes)) : "-");
 	paper_right(p, STYLE_PLAIN, 11, known ? fmt_bytes(UNITS_TMP, prof_whole(prof_se(c->live_bytes_var))) : "-");
-	paper_right(p, STYLE_PLAIN, 14, known ? fmt_grouped(UNITS_TMP, prof_whole(c->live_objects)) : "-");
+	if (!r->narrow)
+		paper_right(p, STYLE_PLAIN, 14, known ? fmt_grouped(UNITS_TMP, prof_whole(c->live_objects)) : "-");
 }
 
 static void put_alloc_numbers(struct report *r, const struct prof_counts *c, const struct prof_counts *sum, bool live_known)
@@ -504,7 +510,7 @@ static void put_alloc_numbers(struct report *r, const struct prof_counts *c, con
 	paper_right(p, STYLE_BOLD, 12, fmt_bytes(UNITS_TMP, c->alloc_bytes));
 	if (r->opts->sort == SORT_WASTE)
 		paper_right(p, STYLE_PLAIN, 14, fmt_bytes(UNITS_TMP, waste_bytes(c)));
-	else
+	else if (!r->narrow)
 		paper_right(p, STYLE_PLAIN, 14, fmt_byte_rate(UNITS_TMP, per_second(r, c->alloc_bytes)));
 	if (!r->live)
 		paper_right(p, STYLE_PLAIN, 14, fmt_grouped(UNITS_TMP, c->alloc_objects));
@@ -748,6 +754,7 @@ int text_write(const struct profile *prof, const struct export_opts *opts, FILE 
 
 	paper_init(&r.paper, out, opts->width, opts->color);
 	r.live = prof->live[SOURCE_GO].measured || prof->live[SOURCE_MALLOC].measured;
+	r.narrow = r.live && r.paper.width < WIDE_COLUMNS;
 	r.wide = opts->group == GROUP_STACK && !r.live &&
 		 r.paper.width >= WIDE_COLUMNS + (prof->ntargets > 1 ? PID_COLUMNS - 5 : 0);
 	put_heading(&r);
