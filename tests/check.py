@@ -7,6 +7,7 @@ start with "FAILED" for what does not fit, and exits 1 if there were any.
 """
 import collections
 import json
+import math
 import os
 import re
 import subprocess
@@ -889,6 +890,162 @@ def cmd_exit_code(report_path, pid, want):
 
 def cmd_target_pids(report_path, *pids):
     equal("processes", sorted(t["pid"] for t in load(report_path)["target"]), sorted(int(p) for p in pids))
+
+
+# --- Go: live objects -------------------------------------------------------
+
+LIVE_SITE = re.compile(r"main\.(site|garbage)\w+$")
+LIVE_KEYS = ("live_objects", "live_bytes")
+
+
+def live_site(func):
+    """Blocks of tiny objects belong to both that share them: see the target."""
+    return "main.siteTiny" if func == "main.garbageTiny" else func
+
+
+def chance(size, rate):
+    return -math.expm1(-size / rate) if rate > 1 else 1.0
+
+
+def live_sizes(ledger):
+    sizes = {s["func"]: s["bytes"] // s["objects"] for s in ledger["sites"]}
+    return {**sizes, **{f.replace(".site", ".garbage"): size for f, size in sizes.items()}}
+
+
+def live_own(func, objects, size, sizes, rate):
+    """Objects of the site's own size: others are the runtime's, which may have to wait in the middle."""
+    if not LIVE_SITE.match(func or ""):
+        return False
+    rounding = sizes[func] / 2 + 1 if rate > 1 else 0
+    return abs(size - objects * sizes[func]) <= rounding
+
+
+def live_sites(report, ledger):
+    """By site: objects, bytes, number of rows."""
+    sums, sizes = collections.defaultdict(lambda: [0, 0, 0]), live_sizes(ledger)
+    for s in stacks(report, "go"):
+        site = next((f for f in funcs(s) if LIVE_SITE.match(f)), None)
+        if not s["live_bytes"] or go_nested(s["frames"]):
+            continue
+        if not live_own(site, s["live_objects"], s["live_bytes"], sizes, report["live"]["rate_bytes"]):
+            continue
+        for i, key in enumerate(LIVE_KEYS):
+            sums[live_site(site)][i] += s[key]
+        sums[live_site(site)][2] += 1
+    return sums
+
+
+def live_profile(ledger):
+    """The same as the program's own memory profile has it, scaled as runtime/pprof does."""
+    sums, sizes = collections.defaultdict(lambda: [0, 0]), live_sizes(ledger)
+    for p in ledger["profile"]:
+        if live_own(p["func"], p["objects"], p["bytes"], sizes, ledger["rate"]):
+            scale = 1 / chance(p["bytes"] / p["objects"], ledger["rate"])
+            sums[live_site(p["func"])][0] += p["objects"] * scale
+            sums[live_site(p["func"])][1] += p["bytes"] * scale
+    return sums
+
+
+def live_reconcile(report):
+    """The stacks are the totals, but for each being rounded."""
+    rows, totals = stacks(report, "go"), report["totals"]["go"]
+    for key in LIVE_KEYS:
+        slack = len(rows) / 2 + 1
+        got = sum(s[key] for s in rows)
+        within("sum of %s over the stacks" % key, got, totals[key] - slack, totals[key] + slack)
+        if totals[key + "_se"] is not None:
+            var = sum(s[key + "_se"] ** 2 for s in rows)
+            within("sum of the variances of %s" % key, var, totals[key + "_se"] ** 2 * 0.99 - len(rows),
+                   totals[key + "_se"] ** 2 * 1.01 + len(rows))
+
+
+def live_by_profile(report, ledger, lost):
+    """The samples are the program's own: nothing but rounding lies between.
+
+    A few may be lost, and that is told: who waits for the GC behind the door goes through one again.
+    """
+    ours, theirs, sizes = live_sites(report, ledger), live_profile(ledger), live_sizes(ledger)
+    for site in sorted(set(ours) | set(theirs)):
+        got, want = ours[site], theirs[site]
+        weight = lost / chance(sizes[site], ledger["rate"])
+        for i, key in enumerate(LIVE_KEYS):
+            slack = 0 if ledger["rate"] == 1 else (got[2] + 1) / 2 + 1e-6 * want[i]
+            less = weight * (sizes[site] if i else 1)
+            within("%s of %s" % (key, site), got[i], want[i] - slack - less, want[i] + slack)
+    note("%d sites as in the memory profile" % len(theirs))
+
+
+# Tiny blocks that hold something of the runtime's own besides.
+LIVE_FOREIGN_BYTES = 256
+
+
+def live_by_arithmetic(report, ledger, source):
+    """What is kept, as far as sampling can tell; exact where every object is followed.
+
+    With mark bits an object may count though it is gone: because it was looked at too late
+    (which is told), or because its goroutine had to wait for the GC behind the door and another
+    goroutine's object was taken for its own.
+    """
+    wrong, lost = 0, 0
+    if source in ("marks", "both"):
+        wrong = report["live"]["unsure_samples"] + 2 + ledger["num_gc"] // 20
+    else:
+        lost = report["losses"]["sample_lost"]
+    rate = report["live"]["rate_bytes"]
+    ours, worst = live_sites(report, ledger), (0, "")
+    for site in ledger["sites"]:
+        size = site["bytes"] / site["objects"]
+        truth = site["bytes"] - (0 if source == "profile" else site["before_bytes"])
+        p = chance(size, rate)
+        se = math.sqrt(truth / size * (1 - p) / p) * size
+        got = ours.pop(site["func"], [0, 0, 0])
+        slack = 4.5 * se + LIVE_FOREIGN_BYTES + lost * size
+        within("live_bytes of " + site["func"], got[1], truth - slack, truth + slack + wrong * size / p)
+        if se:
+            worst = max(worst, (abs(got[1] - truth) / se, site["func"]))
+    # Garbage: nothing of it.
+    within("live_bytes of garbage", sum(got[1] for got in ours.values()), 0, LIVE_FOREIGN_BYTES + wrong * (rate + 65536))
+    if worst[1]:
+        note("worst %.1f se (%s)" % worst)
+
+
+def cmd_go_live(report_path, ledger_path, source, *losses):
+    """source: profile, profile-since (what was before is not known), marks, or both."""
+    report, ledger = load(report_path), load_ledger(ledger_path)
+    live = report["live"]
+    equal("source", live["source"], {
+        "profile": "by the runtime's memory profile",
+        "profile-since": "by the runtime's memory profile, since the attach",
+        "marks": "by mark bits, since the attach",
+        "both": "by the runtime's memory profile and mark bits"}[source])
+    lost = report["losses"].get("sample_lost", 0)
+    no_losses(report, but=("sample_lost",) + losses)
+    reconcile(report)
+    live_reconcile(report)
+    if source == "profile":
+        live_by_profile(report, ledger, lost)
+    if source.startswith("profile"):
+        equal("rate", live["rate_bytes"], ledger["rate"])
+        equal("unsure", live["unsure_samples"], 0)
+    within("sample_lost", lost, 0, ledger["num_gc"] / 2)
+    live_by_arithmetic(report, ledger, source)
+    note("%s: %d samples, %d lost, %d unsure, %d GCs" % (source, live["samples"], lost, live["unsure_samples"],
+                                                        ledger["num_gc"]))
+
+
+def cmd_go_live_gone(report_path, func, objects):
+    """What FUNC has allocated is gone."""
+    found = [s for s in stacks(load(report_path), "go") if func in funcs(s)]
+    equal("objects of " + func, sum(s["alloc_objects"] for s in found), int(objects))
+    equal("live bytes of " + func, sum(s["live_bytes"] for s in found), 0)
+
+
+def cmd_go_live_pprof(pb_path, report_path):
+    report = load(report_path)
+    for index, key in (("inuse_space", "live_bytes"), ("inuse_objects", "live_objects")):
+        equal(index + " total by go tool pprof", pprof_total(pb_path, index), sum(s[key] for s in stacks(report, "go")))
+    if "inuse_space" not in go_pprof("-raw", pb_path).partition("Samples:")[2].split("\n")[1]:
+        fail("go tool pprof does not show inuse_space")
 
 
 # --- the target's code ------------------------------------------------------

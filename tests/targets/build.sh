@@ -71,3 +71,6 @@ gobuild context context-stripped 0 -ldflags '-s -w'
 gobuild cgo cgo 1
 gobuild cgo cgo-pie 1 -buildmode=pie
 gobuild cgo cgo-stripped 1 -ldflags '-s -w'
+gobuild live live-plain 0
+gobuild live live-stripped 0 -ldflags '-s -w'
+gobuild live live-noprofile 0 -tags noprofile
