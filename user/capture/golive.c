@@ -131,7 +131,8 @@ static void read_before(struct golive *live, struct process *p, const struct pla
 
 	if (!plan->memprof.mbuckets || hmap__new(sizeof(uint64_t), &p->index))
 		return;
-	live->stats.has_before = !gomemprof_each(&plan->memprof, plan->layout, reader, bias, on_bucket, &r);
+	live->stats.before_cut += gomemprof_each(&plan->memprof, plan->layout, reader, bias, on_bucket, &r) != 0;
+	live->stats.has_before |= hmap__len(p->index) != 0;
 }
 
 void golive__begin(struct golive *live, uint32_t slot, struct abi_go *go)

@@ -20,7 +20,8 @@ struct golive_stats {
 	bool profiler_is_on; /* the memory profile of the process that was looked at last */
 	bool from_profiler, from_marks; /* where samples came from; both: of different processes or times */
 	uint64_t rate_bytes; /* of the newest */
-	bool has_before; /* of a process whose memory profile is on what was there before is known */
+	bool has_before; /* of a process whose memory profile is on what was there before is known, all or in part */
+	uint32_t before_cut; /* processes of which it is known in part: the list of buckets was not read to its end */
 	uint64_t before_samples; /* live objects from before the attach */
 	uint64_t ended_samples; /* live objects of processes that have ended */
 	struct goheap_stats heap;

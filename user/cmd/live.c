@@ -260,7 +260,8 @@ static void update_live(struct live *live)
 
 	if (!capture__live(live->capture, &stats) || !live->prof->has_source[SOURCE_GO])
 		return;
-	*to = (struct prof_live){ .measured = true, .rate_bytes = stats.rate_bytes, .samples = stats.heap.samples + stats.before_samples + stats.ended_samples,
+	*to = (struct prof_live){ .measured = true, .rate_bytes = stats.rate_bytes,
+				  .samples = stats.heap.samples + stats.before_samples + stats.ended_samples,
 				  .unjudged_bytes = (uint64_t)stats.heap.unjudged_bytes, .unsure = stats.heap.unsure };
 	if (stats.from_profiler && stats.from_marks)
 		to->how = "by the runtime's memory profile and mark bits";
@@ -270,8 +271,9 @@ static void update_live(struct live *live)
 		to->how = "by the runtime's memory profile";
 	else
 		to->how = "by the runtime's memory profile, since the attach";
-	profile__loss(live->prof, "live_table_full", "objects not followed: too many")->count = stats.heap.table_full;
-	profile__loss(live->prof, "live_table_full", "")->is_note = true;
+	set_loss(live->prof, "live_table_full", "objects not followed: too many", stats.heap.table_full, false);
+	set_loss(live->prof, "live_before_cut", "processes of which not all that was live before the attach could be read",
+		 stats.before_cut, false);
 }
 
 /* Bring the profile's states up to date with the capture's. */
