@@ -121,7 +121,8 @@ test_no_follow() {
 
 # The process becomes another program while it is watched: both halves have their names.
 test_exec() {
-	target c "$TARGETS/exec" 300 "$TARGETS/short" 700 5
+	# It stays long enough for its mappings to be read, which is where names come from.
+	target c "$TARGETS/exec" 300 "$TARGETS/short" 700 5 500
 	target_ready c
 	snoop -p "${target_pid[c]}" --source malloc --format json -o c.json
 	target_say c go

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * short N [CODE]: no handshake: allocates N blocks of 64 bytes, N strings
- * through libc, prints through stdio, and is gone.
+ * short N [CODE [MS]]: no handshake: allocates N blocks of 64 bytes, N strings
+ * through libc, prints through stdio, and is gone (after MS milliseconds).
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static void *volatile sink;
 
@@ -39,5 +40,7 @@ int main(int argc, char **argv)
 	site_short(n);
 	site_free(n);
 	printf("%d blocks\n", n);
+	if (argc > 3)
+		usleep(atoi(argv[3]) * 1000);
 	return argc > 2 ? atoi(argv[2]) : 0;
 }
