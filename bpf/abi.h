@@ -200,9 +200,8 @@ enum abi_door {
 
 /*
  * What a probe must know of a Go runtime: where a goroutine keeps who created it and
- * its labels; and to charge an allocation as the runtime does, where the mcache's tiny block is, and the size classes as two tables,
- * indexed (size + 7) / 8 up to 1024 and (size - 1024 + 127) / 128 above, like
- * size_to_class8 and size_to_class128 of runtime/sizeclasses.go.
+ * its labels; to charge an allocation as the runtime does, where the mcache's tiny block
+ * is, and the size classes; to follow objects, the runtime's spans and specials.
  */
 #define ABI_GO_SMALL_MAX 1024
 #define ABI_GO_CLASS_MAX 32768
@@ -250,6 +249,19 @@ enum abi_go_labels {
 	ABI_GO_LABELS_LIST, /* a []label of two strings each */
 };
 
+/*
+ * The place of a size of at most ABI_GO_CLASS_MAX in the tables of size classes: one for every 8 bytes up to
+ * 1024 and one for every 128 above, like size_to_class8 and size_to_class128 of runtime/sizeclasses.go.
+ */
+#define ABI_GO_SIZES (ABI_GO_SMALL_MAX / 8 + (ABI_GO_CLASS_MAX - ABI_GO_SMALL_MAX) / 128 + 1)
+
+static inline __u64 abi_go_size_index(__u64 bytes)
+{
+	if (bytes <= ABI_GO_SMALL_MAX - 8)
+		return (bytes + 7) >> 3;
+	return ABI_GO_SMALL_MAX / 8 + ((bytes - ABI_GO_SMALL_MAX + 127) >> 7);
+}
+
 struct abi_go {
 	__u16 g_m, m_p, p_mcache, mcache_tiny, mcache_tinyoffset; /* byte offsets; g_m 0: unknown */
 	__u16 header_min; /* scan objects larger than this carry a header of 8 bytes (0: none do) */
@@ -266,12 +278,10 @@ struct abi_go {
 	__u16 profile_malloc_has_mp; /* mProf_Malloc(mp, p, size), not (p, size) */
 	__u16 pad;
 	__u32 sample_bytes; /* ABI_GO_LIVE_MARKS: one sample in so many bytes, on average */
-	__u16 slot8[ABI_GO_SMALL_MAX / 8 + 1];
-	__u16 slot128[(ABI_GO_CLASS_MAX - ABI_GO_SMALL_MAX) / 128 + 1];
-	/* Numbers of the size classes in the two tables. */
-	__u8 class8[ABI_GO_SMALL_MAX / 8 + 1];
-	__u8 class128[(ABI_GO_CLASS_MAX - ABI_GO_SMALL_MAX) / 128 + 1];
-	__u8 pad2[6];
+	/* By abi_go_size_index() of a size: bytes of its slot, and the number of the size class. */
+	__u16 slot[ABI_GO_SIZES];
+	__u8 class[ABI_GO_SIZES];
+	__u8 pad2[1];
 	/* How Go calls C and is called back (bpf/cgo.bpf.h). */
 	__u64 cgocall; /* address of runtime.cgocall in the process; 0: Go calls no C, or it is not known how */
 	__u32 cgocall_bytes; /* of its code */

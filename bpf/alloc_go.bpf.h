@@ -74,12 +74,8 @@ static __always_inline __u64 go_slot_bytes(struct scratch *s, const struct abi_g
 		return (size + ABI_GO_PAGE_BYTES - 1) & ~(ABI_GO_PAGE_BYTES - 1ULL);
 	if (room == ABI_DOOR_GO_HEADER)
 		size += GO_HEADER_BYTES;
-	if (size <= ABI_GO_SMALL_MAX - 8) {
-		i = (size + 7) >> 3;
-		return i < sizeof(go->slot8) / sizeof(go->slot8[0]) ? go->slot8[i] : 0;
-	}
-	i = (size - ABI_GO_SMALL_MAX + 127) >> 7;
-	return i < sizeof(go->slot128) / sizeof(go->slot128[0]) ? go->slot128[i] : 0;
+	i = abi_go_size_index(size);
+	return i < ABI_GO_SIZES ? go->slot[i] : 0;
 }
 
 static __always_inline bool go_wanted(const struct go_args *args)

@@ -161,12 +161,9 @@ lost:
 
 static __always_inline __u32 size_class(const struct abi_go *go, __u64 slot_bytes)
 {
-	__u64 i = (slot_bytes + 7) >> 3;
+	__u64 i = abi_go_size_index(slot_bytes);
 
-	if (slot_bytes <= ABI_GO_SMALL_MAX - 8)
-		return i < sizeof(go->class8) ? go->class8[i] : 0;
-	i = (slot_bytes - ABI_GO_SMALL_MAX + 127) >> 7;
-	return i < sizeof(go->class128) ? go->class128[i] : 0;
+	return i < ABI_GO_SIZES ? go->class[i] : 0;
 }
 
 /* Shall the object, charged @bytes, be followed? Its stack and context are in s->key. */

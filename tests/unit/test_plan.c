@@ -359,7 +359,7 @@ static void compare_program(const char *path, int minor, const char *version)
 	}
 	/* Measured: with 1.27.3 mallocgc serves what is larger than 80 bytes itself. */
 	CHECK_INT(p.plan.go.forward_max, special ? 80 : 0);
-	CHECK(p.plan.go.g_m && p.plan.go.slot8[1] == 8);
+	CHECK(p.plan.go.g_m && p.plan.go.slot[1] == 8);
 	fprintf(stderr, "# %s: %s, %zu doors, forwards up to %u\n", path, p.plan.runtime, p.plan.len, p.plan.go.forward_max);
 	planned__free(&p);
 }

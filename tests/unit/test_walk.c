@@ -429,8 +429,8 @@ static void target_reset(void)
 	fake_reset();
 	fake.target.tgid = 4711;
 	fake.cookie = COOKIE;
-	for (size_t i = 0; i < sizeof(fake.go.slot8) / 2; i++)
-		fake.go.slot8[i] = (uint16_t)(i * 8);
+	for (uint16_t bytes = 8; bytes < ABI_GO_SMALL_MAX; bytes += 8)
+		fake.go.slot[abi_go_size_index(bytes)] = bytes;
 }
 
 TEST(door_counts_each_stack)

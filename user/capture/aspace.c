@@ -281,17 +281,6 @@ bool aspace__find_go_type(const struct aspace *as, const struct modules *mods, s
 	return false;
 }
 
-uint64_t aspace__load_bias(const struct aspace *as, const struct modules *mods, uint32_t module)
-{
-	for (size_t i = 0; i < as->maps.len; i++) {
-		const struct mapping *map = &as->maps.items[i];
-
-		if (as->modules[i] == module)
-			return map->start - module__vaddr(modules__get(mods, module), map, map->start);
-	}
-	return 0;
-}
-
 bool aspace__find_call(const struct aspace *as, const struct modules *mods, uint64_t return_addr, struct event_frame *ret)
 {
 	struct judge j = { as, mods, NULL };

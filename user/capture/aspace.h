@@ -49,9 +49,6 @@ uint32_t aspace__resolve_stack(const struct aspace *as, const struct modules *mo
 bool aspace__find_go_type(const struct aspace *as, const struct modules *mods, struct gomods *gomods, uint64_t addr,
 			  uint32_t *ret_module, uint64_t *ret_vaddr);
 
-/* By how much @module is moved from its ELF addresses; 0 if it is not mapped. */
-uint64_t aspace__load_bias(const struct aspace *as, const struct modules *mods, uint32_t module);
-
 /* The code address @return_addr, not judged, as the call before it; false when no code is mapped there. */
 bool aspace__find_call(const struct aspace *as, const struct modules *mods, uint64_t return_addr, struct event_frame *ret);
 

@@ -217,34 +217,31 @@ static int arm(struct capture *c, struct target *t, uint32_t module, const struc
 	return code;
 }
 
-/* How the objects of the program in @module are followed: as @before when only what is mapped has changed. */
-static void begin_live(struct capture *c, struct target *t, uint32_t module, const struct abi_go *before)
+/* What the probes must know of the Go program in @module: told once for each image, after that it is kept up to date. */
+static void note_runtime(struct capture *c, struct target *t, uint32_t module, const struct plan *plan)
 {
-	if (t->go_module == module) {
-		t->go.live = before->live;
-		t->go.sample_bytes = before->sample_bytes;
-	} else if (t->is_command || t->image) {
+	uint64_t bias;
+
+	if (t->go_module == module && t->go_image == t->image)
+		return;
+	t->go = plan->go;
+	t->go_module = module;
+	t->go_image = t->image;
+	t->nlabelled = 0;
+	if (c->live && (t->is_command || t->image))
 		golive__begin(c->live, t->slot, &t->go); /* from its first allocation on */
-	}
+	if (t->go.cgocall && aspace__find_bias(&t->as, c->mods, module, &bias))
+		t->go.cgocall += bias; /* not mapped yet: where it will be, unless the file is a PIE */
+	snprintf(t->runtime, sizeof(t->runtime), "%s", plan->runtime);
+	session__set_go(c->session, t->slot, &t->go);
 }
 
 static void note_plan(struct capture *c, struct target *t, uint32_t module, const struct plan *plan)
 {
-	const struct abi_go before = t->go;
-
 	c->has_go |= plan->has_go;
 	c->has_c |= plan->has_c;
-	if (plan->has_runtime) {
-		t->go = plan->go;
-		if (plan->has_go && c->live)
-			begin_live(c, t, module, &before);
-		if (plan->has_go)
-			t->go_module = module;
-		if (t->go.cgocall) /* not mapped yet: where it will be, unless the file is a PIE */
-			t->go.cgocall += aspace__load_bias(&t->as, c->mods, module);
-		snprintf(t->runtime, sizeof(t->runtime), "%s", plan->runtime);
-		session__set_go(c->session, t->slot, &t->go);
-	}
+	if (plan->has_runtime)
+		note_runtime(c, t, module, plan);
 }
 
 static bool is_go(const struct target *t)

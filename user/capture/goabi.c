@@ -20,8 +20,6 @@ static uint8_t class_of(const struct go_layout *layout, uint16_t slot_bytes)
 
 void goabi_from_layout(const struct go_layout *layout, struct abi_go *ret)
 {
-	uint32_t i;
-
 	memset(ret, 0, sizeof(*ret));
 	ret->g_m = layout->g_m;
 	ret->g_goid = g_field(layout->g_goid, 8);
@@ -51,12 +49,10 @@ void goabi_from_layout(const struct go_layout *layout, struct abi_go *ret)
 	ret->specialprofile_b = layout->specialprofile_b;
 	ret->profile_malloc_has_mp = layout->minor >= 23;
 	/* Without pointers: the header of an object that has some is added where the object is seen. */
-	for (i = 1; i < sizeof(ret->slot8) / sizeof(ret->slot8[0]); i++) {
-		ret->slot8[i] = go_layout__rounded(layout, i * 8, false);
-		ret->class8[i] = class_of(layout, ret->slot8[i]);
-	}
-	for (i = 0; i < sizeof(ret->slot128) / sizeof(ret->slot128[0]); i++) {
-		ret->slot128[i] = go_layout__rounded(layout, ABI_GO_SMALL_MAX + i * 128, false);
-		ret->class128[i] = class_of(layout, ret->slot128[i]);
+	for (uint32_t bytes = 8; bytes <= ABI_GO_CLASS_MAX; bytes += bytes < ABI_GO_SMALL_MAX ? 8 : 128) {
+		uint64_t i = abi_go_size_index(bytes);
+
+		ret->slot[i] = go_layout__rounded(layout, bytes, false);
+		ret->class[i] = class_of(layout, ret->slot[i]);
 	}
 }

@@ -25,7 +25,7 @@ struct target {
 	struct aspace *next; /* images that the ring has not told of yet */
 	size_t nnext;
 	struct abi_go go;
-	uint32_t go_module; /* that `go` is from, or MODULE_NONE */
+	uint32_t go_module, go_image; /* that `go` is of; MODULE_NONE: none */
 	char runtime[64];
 	uint32_t nprobes;
 	bool is_command; /* it is armed for its first exec */
