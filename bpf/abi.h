@@ -250,15 +250,19 @@ enum abi_go_labels {
 };
 
 /*
- * The place of a size of at most ABI_GO_CLASS_MAX in the tables of size classes: one for every 8 bytes up to
- * 1024 and one for every 128 above, like size_to_class8 and size_to_class128 of runtime/sizeclasses.go.
+ * The place of a size in the tables of size classes: one for every 8 bytes up to 1024 and one for every 128
+ * above, like size_to_class8 and size_to_class128 of runtime/sizeclasses.go. The last place is empty, and that
+ * of all sizes that are of no class.
  */
-#define ABI_GO_SIZES (ABI_GO_SMALL_MAX / 8 + (ABI_GO_CLASS_MAX - ABI_GO_SMALL_MAX) / 128 + 1)
+#define ABI_GO_SIZES 512 /* a power of two: a mask keeps any index inside */
+_Static_assert(ABI_GO_SMALL_MAX / 8 + (ABI_GO_CLASS_MAX - ABI_GO_SMALL_MAX) / 128 < ABI_GO_SIZES - 1, "abi");
 
 static inline __u64 abi_go_size_index(__u64 bytes)
 {
 	if (bytes <= ABI_GO_SMALL_MAX - 8)
 		return (bytes + 7) >> 3;
+	if (bytes > ABI_GO_CLASS_MAX)
+		return ABI_GO_SIZES - 1;
 	return ABI_GO_SMALL_MAX / 8 + ((bytes - ABI_GO_SMALL_MAX + 127) >> 7);
 }
 
@@ -281,7 +285,6 @@ struct abi_go {
 	/* By abi_go_size_index() of a size: bytes of its slot, and the number of the size class. */
 	__u16 slot[ABI_GO_SIZES];
 	__u8 class[ABI_GO_SIZES];
-	__u8 pad2[1];
 	/* How Go calls C and is called back (bpf/cgo.bpf.h). */
 	__u64 cgocall; /* address of runtime.cgocall in the process; 0: Go calls no C, or it is not known how */
 	__u32 cgocall_bytes; /* of its code */

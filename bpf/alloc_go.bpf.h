@@ -66,16 +66,13 @@ static __always_inline enum abi_door go_room(const struct abi_go *go, __u64 size
 
 static __always_inline __u64 go_slot_bytes(struct scratch *s, const struct abi_go *go, bool has_g, __u64 size, __u32 room)
 {
-	__u64 i;
-
 	if (room == ABI_DOOR_GO_TINY)
 		return go_tiny_bytes(s, go, has_g, size);
 	if (room == ABI_DOOR_GO_LARGE)
 		return (size + ABI_GO_PAGE_BYTES - 1) & ~(ABI_GO_PAGE_BYTES - 1ULL);
 	if (room == ABI_DOOR_GO_HEADER)
 		size += GO_HEADER_BYTES;
-	i = abi_go_size_index(size);
-	return i < ABI_GO_SIZES ? go->slot[i] : 0;
+	return go->slot[size_index(size)];
 }
 
 static __always_inline bool go_wanted(const struct go_args *args)

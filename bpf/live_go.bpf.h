@@ -60,6 +60,15 @@ struct {
 	__type(value, struct waiting);
 } waiting SEC(".maps");
 
+/* Clang would drop a mask that it takes for idle, and the verifier wants to see one. */
+static __always_inline __u64 size_index(__u64 bytes)
+{
+	__u64 i = abi_go_size_index(bytes);
+
+	barrier_var(i);
+	return i & (ABI_GO_SIZES - 1);
+}
+
 static __always_inline bool go_noscan(__u64 type)
 {
 	__u64 ptrdata;
@@ -159,13 +168,6 @@ lost:
 	return 0;
 }
 
-static __always_inline __u32 size_class(const struct abi_go *go, __u64 slot_bytes)
-{
-	__u64 i = abi_go_size_index(slot_bytes);
-
-	return i < ABI_GO_SIZES ? go->class[i] : 0;
-}
-
 /* Shall the object, charged @bytes, be followed? Its stack and context are in s->key. */
 static __noinline int sample_choose(struct scratch *s, const struct abi_target *target, const struct abi_go *go,
 				    __u32 room, __u64 bytes)
@@ -187,7 +189,7 @@ static __noinline int sample_choose(struct scratch *s, const struct abi_target *
 	} else {
 		bool noscan = room == ABI_DOOR_GO_TINY || (room == ABI_DOOR_GO_SMALL && go_noscan(s->go.type));
 
-		w->spanclass = room == ABI_DOOR_GO_TINY ? GO_TINY_SPANCLASS : size_class(go, bytes) << 1 | noscan;
+		w->spanclass = room == ABI_DOOR_GO_TINY ? GO_TINY_SPANCLASS : go->class[size_index(bytes)] << 1 | noscan;
 		if (!read_mcache(s, go, &key.at) ||
 		    !read_word(&w->span, key.at + go->mcache_alloc + (w->spanclass & 255) * 8)) {
 			stat_add(s, ABI_STAT_LOST_SAMPLE, 1);
