@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "test.h"
+#include "toolchains.h"
 
 #define MAX_CHAIN 64
 
@@ -544,22 +545,18 @@ TEST(installed_go)
 	check_toolchain(&tc);
 }
 
+static void check_goroot(const char *goroot)
+{
+	struct toolchain tc = { .goroot = goroot };
+
+	if (CHECK(find_minor(&tc)))
+		check_toolchain(&tc);
+}
+
 TEST(more_toolchains)
 {
-	char *list = getenv("ALLOCSNOOP_GOROOTS"), *save = NULL;
-
-	if (!list) {
+	if (!each_goroot(check_goroot))
 		SKIP("ALLOCSNOOP_GOROOTS names no further toolchains");
-		return;
-	}
-	list = strdup(list);
-	for (char *root = strtok_r(list, " ", &save); root; root = strtok_r(NULL, " ", &save)) {
-		struct toolchain tc = { .goroot = root };
-
-		if (CHECK(find_minor(&tc)))
-			check_toolchain(&tc);
-	}
-	free(list);
 }
 
 /* CPU time: the machine may be busy. */

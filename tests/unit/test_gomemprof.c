@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "test.h"
+#include "toolchains.h"
 
 #define BASE 0x500000ULL
 #define MEMORY_BYTES 0x20000u
@@ -302,18 +303,12 @@ static void build_and_compare(const char *goroot)
 
 TEST(go_programs)
 {
-	const char *env = getenv("ALLOCSNOOP_GOROOTS");
-	char *roots, *save = NULL;
-
 	if (system("command -v go >/dev/null && command -v strip >/dev/null")) {
 		SKIP("needs go and strip");
 		return;
 	}
 	build_and_compare(NULL);
-	roots = strdup(env ? env : "");
-	for (char *root = strtok_r(roots, " ", &save); root; root = strtok_r(NULL, " ", &save))
-		build_and_compare(root);
-	free(roots);
+	each_goroot(build_and_compare);
 }
 #else
 TEST(go_programs)

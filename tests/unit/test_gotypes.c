@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "test.h"
+#include "toolchains.h"
 
 #define BASE 0x400000ull /* address of the file's first byte */
 #define TYPES 0x1000 /* where in the file they are */
@@ -520,21 +521,17 @@ TEST(installed_go)
 	check_toolchain(&tc);
 }
 
+static void check_goroot(const char *goroot)
+{
+	struct toolchain tc = { .goroot = goroot };
+
+	check_toolchain(&tc);
+}
+
 TEST(more_toolchains)
 {
-	char *list = getenv("ALLOCSNOOP_GOROOTS"), *save = NULL;
-
-	if (!list) {
+	if (!each_goroot(check_goroot))
 		SKIP("ALLOCSNOOP_GOROOTS names no further toolchains");
-		return;
-	}
-	list = strdup(list);
-	for (char *root = strtok_r(list, " ", &save); root; root = strtok_r(NULL, " ", &save)) {
-		struct toolchain tc = { .goroot = root };
-
-		check_toolchain(&tc);
-	}
-	free(list);
 }
 
 TEST_MAIN()

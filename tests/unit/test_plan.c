@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "test.h"
+#include "toolchains.h"
 
 #define LIBC "/lib/x86_64-linux-gnu/libc.so.6"
 #define LD_SO "/lib64/ld-linux-x86-64.so.2"
@@ -401,18 +402,12 @@ static void compare_toolchain(const char *goroot)
 
 TEST(go_programs)
 {
-	const char *env = getenv("ALLOCSNOOP_GOROOTS");
-	char *roots, *save = NULL;
-
 	if (system("command -v go >/dev/null && objdump --version >/dev/null 2>&1")) {
 		SKIP("needs go and objdump");
 		return;
 	}
 	compare_toolchain(NULL);
-	roots = strdup(env ? env : "");
-	for (char *root = strtok_r(roots, " ", &save); root; root = strtok_r(NULL, " ", &save))
-		compare_toolchain(root);
-	free(roots);
+	each_goroot(compare_toolchain);
 }
 
 #else

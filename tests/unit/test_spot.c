@@ -16,6 +16,7 @@
 #include "bpf/abi.h"
 #include "target/elf.h"
 #include "test.h"
+#include "toolchains.h"
 
 #if defined(__x86_64__)
 
@@ -554,18 +555,12 @@ static void compare_toolchain(const char *goroot)
 /* Every function that the Go compiler made: the branch that objdump shows, or what else is safe. */
 TEST(every_function_of_a_go_program)
 {
-	const char *env = getenv("ALLOCSNOOP_GOROOTS");
-	char *roots, *save = NULL;
-
 	if (system("command -v go >/dev/null && objdump --version >/dev/null 2>&1")) {
 		SKIP("needs go and objdump");
 		return;
 	}
 	compare_toolchain(NULL);
-	roots = strdup(env ? env : "");
-	for (char *root = strtok_r(roots, " ", &save); root; root = strtok_r(NULL, " ", &save))
-		compare_toolchain(root);
-	free(roots);
+	each_goroot(compare_toolchain);
 }
 
 #else
