@@ -112,6 +112,60 @@ struct abi_rec_stack {
 #define ABI_REC_STACK_BYTES(nframes) (__builtin_offsetof(struct abi_rec_stack, frames) + (nframes) * 8)
 
 /*
+ * Unwind tables (user/unwind/): for each code address of a module, how to find its caller. A table is cut into
+ * pages of 64 KiB of code; a row is `address in the page << 16 | number of its rule`, holds up to the next
+ * row, and every page begins with one at address 0. Rules are shared: a program of some
+ * megabytes has a few hundred.
+ *
+ * CFA, the canonical frame address (DWARF 5, 6.4): the stack pointer of the caller after the call
+ * returned; on x86-64 the return address is right below it.
+ */
+#define ABI_UNWIND_PAGE_SHIFT 16
+#define ABI_UNWIND_ROW(addr, rule) (((__u32)(addr) & 0xffff) << 16 | ((__u32)(rule) & 0xffff))
+#define ABI_UNWIND_MAX_RULES 65536
+
+enum abi_cfa {
+	ABI_CFA_NONE, /* not known; cfa_off is an enum abi_unwind_cause */
+	ABI_CFA_SP, /* sp + cfa_off */
+	ABI_CFA_FP, /* fp + cfa_off */
+	ABI_CFA_SP_DEREF, /* word at sp + cfa_off, + cfa_add */
+	ABI_CFA_FP_DEREF, /* word at fp + cfa_off, + cfa_add */
+	ABI_CFA_CHAIN, /* code that keeps frame pointers: Go */
+	ABI_CFA_SIGNAL, /* the kernel's signal frame lies at sp */
+	ABI_CFA_END, /* a thread's first frame: it has no caller */
+};
+
+/* Where the caller's frame pointer is. */
+enum abi_fp_rule {
+	ABI_FP_SAME, /* still in its register */
+	ABI_FP_AT_CFA, /* at CFA + fp_off */
+	ABI_FP_AT_FP, /* at fp + fp_off */
+	ABI_FP_AT_SP, /* at sp + fp_off */
+	ABI_FP_UNKNOWN, /* lost, or in a place that no rule here can say */
+};
+
+/* Why a rule says nothing. */
+enum abi_unwind_cause {
+	ABI_UNWIND_GAP, /* no unwind information covers the code */
+	ABI_UNWIND_REGISTER, /* the CFA hangs on another register than sp and fp */
+	ABI_UNWIND_EXPRESSION, /* a DWARF expression that no rule here can say */
+	ABI_UNWIND_RETURN_ADDRESS, /* the return address is not where calls put it */
+	ABI_UNWIND_MALFORMED, /* unwind information that contradicts itself or ends early */
+	ABI_UNWIND_TOO_MANY, /* more rules or rows than are kept */
+	ABI_UNWIND__N,
+};
+
+struct abi_unwind_rule {
+	__u8 cfa; /* enum abi_cfa */
+	__u8 fp; /* enum abi_fp_rule */
+	__s16 cfa_add;
+	__s32 cfa_off;
+	__s32 fp_off;
+};
+
+_Static_assert(sizeof(struct abi_unwind_rule) == 12, "abi");
+
+/*
  * A pprof label (runtime/pprof.Do) of a goroutine, cut where it is longer; the lengths are what the
  * program says, and not to be believed.
  */
