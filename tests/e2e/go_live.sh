@@ -27,7 +27,8 @@ test_exact() {
 	live "$TARGETS/live-plain -rate 1"
 	checked profile
 	check folded go.folded go.json live_bytes
-	has snoop.out '^live +[0-9.]+ MiB +[0-9,]+ objects  by the runtime.s memory profile: every object$'
+	has snoop.out '^live +[0-9.]+ MiB +[0-9,]+ objects( |$)'
+	has snoop.out 'by the runtime.s memory profile: every object$'
 }
 
 # The same samples as the program's own, at its own rate.
