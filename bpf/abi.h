@@ -91,7 +91,15 @@ enum abi_stack_flag {
 	ABI_STACK_UNREADABLE = 2, /* a page of the stack was not resident */
 	ABI_STACK_BAD_FP = 4, /* the register or word in a frame pointer's place was none */
 	ABI_STACK_LEAF_GUESS = 8, /* frames[1] is the word at [sp]: a caller only if frames[0] has no frame of its own */
+	/* How it was walked. */
+	ABI_STACK_BY_CHAIN = 16, /* some frames by frame pointers */
+	ABI_STACK_BY_TABLE = 32, /* some frames by unwind tables */
+	ABI_STACK_NO_RULE = 64, /* it ended where a table says nothing; enum abi_unwind_cause from ABI_STACK_CAUSE_SHIFT on */
+	ABI_STACK_LOOP = 128, /* the caller's frame would lie below its own */
+	ABI_STACK_TO_END = 256, /* it reached the thread's first frame, by a table's word */
 };
+
+#define ABI_STACK_CAUSE_SHIFT 12
 
 struct abi_rec_stack {
 	struct abi_rec rec;
@@ -108,6 +116,12 @@ struct abi_rec_stack {
  * with those says nothing of this one and the next.
  */
 #define ABI_FRAME_CERTAIN (1ULL << 63)
+
+/* Added to an address that an unwind table led to: nobody needs to judge it. */
+#define ABI_FRAME_BY_TABLE (1ULL << 62)
+/* Added to one that is not behind a call: where a signal came. */
+#define ABI_FRAME_EXACT (1ULL << 61)
+#define ABI_FRAME_FLAGS (7ULL << 61)
 
 #define ABI_REC_STACK_BYTES(nframes) (__builtin_offsetof(struct abi_rec_stack, frames) + (nframes) * 8)
 
@@ -164,6 +178,79 @@ struct abi_unwind_rule {
 };
 
 _Static_assert(sizeof(struct abi_unwind_rule) == 12, "abi");
+
+/*
+ * Where tables are: in slabs, which user space adds as they are needed. A place counts words of four bytes
+ * through all slabs; nothing that is looked up at once lies in two. Place 0 is never given away.
+ */
+#define ABI_SLAB_SHIFT 18
+#define ABI_SLAB_BYTES (1u << ABI_SLAB_SHIFT)
+#define ABI_SLAB_WORDS (ABI_SLAB_BYTES / 4)
+#define ABI_SLAB_TAIL_BYTES 64 /* behind the last word: what is read from there may be longer */
+#define ABI_MAX_SLABS 1024
+
+/* Where the rows of 64 KiB of code are. */
+struct abi_unwind_page {
+	__u32 rows; /* place */
+	__u32 nrows; /* at most ABI_SLAB_WORDS */
+};
+
+/* How the stacks of code are walked. */
+enum abi_code {
+	ABI_CODE_UNKNOWN, /* no table: as if it kept frame pointers, which user space doubts */
+	ABI_CODE_CHAIN, /* it keeps frame pointers, for sure: Go */
+	ABI_CODE_TABLE,
+	ABI_CODE_FRAME, /* its frame has a fixed size, and it leaves the frame pointer alone */
+};
+
+struct abi_unwind_module {
+	__u64 base; /* ELF vaddr of the table's first page; ABI_CODE_FRAME: bytes from the stack pointer to the CFA */
+	__u32 pages; /* place of its struct abi_unwind_page */
+	__u32 npages;
+	__u32 code; /* enum abi_code */
+	__u32 pad;
+};
+
+/* Code of an address space; the list of a target is ascending, in a slab. */
+struct abi_unwind_map {
+	__u64 start, end;
+	__u64 bias; /* address - ELF vaddr */
+	struct abi_unwind_module mod;
+};
+
+#define ABI_MAX_MAPS 4096 /* of a target; the code in others has no table */
+
+/*
+ * Of a target, by slot: how many maps, and the place of the first, in one word, so that it changes at once.
+ * 0: no unwind tables are used. Without maps: none is known yet, the kernel is asked.
+ */
+#define ABI_SPACE(place, n) ((__u64)(place) << 32 | 1u << 31 | (n))
+#define ABI_SPACE_PLACE(space) ((__u32)((space) >> 32))
+#define ABI_SPACE_LEN(space) ((__u32)(space) & 0x7fffffff)
+
+_Static_assert(sizeof(struct abi_unwind_page) == 8, "abi");
+_Static_assert(sizeof(struct abi_unwind_map) == 48 && sizeof(struct abi_unwind_map) <= ABI_SLAB_TAIL_BYTES, "abi");
+
+/* What a file is known by to the kernel, as in /proc/PID/maps. */
+struct abi_file_key {
+	__u64 inode;
+	__u32 dev; /* MKDEV(major, minor): major << 20 | minor */
+	__u32 pad;
+};
+
+/* A file whose table is loaded, by its key; for code that is in no list yet. */
+#define ABI_MAX_SEGMENTS 8
+#define ABI_MAX_UNWIND_FILES 16384
+
+struct abi_unwind_file {
+	struct abi_unwind_module mod;
+	__u32 nsegments;
+	__u32 pad;
+	struct {
+		__u64 file_off, end_off; /* of an executable segment, whole pages */
+		__u64 vaddr; /* of file_off */
+	} segments[ABI_MAX_SEGMENTS];
+};
 
 /*
  * A pprof label (runtime/pprof.Do) of a goroutine, cut where it is longer; the lengths are what the

@@ -16,6 +16,7 @@
 #define ALLOCSNOOP_GUARD_BPF_H
 
 #include "maps.bpf.h"
+#include "unwind.h"
 
 #define BLOCK_BYTES 1024 /* of the user's stack, read at once */
 #define SLOTS_PER_KIND 4
@@ -37,6 +38,19 @@ struct walk_from {
 	__u32 flags; /* enum abi_stack_flag that is known before */
 	__u32 pad;
 	struct walk_go go;
+};
+
+/* A walk by unwind tables (unwind.bpf.h). */
+struct walk_unwind {
+	struct unwind_regs regs;
+	struct abi_unwind_map map; /* the code that was looked up last; start == end: none */
+	__u64 space; /* the list that the map is of; 0: of none, good for this walk only */
+	__u64 pc; /* to look up */
+	struct abi_unwind_rule rule;
+	__u32 low, len; /* what is left to search */
+	__u32 flags; /* enum abi_stack_flag of the frame that is being left */
+	__u32 n; /* frames so far */
+	__u64 hash; /* of them */
 };
 
 /* What a Go door was called with; the first three arguments of another function. */
@@ -65,6 +79,7 @@ struct scratch {
 	__u32 pad;
 	__u64 start_ns; /* 0: this run is not timed */
 	struct walk_from from;
+	struct walk_unwind unwind;
 	struct go_args go;
 	__u64 bytes; /* that a Go allocation is charged */
 	__u32 room; /* enum abi_door: the kind of Go allocation */

@@ -97,6 +97,49 @@ struct {
 	__type(value, __u32);
 } loaders SEC(".maps");
 
+/* Unwind tables and the lists of code: see abi.h. Inner maps are made by user space. */
+struct slab {
+	__u8 bytes[ABI_SLAB_BYTES + ABI_SLAB_TAIL_BYTES];
+};
+
+struct slab_map {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, struct slab);
+} slab_first SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, ABI_MAX_SLABS);
+	__type(key, __u32);
+	__array(values, struct slab_map);
+} slabs SEC(".maps") = { .values = { (void *)&slab_first } };
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, ABI_UNWIND_MAX_RULES);
+	__type(key, __u32);
+	__type(value, struct abi_unwind_rule);
+} rules SEC(".maps");
+
+/* By slot: ABI_SPACE(); 0: no tables for this target. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, ABI_MAX_TARGETS);
+	__type(key, __u32);
+	__type(value, __u64);
+} spaces SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, ABI_MAX_UNWIND_FILES);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct abi_file_key);
+	__type(value, struct abi_unwind_file);
+} unwind_files SEC(".maps");
+
 /* Slot by tgid, for the tracepoints, which see the whole system. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);

@@ -32,6 +32,15 @@ static __always_inline void rss_watch_exec(struct task_struct *task, struct abi_
 	}
 }
 
+/* The code of the old address space means nothing in the new one. */
+static __always_inline void forget_space(__u32 slot)
+{
+	__u64 *space = bpf_map_lookup_elem(&spaces, &slot);
+
+	if (space && *space)
+		*space = ABI_SPACE(0, 0);
+}
+
 SEC("tp_btf/sched_process_exec")
 int BPF_PROG(proc_exec, struct task_struct *task, pid_t old_pid, struct linux_binprm *bprm)
 {
@@ -45,6 +54,7 @@ int BPF_PROG(proc_exec, struct task_struct *task, pid_t old_pid, struct linux_bi
 	rec.leader_changed = old_pid != task->pid;
 	bpf_get_current_comm(rec.comm, sizeof(rec.comm));
 	rec.image = ++target->image; /* one thread at a time executes */
+	forget_space(target->slot);
 	if (watch_rss)
 		rss_watch_exec(task, target, rec.rec.tgid);
 	send_proc(&rec);

@@ -20,31 +20,10 @@
 #ifndef ALLOCSNOOP_WALK_BPF_H
 #define ALLOCSNOOP_WALK_BPF_H
 
-#include "cgo.bpf.h"
-#include "guard.bpf.h"
+#include "block.bpf.h"
+#include "unwind.bpf.h"
 
-#define PAGE_MIN 4096
 #define STACK_NEAR_BYTES (8u << 20) /* the usual limit of a stack */
-
-/*
- * Read the block at @addr: whole, or up to the end of the page, or nothing.
- * Position and length stay in memory and the function is not inlined: the verifier
- * then sees the same state at every round of the walk's loop, and its work is
- * linear in the depth instead of exponential.
- */
-static __noinline int read_block(struct scratch *s, __u64 addr)
-{
-	__u32 len = PAGE_MIN - (addr & (PAGE_MIN - 1));
-
-	s->block_addr = addr;
-	s->block_len = BLOCK_BYTES;
-	if (!bpf_probe_read_user(s->block, BLOCK_BYTES, (void *)addr))
-		return 0;
-	s->block_len = 0;
-	if (len < BLOCK_BYTES && !bpf_probe_read_user(s->block, len & (BLOCK_BYTES - 1), (void *)addr))
-		s->block_len = len;
-	return 0;
-}
 
 static __always_inline __u64 hash_step(__u64 hash, __u64 word)
 {
@@ -114,33 +93,54 @@ static __always_inline __u64 next_plain_frame(struct scratch *s)
 	if (!ra || next == fp || on_goroutine(s, next) != s->from.go.on_stack)
 		return 0;
 	s->from.fp = next;
+	s->unwind.regs.sp = fp + 16;
 	return ra;
 }
 
-/* From s->from: fill s->rec with the stack and s->key.stack_id with its hash. */
-static __noinline int walk(struct scratch *s, const struct abi_target *target)
+/* What begins every stack id. */
+static __always_inline __u64 begin_rec(struct scratch *s, const struct abi_target *target, __u32 slot)
 {
-	__u64 ra = s->from.ra, hash;
-	__u32 n, slot, *loader;
+	__u32 *loader = bpf_map_lookup_elem(&loaders, &slot);
+	__u64 hash;
 
 	s->rec.rec.kind = ABI_REC_STACK;
 	s->rec.rec.tgid = target->tgid;
 	s->rec.image = target->image;
 	s->rec.flags = s->from.flags;
-	slot = target->slot;
-	loader = bpf_map_lookup_elem(&loaders, &slot);
 	hash = hash_step(hash_seed, (__u64)slot << 32 | s->rec.rec.tgid);
-	hash = hash_step(hash, (__u64)s->rec.image << 32 | (loader ? *loader : 0));
-	hash = hash_step(hash, s->from.ip);
-	s->rec.frames[0] = s->from.ip;
-	read_block(s, s->from.sp);
+	return hash_step(hash, (__u64)s->rec.image << 32 | (loader ? *loader : 0));
+}
+
+/* The record is full, or the walk is at its end. */
+static __always_inline void end_rec(struct scratch *s, __u32 n, __u64 hash)
+{
+	if (n == ABI_MAX_FRAMES && (s->from.fp || cgo_is_pending(s)) && !(s->rec.flags & ABI_STACK_TO_END))
+		s->rec.flags |= ABI_STACK_TRUNCATED;
+	s->rec.nframes = n;
+	hash |= 1ULL << 63; /* small ids are reserved (abi.h) */
+	s->rec.stack_id = hash;
+	s->key.stack_id = hash;
+}
+
+/* The word at [sp], or what is known to have been there. */
+static __always_inline __u64 first_return_address(struct scratch *s)
+{
+	__u64 ra = s->from.ra;
+
 	if (!ra && s->block_len >= 8)
 		ra = *(__u64 *)s->block;
 	if (!s->from.ra && s->block_len < 8)
 		s->rec.flags |= ABI_STACK_UNREADABLE;
+	return ra;
+}
+
+static __always_inline void walk_chain(struct scratch *s, __u32 slot, __u64 hash)
+{
+	__u64 ra = first_return_address(s);
+	__u32 n;
+
 	s->rec.frames[1] = ra;
 	hash = hash_step(hash, ra);
-
 	if (on_goroutine(s, s->from.fp))
 		cgo_cross(s, 0, slot);
 	for (n = 2; n < ABI_MAX_FRAMES; n++) {
@@ -156,12 +156,96 @@ static __noinline int walk(struct scratch *s, const struct abi_target *target)
 		s->rec.frames[n & ABI_MAX_FRAMES] = ra;
 		hash = hash_step(hash, ra);
 	}
-	if (n == ABI_MAX_FRAMES && (s->from.fp || cgo_is_pending(s)))
-		s->rec.flags |= ABI_STACK_TRUNCATED;
-	s->rec.nframes = n;
-	hash |= 1ULL << 63; /* small ids are reserved (abi.h) */
-	s->rec.stack_id = hash;
-	s->key.stack_id = hash;
+	end_rec(s, n, hash);
+}
+
+#ifdef __bpf__
+#define has_loop() bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_loop)
+#endif
+
+static __always_inline void keep_frame(struct scratch *s, __u64 word)
+{
+	s->rec.frames[s->unwind.n & ABI_MAX_FRAMES] = word;
+	s->unwind.hash = hash_step(s->unwind.hash, word);
+	s->unwind.n++;
+}
+
+struct table_walk {
+	struct scratch *s;
+	__u32 slot;
+};
+
+/* 1: that was the last. */
+static long table_frame(__u32 round, struct table_walk *w)
+{
+	struct scratch *s = w->s;
+	__u64 word = 0;
+
+	(void)round;
+	if (is_in_chain(s)) {
+		word = next_plain_frame(s);
+		if (word) {
+			s->unwind.regs.pc = word;
+			s->unwind.regs.is_exact = 0;
+			s->rec.flags |= ABI_STACK_BY_CHAIN;
+		}
+	}
+	if (!word) {
+		next_by_table(s, w->slot);
+		word = s->from.ra;
+	}
+	if (!word)
+		return 1;
+	keep_frame(s, word);
+	return s->unwind.n >= ABI_MAX_FRAMES;
+}
+
+/*
+ * A table knows the caller of a function that was interrupted anywhere. Without one the word at [sp] may be it.
+ * Returns whether a table does.
+ */
+static __noinline int leaf_has_table(struct scratch *s, __u32 slot)
+{
+	s->unwind.regs.pc = s->from.ip;
+	s->unwind.regs.is_exact = 1;
+	if (!(s->from.flags & ABI_STACK_LEAF_GUESS) || choose_rule(s, slot) != ABI_CODE_TABLE)
+		return 0;
+	s->rec.flags &= ~ABI_STACK_LEAF_GUESS;
+	return 1;
+}
+
+/* As a loop of the kernel's: the verifier looks at one round, not at a hundred. */
+static __always_inline void walk_tables(struct scratch *s, __u32 slot, __u64 hash)
+{
+	struct table_walk w = { s, slot };
+
+	s->unwind.n = 1;
+	s->unwind.hash = hash;
+	if (!leaf_has_table(s, slot)) {
+		keep_frame(s, first_return_address(s));
+		if (!(s->from.flags & ABI_STACK_LEAF_GUESS)) {
+			s->unwind.regs.pc = s->rec.frames[1];
+			s->unwind.regs.is_exact = 0;
+		}
+	}
+	if (on_goroutine(s, s->from.fp) && !s->from.go.in_c)
+		cgo_cross(s, 0, slot);
+	bpf_loop(ABI_MAX_FRAMES, table_frame, &w, 0);
+	end_rec(s, s->unwind.n, s->unwind.hash);
+}
+
+/* From s->from: fill s->rec with the stack and s->key.stack_id with its hash. */
+static __noinline int walk(struct scratch *s, const struct abi_target *target)
+{
+	__u32 slot = target->slot;
+	__u64 hash = hash_step(begin_rec(s, target, slot), s->from.ip);
+
+	s->rec.frames[0] = s->from.ip;
+	read_block(s, s->from.sp);
+	if (has_loop() && tables_begin(s, slot))
+		walk_tables(s, slot, hash);
+	else
+		walk_chain(s, slot, hash);
 	return 0;
 }
 

@@ -111,7 +111,7 @@ same("ledger", rss["end_bytes"] - rss["start_bytes"], rss["grown_bytes"] - rss["
 
 same("number of stacks", len(doc["stacks"]), 1 if interval else 9)
 ROW = "pid source type goroutine labels alloc_objects alloc_bytes requested_bytes alloc_objects_se alloc_bytes_se " \
-      "free_objects free_bytes live_objects live_bytes live_objects_se live_bytes_se rss_bytes incomplete frames"
+      "free_objects free_bytes live_objects live_bytes live_objects_se live_bytes_se rss_bytes incomplete walked frames"
 for s in doc["stacks"]:
     keys("stack", s, ROW)
     same("pid", s["pid"], 1234)

@@ -21,6 +21,9 @@ struct event_frame {
 enum event_stack_flag {
 	EVENT_STACK_TRUNCATED = 1, /* too deep to walk to its end */
 	EVENT_STACK_BROKEN = 2, /* the walk met something that is no caller */
+	/* How it was walked: */
+	EVENT_STACK_BY_CHAIN = 4, /* some frames by frame pointers */
+	EVENT_STACK_BY_TABLE = 8, /* some frames by unwind tables */
 };
 
 /* Causes of RSS changes that are no stack. */

@@ -216,26 +216,31 @@ uint32_t aspace__resolve_stack(const struct aspace *as, const struct modules *mo
 	if (rec->flags & ABI_STACK_TRUNCATED)
 		flags |= EVENT_STACK_TRUNCATED;
 	for (uint32_t i = 0; i < rec->nframes && i < ABI_MAX_FRAMES; i++) {
-		uint64_t addr = rec->frames[i] & ~ABI_FRAME_CERTAIN;
+		uint64_t addr = rec->frames[i] & ~ABI_FRAME_FLAGS, how = rec->frames[i] & ABI_FRAME_FLAGS;
 		struct event_frame frame = { 0 };
 		bool mapped, ok;
 
-		if (lost && addr == rec->frames[i])
+		if (lost && !(how & ABI_FRAME_CERTAIN))
 			continue;
 		mapped = locate(&j, addr, &frame);
-		ok = mapped && (!i || is_caller(&j, &frame));
+		ok = mapped && (!i || how & ABI_FRAME_BY_TABLE || is_caller(&j, &frame));
 		if (i == 1 && guess && n && (!ok || !leaf_has_no_frame(&j, &ret[0])))
 			continue;
 		lost = !ok;
 		unmapped |= !mapped;
 		if (lost)
 			continue;
-		if (i)
+		if (i && !(how & ABI_FRAME_EXACT))
 			frame.vaddr--; /* the call, not what follows it */
 		ret[n++] = frame;
 	}
-	if (lost || rec->flags & (ABI_STACK_UNREADABLE | ABI_STACK_BAD_FP))
+	if (lost || rec->flags & (ABI_STACK_UNREADABLE | ABI_STACK_BAD_FP | ABI_STACK_LOOP) ||
+	    (rec->flags & ABI_STACK_NO_RULE && !(rec->flags & ABI_STACK_TO_END)))
 		flags |= EVENT_STACK_BROKEN;
+	if (rec->flags & ABI_STACK_BY_TABLE)
+		flags |= EVENT_STACK_BY_TABLE;
+	if (rec->flags & ABI_STACK_BY_CHAIN)
+		flags |= EVENT_STACK_BY_CHAIN;
 	*ret_flags = flags;
 	if (ret_unmapped)
 		*ret_unmapped = unmapped;

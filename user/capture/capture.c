@@ -19,6 +19,7 @@
 #include "capture/plan.h"
 #include "capture/session.h"
 #include "capture/target.h"
+#include "capture/unwind_load.h"
 
 #define MAX_INLINED 64
 #define MAX_LABELLED 65536 /* contexts of a process with labels: more is a label for each request */
@@ -41,6 +42,7 @@ struct capture {
 	struct session *session;
 	struct drain *drain;
 	struct golive *live; /* NULL: objects are not followed */
+	struct unwind_load *unwind;
 	struct target **targets;
 	size_t ntargets, cap_targets;
 	struct plan *plans; /* by module id */
@@ -53,6 +55,7 @@ struct capture {
 	bool wants_sweep;
 	uint64_t lost_late_attach, lost_mmap, lost_not_followed;
 	uint64_t lost_image, lost_truncated, lost_unreadable; /* stacks */
+	uint64_t lost_loop, lost_rule[ABI_UNWIND__N]; /* stacks that unwind tables lead no further */
 	uint64_t lost_labels;
 };
 
@@ -95,6 +98,12 @@ int capture__open(const struct capture_opts *opts, struct modules *mods, struct 
 		err_set(err, FAIL_GENERAL, code, "cannot read the BPF maps: %s", strerror(-code));
 		goto fail;
 	}
+	code = unwind_load__new(&(struct unwind_load_opts){ UNWIND_MAX_BYTES, opts->diag }, c->session, mods, gomods,
+				&c->unwind);
+	if (code) {
+		err_set(err, FAIL_GENERAL, code, "out of memory");
+		goto fail;
+	}
 	if (opts->want_live) {
 		const struct golive_opts live_opts = { opts->live_rate_bytes, opts->min_size_bytes, opts->max_size_bytes,
 						       opts->only_tid == 0 };
@@ -123,6 +132,7 @@ void capture__free(struct capture *capture)
 		return;
 	mmapwatch__free(capture->mmaps);
 	golive__free(capture->live);
+	unwind_load__free(capture->unwind);
 	drain__free(capture->drain);
 	session__free(capture->session);
 	for (size_t i = 0; i < capture->ntargets; i++)
@@ -320,11 +330,21 @@ static int new_target(struct capture *c, pid_t pid, struct target **ret, struct 
 
 static void drop_target(struct capture *c, struct target *t)
 {
+	unwind_load__forget(c->unwind, t->slot);
 	session__remove_target(c->session, t->info.pid);
 	if (c->ntargets && c->targets[c->ntargets - 1] == t) {
 		c->ntargets--;
 		target__free(t);
 	}
+}
+
+/* Its mappings are known, or known anew: how its stacks are walked. */
+static void tell_space(struct capture *c, const struct target *t)
+{
+	int err = unwind_load__space(c->unwind, t->slot, &t->as);
+
+	if (err)
+		diag_emit(c->opts.diag, DIAG_DEBUG, "process %d: no unwind tables: %s", t->info.pid, strerror(-err));
 }
 
 /* The reasons for which a process cannot be a target, before anything is done to it. */
@@ -427,6 +447,7 @@ int capture__attach_pid(struct capture *capture, pid_t pid, struct err *err)
 			"cannot read /proc/%d/maps: %s", pid, strerror(-code));
 		goto fail;
 	}
+	tell_space(capture, t);
 	code = arm_modules(capture, t, false, err);
 	if (code < 0)
 		goto fail;
@@ -454,6 +475,7 @@ int capture__attach_command(struct capture *capture, pid_t pid, char *const *pat
 	if (code)
 		return code;
 	t->is_command = true;
+	unwind_load__expect(capture->unwind, t->slot);
 	for (size_t i = 0; i < npaths; i++) {
 		int fd = open(paths[i], O_RDONLY | O_CLOEXEC);
 		const struct plan *plan;
@@ -461,6 +483,7 @@ int capture__attach_command(struct capture *capture, pid_t pid, char *const *pat
 		int n;
 
 		module = fd < 0 ? MODULE_NONE : modules__add_file(capture->mods, fd, paths[i]);
+		unwind_load__module(capture->unwind, module);
 		if (module == MODULE_NONE || !modules__get(capture->mods, module)->elf ||
 		    session__is_attached(capture->session, pid, module))
 			continue;
@@ -491,6 +514,21 @@ int capture__fd(const struct capture *capture)
 	return drain__fd(capture->drain);
 }
 
+/* Why the stack is not whole. */
+static void count_loss(struct capture *c, const struct abi_rec_stack *rec, uint32_t flags, uint32_t nframes)
+{
+	uint32_t cause = rec->flags >> ABI_STACK_CAUSE_SHIFT;
+
+	if (flags & EVENT_STACK_TRUNCATED)
+		c->lost_truncated++;
+	else if (rec->flags & ABI_STACK_LOOP)
+		c->lost_loop++;
+	else if (flags & EVENT_STACK_BROKEN && rec->flags & ABI_STACK_NO_RULE && cause < ABI_UNWIND__N)
+		c->lost_rule[cause]++;
+	else if (rec->flags & ABI_STACK_UNREADABLE && nframes == rec->nframes)
+		c->lost_unreadable++;
+}
+
 static void on_stack(struct capture *c, const struct abi_rec_stack *rec)
 {
 	struct event_frame frames[ABI_MAX_FRAMES + 1];
@@ -511,14 +549,9 @@ static void on_stack(struct capture *c, const struct abi_rec_stack *rec)
 		target__refresh(t, c->session, c->mods);
 		n = aspace__resolve_stack(&t->as, c->mods, c->gomods, rec, frames, &flags, NULL);
 	}
-	if (flags & EVENT_STACK_TRUNCATED)
-		c->lost_truncated++;
-	else if (rec->flags & ABI_STACK_UNREADABLE && n == rec->nframes)
-		c->lost_unreadable++;
+	count_loss(c, rec, flags, n);
 	c->sink.on_stack(c->sink.ctx, rec->stack_id, frames, n, flags);
 }
-
-/* A label's text, cut where the record ends it. */
 static const char *label_text(char *buf, const char *text, uint64_t len, size_t max)
 {
 	size_t n = len < max ? len : max;
@@ -644,6 +677,7 @@ static void on_exec(struct capture *c, const struct abi_rec_proc *rec)
 	snprintf(t->info.comm, sizeof(t->info.comm), "%s", rec->comm);
 	target__begin_image(t, rec->image);
 	target__refresh(t, c->session, c->mods);
+	tell_space(c, t);
 	if (!t->is_command) {
 		t->go_module = MODULE_NONE;
 		if (c->live)
@@ -671,6 +705,7 @@ static void follow_child(struct capture *c, const struct target *parent, pid_t p
 	if (aspace__read(&t->as, c->mods, pid, NULL))
 		aspace__copy(&t->as, &parent->as);
 	take_pending(c, t);
+	tell_space(c, t);
 	session__seed_rss(c->session, pid);
 	target__follow(t, c->session); /* its start, before it can be gone */
 	arm_late(c, t, true);
@@ -718,6 +753,7 @@ static void on_exit_rec(struct capture *c, const struct abi_rec_proc *rec)
 	target__end(t, WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status), rec->cpu_ns);
 	if (c->live)
 		golive__forget(c->live, t->slot);
+	unwind_load__forget(c->unwind, t->slot);
 	session__remove_target(c->session, t->info.pid);
 }
 
@@ -761,6 +797,7 @@ static void look_at_new_maps(struct capture *c)
 			continue;
 		t->maps_changed = false;
 		target__refresh(t, c->session, c->mods);
+		tell_space(c, t);
 		arm_late(c, t, false);
 	}
 }
@@ -869,6 +906,7 @@ static void look_after_targets(struct capture *c)
 			target__end(t, TARGET_EXIT_UNKNOWN, 0);
 			if (c->live)
 				golive__forget(c->live, t->slot);
+			unwind_load__forget(c->unwind, t->slot);
 			session__remove_target(c->session, t->info.pid);
 			continue;
 		}
@@ -895,6 +933,8 @@ int capture__sweep(struct capture *capture)
 	capture__step(capture);
 	capture->wants_sweep = false;
 	err = drain__sweep(capture->drain);
+	if (!err)
+		unwind_load__settle(capture->unwind); /* the sweep has waited for the programs */
 	look_after_targets(capture);
 	return err;
 }
@@ -1012,8 +1052,21 @@ static const struct loss_row loss_rows[] = {
 	  ABI_STAT_LOST_GO_TINY_UNREADABLE, false },
 };
 
+/* By enum abi_unwind_cause. */
+static const struct {
+	const char *name, *text;
+} unwind_losses[ABI_UNWIND__N] = {
+	[ABI_UNWIND_GAP] = { "unwind_gap", "stacks cut in code without unwind information" },
+	[ABI_UNWIND_REGISTER] = { "unwind_register", "stacks cut where unwind information needs a register that is not followed" },
+	[ABI_UNWIND_EXPRESSION] = { "unwind_expression", "stacks cut at unwind information that is a program of its own" },
+	[ABI_UNWIND_RETURN_ADDRESS] = { "unwind_return_address", "stacks cut where the return address is in no known place" },
+	[ABI_UNWIND_MALFORMED] = { "unwind_malformed", "stacks cut at unwind information that makes no sense" },
+	[ABI_UNWIND_TOO_MANY] = { "unwind_too_many", "stacks cut in a file with more unwind information than is kept" },
+};
+
 void capture__each_loss(struct capture *capture, capture_loss_fn *fn, void *ctx)
 {
+	struct unwind_load_stats unwind;
 	struct abi_stats st = { 0 };
 
 	drain__stats(capture->drain, &st);
@@ -1022,6 +1075,13 @@ void capture__each_loss(struct capture *capture, capture_loss_fn *fn, void *ctx)
 	fn(ctx, "scratch_busy", "probes interrupted each other too often", session__lost_scratch_busy(capture->session), true);
 	fn(ctx, "stack_truncated", "stacks deeper than 127 frames: the outermost are missing", capture->lost_truncated, false);
 	fn(ctx, "stack_unreadable", "stacks cut at a page that was not in memory", capture->lost_unreadable, false);
+	for (size_t i = 0; i < ABI_UNWIND__N; i++)
+		fn(ctx, unwind_losses[i].name, unwind_losses[i].text, capture->lost_rule[i], false);
+	fn(ctx, "stack_loop", "stacks whose unwind tables led back down: cut there", capture->lost_loop, false);
+	unwind_load__stats(capture->unwind, &unwind);
+	fn(ctx, "unwind_no_room", "files whose unwind tables found no room: stacks through them may be broken", unwind.no_room,
+	   false);
+	fn(ctx, "unwind_unmapped", "code mappings beyond those that stacks are walked through", unwind.unmapped, false);
 	fn(ctx, "stack_image_gone", "stacks of a program that had executed another before it could be looked at",
 	   capture->lost_image, false);
 	fn(ctx, "label_cut", "pprof labels that are longer than what is kept, or too many to be told apart", capture->lost_labels, false);

@@ -431,6 +431,10 @@ void session__maps(const struct session *session, struct session_maps *ret)
 	ret->sites_inner[1] = bpf_map__fd(session->skel->maps.sites_b);
 	ret->ring = bpf_map__fd(session->skel->maps.ring);
 	ret->scratches = bpf_map__fd(session->skel->maps.scratches);
+	ret->slabs = bpf_map__fd(session->skel->maps.slabs);
+	ret->rules = bpf_map__fd(session->skel->maps.rules);
+	ret->spaces = bpf_map__fd(session->skel->maps.spaces);
+	ret->unwind_files = bpf_map__fd(session->skel->maps.unwind_files);
 }
 
 uint64_t session__lost_scratch_busy(const struct session *session)

@@ -61,6 +61,7 @@ struct session_maps {
 	int sites_inner[2];
 	int ring;
 	int scratches;
+	int slabs, rules, spaces, unwind_files; /* of stack walks by unwind tables: slabs.h */
 };
 void session__maps(const struct session *session, struct session_maps *ret);
 /* Counters in memory shared with the programs. */

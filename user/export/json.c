@@ -285,6 +285,13 @@ static const char *incomplete(uint32_t stack_flags)
 					       NULL;
 }
 
+static const char *walked(uint32_t stack_flags)
+{
+	if (!(stack_flags & STACK_BY_TABLE))
+		return "frame_pointers";
+	return stack_flags & STACK_BY_CHAIN ? "both" : "unwind_tables";
+}
+
 static void put_context(struct json *j, uint32_t context)
 {
 	const char *set = str(j, j->prof->contexts[context].labels);
@@ -317,6 +324,7 @@ static void put_stacks(struct json *j)
 		put_context(j, row->context);
 		put_counts(j, row->source, &counts);
 		jsonw_str(&j->w, "incomplete", incomplete(j->prof->stacks[row->stack].flags));
+		jsonw_str(&j->w, "walked", walked(j->prof->stacks[row->stack].flags));
 		put_frames(j, row->stack);
 		jsonw_end_object(&j->w);
 	}

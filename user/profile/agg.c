@@ -80,11 +80,29 @@ static uint32_t module_of(struct agg *agg, uint32_t module)
 	return agg->modules[module];
 }
 
+static uint32_t stack_flags(uint32_t event_flags)
+{
+	static const struct {
+		uint32_t event, prof;
+	} same[] = {
+		{ EVENT_STACK_TRUNCATED, STACK_TRUNCATED },
+		{ EVENT_STACK_BROKEN, STACK_BROKEN },
+		{ EVENT_STACK_BY_CHAIN, STACK_BY_CHAIN },
+		{ EVENT_STACK_BY_TABLE, STACK_BY_TABLE },
+	};
+	uint32_t ret = 0;
+
+	for (size_t i = 0; i < sizeof(same) / sizeof(same[0]); i++)
+		if (event_flags & same[i].event)
+			ret |= same[i].prof;
+	return ret;
+}
+
 static int on_stack(void *ctx, uint64_t stack_id, const struct event_frame *frames, uint32_t nframes, uint32_t flags)
 {
 	struct agg *agg = ctx;
 	uint32_t locs[MAX_FRAMES], index, stack;
-	uint32_t prof_flags = 0;
+	uint32_t prof_flags;
 	bool added;
 
 	if (nframes > MAX_FRAMES)
@@ -98,12 +116,7 @@ static int on_stack(void *ctx, uint64_t stack_id, const struct event_frame *fram
 		return 0; /* sent again: the kernel side had forgotten that we know it */
 	for (uint32_t i = 0; i < nframes; i++)
 		locs[i] = profile__add_loc(agg->prof, module_of(agg, frames[i].module), frames[i].vaddr, frames[i].addr);
-	if (flags & EVENT_STACK_TRUNCATED)
-		prof_flags |= STACK_TRUNCATED;
-	if (flags & EVENT_STACK_BROKEN)
-		prof_flags |= STACK_BROKEN;
-	if (!nframes)
-		prof_flags |= STACK_LOST;
+	prof_flags = stack_flags(flags) | (nframes ? 0 : STACK_LOST);
 	stack = profile__add_stack(agg->prof, locs, nframes, prof_flags);
 	agg->stacks[index] = stack;
 	return stack == PROF_NONE ? -ENOMEM : 0;

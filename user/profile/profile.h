@@ -65,6 +65,9 @@ enum stack_flag {
 	STACK_LOST = 1, /* the frames never arrived; counts are right */
 	STACK_TRUNCATED = 2, /* deeper than 127 frames */
 	STACK_BROKEN = 4, /* the walk ended before the thread's first frame */
+	/* How it was walked; neither: by frame pointers. */
+	STACK_BY_CHAIN = 8, /* some frames by frame pointers */
+	STACK_BY_TABLE = 16, /* some frames by unwind tables */
 };
 
 struct prof_stack {

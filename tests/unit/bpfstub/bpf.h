@@ -77,6 +77,19 @@ struct task_struct {
 #endif
 #define BPF_CORE_READ(base, field) ((base)->field)
 
+/* As the kernel does it: until the function returns other than 0. */
+static inline long bpf_loop(__u32 n, void *fn, void *ctx, __u64 flags)
+{
+	long (*round)(__u32 i, void *ctx) = (long (*)(__u32, void *))fn;
+
+	(void)flags;
+	for (__u32 i = 0; i < n; i++)
+		if (round(i, ctx))
+			return i + 1;
+	return n;
+}
+#define has_loop() true
+
 static void *bpf_map_lookup_elem(void *map, const void *key);
 static long bpf_map_update_elem(void *map, const void *key, const void *value, __u64 flags);
 static long bpf_ringbuf_output(void *ring, void *data, __u64 size, __u64 flags);

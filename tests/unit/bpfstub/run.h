@@ -7,10 +7,14 @@
 #define ALLOCSNOOP_TESTS_BPFSTUB_RUN_H
 
 #include <stdlib.h>
+#include <sys/uio.h>
+#include <unistd.h>
 
 #define FAKE_SITES 512
 #define FAKE_RECS 512
 #define FAKE_CONTEXTS 64
+#define FAKE_RULES 16384
+#define FAKE_SLABS 256
 
 static struct {
 	struct fake_memory mem;
@@ -42,6 +46,12 @@ static struct {
 	bool ring_full;
 	uint64_t cookie, now_ns;
 	struct task_struct task;
+	/* Unwind tables, and what the target's space is; 0: it has none. */
+	uint64_t space;
+	struct slab *slabs[FAKE_SLABS];
+	void *slab; /* that was looked up last */
+	struct abi_unwind_rule rules[FAKE_RULES];
+	bool is_self; /* the target's memory is this process's own */
 } fake;
 
 #define FAKE_SLOT 3
@@ -69,6 +79,16 @@ static void *bpf_map_lookup_elem(void *map, const void *key)
 		return index == FAKE_SLOT ? &fake.go : NULL;
 	if (map == (void *)&loaders)
 		return index == FAKE_SLOT ? &fake.loader : NULL;
+	if (map == (void *)&spaces)
+		return index == FAKE_SLOT ? &fake.space : NULL;
+	if (map == (void *)&slabs) {
+		fake.slab = index < FAKE_SLABS ? fake.slabs[index] : NULL;
+		return fake.slab ? &slab_first : NULL;
+	}
+	if (map == (void *)&slab_first)
+		return index == 0 ? fake.slab : NULL;
+	if (map == (void *)&rules)
+		return index < FAKE_RULES ? &fake.rules[index] : NULL;
 	if (map == (void *)&sites)
 		return index == 0 ? &sites_a : NULL;
 	if (map == (void *)&sites_a)
@@ -172,6 +192,10 @@ static __u64 bpf_ringbuf_query(void *of, __u64 flags)
 
 static long bpf_probe_read_user(void *dst, __u32 size, const void *addr)
 {
+	struct iovec local = { dst, size }, remote = { (void *)(uintptr_t)addr, size };
+
+	if (fake.is_self)
+		return process_vm_readv(getpid(), &local, 1, &remote, 1, 0) == (ssize_t)size ? 0 : -EFAULT;
 	return fake_memory__read(&fake.mem, dst, size, (uintptr_t)addr);
 }
 
