@@ -51,6 +51,8 @@ struct walk_unwind {
 	__u32 flags; /* enum abi_stack_flag of the frame that is being left */
 	__u32 n; /* frames so far */
 	__u64 hash; /* of them */
+	__u64 hidden; /* struct return_instance * whose return address is met next; 0: none */
+	__u64 hidden_at, hidden_ra; /* where on the stack, and what stood there */
 };
 
 /* What a Go door was called with; the first three arguments of another function. */

@@ -12,6 +12,10 @@
  * file's table may be loaded before anybody maps it. It needs the mmap lock and may
  * not get it; then the frame counts as code without a table.
  *
+ * Where a return is probed (by us, in an allocating function that is not left yet, or by others)
+ * the kernel has put its trampoline in the place of the return address, and remembers what
+ * stood there.
+ *
  * Code that keeps frame pointers (Go) is walked by them, and code of which nothing
  * is known as if it did; what comes of the latter is judged in user space.
  */
@@ -242,6 +246,39 @@ static int stack_word(void *ctx, __u64 addr, __u64 *ret)
 	return 1;
 }
 
+/* Look at the return address that the kernel has hidden in @instance. */
+static __always_inline void look_at_hidden(struct scratch *s, const struct return_instance *instance)
+{
+	s->unwind.hidden = (__u64)instance;
+	s->unwind.hidden_at = 0;
+	if (!instance)
+		return;
+	s->unwind.hidden_at = BPF_CORE_READ(instance, stack);
+	s->unwind.hidden_ra = BPF_CORE_READ(instance, orig_ret_vaddr);
+}
+
+static __always_inline void first_hidden(struct scratch *s)
+{
+	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
+
+	look_at_hidden(s, BPF_CORE_READ(task, utask, return_instances));
+}
+
+#define HIDDEN_MAX 8 /* of one frame: functions that left by a jump into another share its place */
+
+/* What really stood at @at, where @ra stands. Walks go upwards, as the kernel's list does. */
+static __noinline __u64 unhide(struct scratch *s, __u64 at, __u64 ra)
+{
+	for (int i = 0; i < HIDDEN_MAX && s->unwind.hidden && s->unwind.hidden_at <= at; i++) {
+		const struct return_instance *instance = (void *)s->unwind.hidden;
+
+		if (s->unwind.hidden_at == at)
+			ra = s->unwind.hidden_ra;
+		look_at_hidden(s, BPF_CORE_READ(instance, next));
+	}
+	return ra;
+}
+
 /* The rule for the frame in unwind.regs. Returns its enum abi_code. */
 static __noinline int choose_rule(struct scratch *s, __u32 slot)
 {
@@ -308,6 +345,8 @@ static __noinline int next_by_table(struct scratch *s, __u32 slot)
 			cgo_resume(s);
 		goto next;
 	}
+	if (!regs->is_exact && s->unwind.hidden)
+		regs->pc = unhide(s, regs->sp - 8, regs->pc);
 	s->rec.flags |= s->unwind.flags | (code == ABI_CODE_TABLE ? ABI_STACK_BY_TABLE : ABI_STACK_BY_CHAIN);
 	if (code == ABI_CODE_TABLE)
 		words = ABI_FRAME_BY_TABLE;
@@ -331,6 +370,7 @@ static __always_inline bool tables_begin(struct scratch *s, __u32 slot)
 	if (!s->unwind.space)
 		s->unwind.map = (struct abi_unwind_map){}; /* of another walk */
 	s->unwind.regs.sp = s->from.sp;
+	first_hidden(s);
 	return true;
 }
 

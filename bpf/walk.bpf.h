@@ -222,7 +222,7 @@ static __always_inline void walk_tables(struct scratch *s, __u32 slot, __u64 has
 	s->unwind.n = 1;
 	s->unwind.hash = hash;
 	if (!leaf_has_table(s, slot)) {
-		keep_frame(s, first_return_address(s));
+		keep_frame(s, s->from.ra ? s->from.ra : unhide(s, s->from.sp, first_return_address(s)));
 		if (!(s->from.flags & ABI_STACK_LEAF_GUESS)) {
 			s->unwind.regs.pc = s->rec.frames[1];
 			s->unwind.regs.is_exact = 0;

@@ -6,6 +6,7 @@ check.py COMMAND FILE...; each command prints the numbers it compared, lines tha
 start with "FAILED" for what does not fit, and exits 1 if there were any.
 """
 import collections
+import glob
 import json
 import math
 import os
@@ -669,6 +670,94 @@ def cmd_pprof(pb_path, report_path):
     for want in ("alloc_objects/count", "alloc_space/bytes", "Mappings"):
         if want not in raw:
             fail("go tool pprof -raw has no " + want)
+
+
+def pprof_stacks(pb_path):
+    """The stacks of a pprof file as tuples of addresses, innermost first."""
+    locations, samples, part = {}, [], None
+    for line in go_pprof("-raw", pb_path).splitlines():
+        if line[:9] in ("Samples:", "Locations", "Mappings"):
+            part = line[:9]
+        elif part == "Samples:":
+            m = re.match(r"\s*\d+[\s\d-]*: ([\d ]+)$", line)
+            if m:
+                samples.append(m.group(1).split())
+        elif part == "Locations":
+            m = re.match(r"\s*(\d+): 0x([0-9a-f]+) ", line)
+            if m:
+                locations[m.group(1)] = int(m.group(2), 16)
+    return {tuple(locations[i] for i in sample) for sample in samples}
+
+
+ALLOCATORS = r"/(libc\.so|libc-|libstdc\+\+|libjemalloc)"
+
+
+class Code:
+    """The code that a process has mapped."""
+
+    def __init__(self, pid):
+        self.maps = []
+        with open("/proc/%s/maps" % pid) as maps:
+            for line in maps:
+                m = re.match(r"([0-9a-f]+)-([0-9a-f]+) ..x. \S+ \S+ \S+\s*(.*)", line)
+                if m:
+                    self.maps.append((int(m.group(1), 16), int(m.group(2), 16), m.group(3)))
+
+    def file(self, pc):
+        return next((path for a, b, path in self.maps if a <= pc < b), "")
+
+    def callers(self, stack):
+        """Without the allocator's own frames: of nested doors gdb stopped in the inner one, and the pprof file leaves them out."""
+        n = 0
+        while n < len(stack) and re.search(ALLOCATORS, self.file(stack[n])):
+            n += 1
+        return stack[n:]
+
+
+def missing_stacks(name, gdb_path, pid):
+    """gdb's stacks that went to a thread's start, how many others there are, those that are not ours, and ours."""
+    code = Code(pid)
+    ours = set()
+    for path in glob.glob(name + ".*.pb.gz"):
+        ours |= {code.callers(s) for s in pprof_stacks(path)}
+    with open(gdb_path) as f:
+        seen = [tuple(s) for s in json.load(f)]
+    good = [code.callers(s) for s in seen if s and code.file(s[-1]).startswith("/")]
+    return good, len(seen) - len(good), [s for s in good if s not in ours], ours
+
+
+def cmd_stacks_missing(name, gdb_path, pid):
+    """Prints how many of gdb's stacks are not among ours yet."""
+    print(len(missing_stacks(name, gdb_path, pid)[2]))
+
+
+def cmd_native_stacks(name, gdb_path, pid):
+    """All that gdb saw is among ours, and ours go to the thread's first frame."""
+    good, others, missing, ours = missing_stacks(name, gdb_path, pid)
+    for stack in missing[:3]:
+        best = max(ours, key=lambda o: sum(1 for a, b in zip(reversed(o), reversed(stack)) if a == b))
+        fail("gdb's stack %s\n  is not ours; the nearest %s" % (" ".join(map(hex, stack)), " ".join(map(hex, best))))
+    if len(missing) > 3:
+        fail("and %d more" % (len(missing) - 3))
+    if len(good) < 50:
+        fail("gdb has only %d stacks to compare" % len(good))
+    rows = [s for path in glob.glob(name + ".*.json") for s in load(path)["stacks"]]
+    for source, weight in (("malloc", "alloc_objects"), ("rss", None)):
+        mine = [s for s in rows if s["source"] == source and s["frames"] and not s["frames"][0]["func"].startswith("[the kernel")]
+        total = sum(s[weight] if weight else 1 for s in mine)
+        whole = sum(s[weight] if weight else 1 for s in mine if s["incomplete"] is None)
+        if source == "malloc" and (not total or whole < total * 0.995):
+            fail("%d of %d allocations have their whole stack" % (whole, total))
+        elif whole < total * 0.95:
+            fail("%d of %d faulting stacks are whole" % (whole, total))
+        for s in [s for s in mine if s["incomplete"]][:2]:
+            note("%s %s: %s" % (source, s["incomplete"], " < ".join(f["func"] for f in s["frames"])))
+        ends = {s["frames"][-1]["func"] for s in mine if s["incomplete"] is None}
+        if len(ends) > 4:
+            fail("stacks end in %s" % sorted(ends))
+        note("%s: %d stacks, whole %.2f %%" % (source, len(mine), 100 * whole / max(total, 1)))
+    note("%d of %d stacks as gdb's, %d different ones; %d that gdb lost" %
+         (len(good) - len(missing), len(good), len(set(good)), others))
 
 
 def cmd_intervals(path, ledger_path, count):

@@ -12,7 +12,7 @@ set -euo pipefail
 BUILD_PKGS="clang llvm libbpf-dev bpftool libelf-dev libdw-dev zlib1g-dev libiberty-dev make gcc libc6-dev pkg-config
 	liblzma-dev libbz2-dev libzstd-dev"
 TEST_PKGS="golang-go prometheus wrk curl python3 redis-server redis-tools gdb valgrind perl binutils elfutils g++
-	util-linux procps psmisc"
+	util-linux procps psmisc nginx-light postgresql cppcheck ripgrep"
 DEMO_PKGS="golang-go"
 # Runtime of the sanitizers and of libFuzzer for the clang that `clang` is.
 clang_major=$(clang -dumpversion 2>/dev/null | cut -d. -f1 || true)
@@ -155,7 +155,7 @@ fi
 # Should another policy-rc.d have let it start: a service that came with a package which
 # only we installed is stopped again. One that was there before is not in the list.
 if command -v systemctl >/dev/null && [ -d /run/systemd/system ]; then
-	for unit in prometheus redis-server; do
+	for unit in prometheus redis-server nginx postgresql; do
 		[[ " $missing " == *" $unit "* ]] || continue
 		systemctl list-unit-files "$unit.service" >/dev/null 2>&1 || continue
 		run systemctl disable --now "$unit.service" || true

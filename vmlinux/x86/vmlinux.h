@@ -601,6 +601,7 @@ struct sched_entity {
 struct mm_struct;
 struct task_struct;
 struct signal_struct;
+struct uprobe_task;
 struct thread_struct {
 	long unsigned int fsbase;
 };
@@ -619,7 +620,19 @@ struct task_struct {
 	u64 start_boottime;
 	char comm[16];
 	struct signal_struct *signal;
+	struct uprobe_task *utask;
 	struct thread_struct thread;
+};
+
+struct return_instance;
+struct uprobe_task {
+	struct return_instance *return_instances;
+};
+
+struct return_instance {
+	long unsigned int stack;
+	long unsigned int orig_ret_vaddr;
+	struct return_instance *next;
 };
 
 struct signal_struct {
