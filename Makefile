@@ -114,9 +114,12 @@ $(O)/tests/fuzz/%: tests/fuzz/%.c $(O)/fuzz/libfuzzed.a
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CLANG) $(CPPFLAGS_ALL) $(FUZZ_CFLAGS) -fsanitize=fuzzer,address,undefined -o $@ $< $(O)/fuzz/libfuzzed.a -ldw -lelf -lz -liberty -lm -MF $@.d
 
-fuzz: $(FUZZ_BIN) ## every fuzzer for FUZZ_SECONDS (20) each; findings stay in the output folder
+fuzz: $(FUZZ_BIN) $(O)/tests/unit/test_gopclntab ## every fuzzer for FUZZ_SECONDS (20) each; findings stay in the output folder
 	$(Q)rc=0; for bin in $(FUZZ_BIN); do \
 		corpus=$$(mktemp -d) || exit 1; \
+		case $$bin in */fuzz_gopclntab) \
+			ALLOCSNOOP_FUZZ_SEEDS=$$corpus $(O)/tests/unit/test_gopclntab >/dev/null 2>&1 || exit 1 ;; \
+		esac; \
 		if $$bin -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=2048 -artifact_prefix=$$bin- \
 			$$corpus >$$bin.log 2>&1; then \
 			echo "ok     $${bin##*/} ($$(sed -n 's/^Done \([0-9]* runs\).*/\1/p' $$bin.log))"; \

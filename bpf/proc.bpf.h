@@ -25,10 +25,10 @@ static __always_inline void rss_watch_exec(struct task_struct *task, struct abi_
 	__u32 *slot = bpf_map_lookup_elem(&slots, &tgid);
 	struct mm_struct *mm = task->mm;
 
-	mm_unwatch(target);
+	mm_forget(mm_unwatch(target));
 	if (slot && mm) {
 		mm_watch(mm, *slot);
-		mm_account(target, ABI_STACK_EXEC, 1);
+		mm_account(target, target->mm, ABI_STACK_EXEC, 1);
 	}
 }
 
@@ -79,6 +79,7 @@ int BPF_PROG(proc_exit, struct task_struct *task)
 	struct abi_rec_proc rec = { .rec.kind = ABI_REC_EXIT };
 	struct abi_target *target;
 	__u32 tid = task->pid;
+	__u64 mm;
 
 	rec.rec.tgid = task->tgid;
 	target = target_of(rec.rec.tgid);
@@ -88,8 +89,9 @@ int BPF_PROG(proc_exit, struct task_struct *task)
 	if (BPF_CORE_READ(task, signal, live.counter))
 		return 0; /* other threads go on */
 	if (watch_rss) {
-		mm_account(target, ABI_STACK_EXIT, -1);
-		mm_unwatch(target);
+		mm = mm_unwatch(target);
+		mm_account(target, mm, ABI_STACK_EXIT, -1);
+		mm_forget(mm);
 	}
 	rec.exit_code = BPF_CORE_READ(task, signal, group_exit_code);
 	if (!rec.exit_code)

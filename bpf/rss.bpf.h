@@ -112,22 +112,24 @@ static __noinline int mm_watch(const struct mm_struct *mm, __u32 slot)
 }
 
 /*
- * At an exec or exit, before the kernel can give the same address to another
- * process's mm_struct.
+ * At an exec or exit: end the watch. The address space is still in `mms`, for mm_forget(), and 0 is returned to
+ * all callers but one: the last two threads of a process may both find that no other is left.
  */
-static __always_inline void mm_unwatch(struct abi_target *target)
+static __always_inline __u64 mm_unwatch(struct abi_target *target)
 {
-	__u64 key = target->mm;
-
-	if (key)
-		bpf_map_delete_elem(&mms, &key);
-	target->mm = 0;
+	return __sync_lock_test_and_set(&target->mm, 0);
 }
 
-/* Put what the watched address space has in the ledger: as a beginning (@sign 1) or an end (-1). */
-static __noinline int mm_account(struct abi_target *target, __u64 stack_id, __s32 sign)
+/* Before the kernel can give the same address to another process's mm_struct. */
+static __always_inline void mm_forget(__u64 key)
 {
-	__u64 key = target->mm;
+	if (key)
+		bpf_map_delete_elem(&mms, &key);
+}
+
+/* Put what the watched address space @key has in the ledger: as a beginning (@sign 1) or an end (-1). */
+static __noinline int mm_account(struct abi_target *target, __u64 key, __u64 stack_id, __s32 sign)
+{
 	struct scratch *s = guard_enter(SCRATCH_TRACE);
 	struct abi_mm *state = bpf_map_lookup_elem(&mms, &key);
 

@@ -257,7 +257,7 @@ def go_reused(report, ledger):
 
 
 def go_type(site, found):
-    """Each stack of the site has its type, when the tool knows types at all."""
+    """Each stack of the site has its type."""
     for stack in found:
         got = stack["type"]
         if site["type"].startswith("map["):
@@ -277,7 +277,6 @@ def go_sites(report, ledger):
     names = {s["func"] for s in ledger["sites"]}
     sums, found = by_site(report, "go", names, skip=go_nested)
     profile = go_profile(ledger, names)
-    typed = any(s["type"] for s in stacks(report, "go"))
     worst_objects = worst_bytes = (0, "")
     for site in ledger["sites"]:
         name, got = site["func"], sums[site["func"]]
@@ -304,8 +303,7 @@ def go_sites(report, ledger):
             go_caller(stack, name)
             if name == "main.siteInlined":
                 go_inlined(stack)
-        if typed:
-            go_type(site, found[name])
+        go_type(site, found[name])
     note("worst site %d objects, %d bytes%s" % (worst_objects[0], worst_bytes[0], "".join(
         " (%s)" % n.replace("main.", "") for n in sorted({w[1] for w in (worst_objects, worst_bytes) if w[0]}))))
 

@@ -60,10 +60,7 @@ shape() {
 
 build() { # VERSION SHAPE
 	local goroot experiment='' flags
-	if ! goroot=$(readlink -e "$LAB/go/${1%%+*}"); then
-		echo "no toolchain" >"$tmp/build.log"
-		return 1
-	fi
+	goroot=$(readlink -e "$LAB/go/${1%%+*}") || return 77
 	[ "${1#*+}" = "$1" ] || experiment=${1#*+}
 	read -r cgo flags <<<"$(shape "$2")"
 	case $experiment in *runtimefreegc*) flags=-ldflags=-checklinkname=0 ;; esac
@@ -133,13 +130,23 @@ since() { # MILLISECONDS
 }
 
 one() { # VERSION SHAPE
-	local t0 verdict=ok
+	local t0 verdict=ok rc=0
 	t0=$(($(date +%s%N) / 1000000))
-	if ! build "$1" "$2"; then
+	build "$1" "$2" || rc=$?
+	case $rc in
+	0) ;;
+	77)
 		skipped=$((skipped + 1))
-		printf '%-34s %-8s skip: does not build: %s\n' "$1" "$2" "$(grep -v '^#' "$tmp/build.log" | head -1)"
+		printf '%-34s %-8s skip: no toolchain\n' "$1" "$2"
 		return
-	fi
+		;;
+	*)
+		failed=$((failed + 1))
+		printf '%-34s %-8s NOT OK: does not build\n' "$1" "$2"
+		head -20 "$tmp/build.log" | sed 's/^/    /' | cut -c1-400
+		return
+		;;
+	esac
 	run "$1" "$tmp/alloc" -gogc -1 -procs 1 >"$tmp/off" 2>&1 || verdict="NOT OK"
 	run "$1" "$tmp/alloc" -gogc -1 >"$tmp/par" 2>&1 || verdict="NOT OK"
 	run "$1" "$tmp/alloc" -gogc 10 >"$tmp/gc" 2>&1 || verdict="NOT OK"

@@ -74,7 +74,7 @@ test_pprof() {
 started() {
 	local program=$1 source=$2
 	shift 2
-	"$SNOOP" --source go --live --live-rate 16K -o go.json -- "$TARGETS/$program" -wait=false -linger 700ms -before 0 -rounds 16 "$@" \
+	"$SNOOP" --source go --live --live-rate 16K -o go.json -- "$TARGETS/$program" -wait=false -linger 3s -before 0 -rounds 16 "$@" \
 		>go.ledger 2>snoop.err
 	check go-live go.json go.ledger "$source" tiny_unreadable
 }

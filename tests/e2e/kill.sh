@@ -19,14 +19,21 @@ progress() {
 	[ "${heard#answer }" -gt "$2" ]
 }
 
+# Of what every armed() allocsnoop held; others on this machine may have theirs.
 nothing_left() {
-	bpf_objects >bpf.now
-	[ -z "$(comm -13 bpf.before bpf.now)" ]
+	bpf_objects | cut -d' ' -f1,2 | sort >bpf.now
+	[ -z "$(sort -u bpf.ours | comm -12 - bpf.now)" ]
 }
 
-clean() { # PID
+# The same of those that nobody saw armed: nothing that came since, of the same kinds and names.
+none_like_ours_left() {
+	bpf_objects | comm -13 bpf.before - | cut -d' ' -f1,3- | sort -u >bpf.new
+	[ -z "$(comm -12 bpf.kinds bpf.new)" ]
+}
+
+clean() { # PID [LEFT]
 	until_ok check text "$1" same >text.log
-	until_ok nothing_left
+	until_ok "${2:-nothing_left}"
 	if [ -r /sys/kernel/tracing/uprobe_events ]; then
 		! grep -i snoop /sys/kernel/tracing/uprobe_events || fail "a uprobe event is left in tracefs"
 	fi
@@ -34,15 +41,18 @@ clean() { # PID
 
 # While it is attached there are breakpoints; else the checks above would prove nothing.
 armed() { # PID
+	local kind
 	check text "$1" differs
-	bpf_objects >bpf.now
-	[ -n "$(comm -13 bpf.before bpf.now)" ] || fail "attached, and no BPF program in the kernel"
+	sed -n 's/^\(prog\|map\|link\)_id:[[:space:]]*/\1 /p' "/proc/$snoop_pid"/fdinfo/* >>bpf.ours
+	for kind in prog map link; do
+		grep -q "^$kind " bpf.ours || fail "attached, and no BPF $kind in the kernel"
+	done
+	bpf_objects | awk 'NR == FNR { ours[$1, $2]; next } ($1, $2) in ours' bpf.ours - | cut -d' ' -f1,3- | sort -u >bpf.kinds
 }
 
 test_sigkill_of_allocsnoop() {
 	target c "$TARGETS/loop"
 	target_ready c
-	bpf_objects >bpf.before
 	check text "${target_pid[c]}" same
 	snoop -p "${target_pid[c]}" --format json -o c.json
 	answers c
@@ -57,7 +67,6 @@ test_sigkill_of_allocsnoop() {
 test_sigkill_of_allocsnoop_go() {
 	target go "$TARGETS/go-plain" -loop -answer -gogc 20
 	target_ready go
-	bpf_objects >bpf.before
 	snoop -p "${target_pid[go]}" --format json -o go.json
 	target_say go go
 	target_work go
@@ -78,6 +87,9 @@ test_sigkill_anywhere() {
 	target_say go "?"
 	target_hear go
 	bpf_objects >bpf.before
+	snoop -p "${target_pid[c]}" --format json -o x.json
+	armed "${target_pid[c]}"
+	kill -KILL "$snoop_pid"
 	local delay rc
 	for delay in 0.02 0.05 0.1 0.15 0.2 0.3 0.4 0.5; do
 		rc=0
@@ -87,8 +99,8 @@ test_sigkill_anywhere() {
 		answers c
 		target_work go
 	done
-	clean "${target_pid[c]}"
-	clean "${target_pid[go]}"
+	clean "${target_pid[c]}" none_like_ours_left
+	clean "${target_pid[go]}" none_like_ours_left
 	answers c
 	target_work go
 }
@@ -96,7 +108,6 @@ test_sigkill_anywhere() {
 test_detach() {
 	target c "$TARGETS/loop"
 	target_ready c
-	bpf_objects >bpf.before
 	snoop -p "${target_pid[c]}" --format json -o c.json
 	armed "${target_pid[c]}"
 	kill -TERM "$snoop_pid"
@@ -104,16 +115,16 @@ test_detach() {
 	answers c
 	# It waits for the kernel: no polling here.
 	check text "${target_pid[c]}" same
-	nothing_left || fail "left in the kernel: $(comm -13 bpf.before bpf.now)"
+	nothing_left || fail "left in the kernel: $(sort -u bpf.ours | comm -12 - bpf.now)"
 	check schema c.json
 }
 
 test_attach_again_and_again() {
 	target c "$TARGETS/loop"
 	target_ready c
-	bpf_objects >bpf.before
 	for _ in 1 2 3 4 5; do
 		snoop -p "${target_pid[c]}" --source malloc --format json -o c.json
+		armed "${target_pid[c]}"
 		answers c
 		snoop_stop
 		check schema c.json

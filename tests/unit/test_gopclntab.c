@@ -304,6 +304,25 @@ static void make_split(struct made *m, int minor, struct places *p)
 	put_ftab(m, minor, recs);
 }
 
+/* For tests/fuzz/fuzz_gopclntab.c, which does not come upon an inline tree by itself: in the form that it reads. */
+static void save_seed(const struct made *m, int minor)
+{
+	const char *folder = getenv("ALLOCSNOOP_FUZZ_SEEDS");
+	uint8_t head[3] = { (uint8_t)minor, (uint8_t)m->trees_len, (uint8_t)(m->trees_len >> 8) };
+	char path[4096];
+	FILE *f;
+
+	if (!folder)
+		return;
+	snprintf(path, sizeof(path), "%s/go1.%d", folder, minor);
+	f = fopen(path, "w");
+	if (!CHECK(f))
+		return;
+	CHECK(fwrite(head, sizeof(head), 1, f) == 1 && fwrite(m->trees, m->trees_len, 1, f) == 1 &&
+	      fwrite(m->bytes, m->len, 1, f) == 1);
+	fclose(f);
+}
+
 static void make(struct made *m, int minor)
 {
 	struct places p = { 0 };
@@ -320,6 +339,7 @@ static void make(struct made *m, int minor)
 	m->in = (struct gopclntab_input){ .bytes = { m->bytes, m->len }, .text_vaddr = minor >= 26 ? TEXT : 0,
 					  .funcdata = { m->trees, m->trees_len }, .funcdata_vaddr = TREES,
 					  .go_minor = minor };
+	save_seed(m, minor);
 }
 
 static const int minors[] = { 15, 16, 17, 18, 19, 20, 21, 25, 26, 27 };
