@@ -9,7 +9,7 @@
 #	cmd wires all
 #
 # and: libbpf and the skeletons belong to capture/, libdw and its kin to sym/,
-# bpf/abi.h to bpf/ and capture/. One line FILE:LINE: WHY for each violation.
+# bpf/abi.h to bpf/, capture/ and unwind/ (whose tables are part of it). One line FILE:LINE: WHY for each violation.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -53,7 +53,8 @@ while read -r file line header; do
 	*.skel.h | bpf/libbpf.h | bpf/bpf.h | bpf/btf.h | bpf/libbpf_*)
 		[ "$from" = capture ] || violation "$file:$line" "<$header> belongs to capture/" ;;
 	bpf/abi.h | ../bpf/* | abi.h)
-		[ "$from" = capture ] || violation "$file:$line" "bpf/abi.h belongs to bpf/ and capture/" ;;
+		[ "$from" = capture ] || [ "$from" = unwind ] ||
+			violation "$file:$line" "bpf/abi.h belongs to bpf/, capture/ and unwind/" ;;
 	bpf/*)
 		[ "$from" = capture ] || violation "$file:$line" "<$header> belongs to capture/" ;;
 	elfutils/* | dwarf.h | libdwfl.h)

@@ -96,4 +96,39 @@ static inline bool span_uvarint32(struct span s, uint64_t *off, uint32_t *ret)
 	return false;
 }
 
+/*
+ * LEB128 of at most 64 bits at *off (DWARF 5, 7.6); moves *off past it. Ten bytes at most: a longer one is only
+ * padding, which nobody writes.
+ */
+static inline bool span_uleb(struct span s, uint64_t *off, uint64_t *ret)
+{
+	uint64_t value = 0;
+	uint8_t byte;
+
+	for (unsigned int shift = 0; shift < 70; shift += 7) {
+		if (!span_u8(s, *off, &byte))
+			return false;
+		(*off)++;
+		value |= (uint64_t)(byte & 0x7f) << (shift < 63 ? shift : 63);
+		if (!(byte & 0x80)) {
+			*ret = value;
+			return true;
+		}
+	}
+	return false;
+}
+
+static inline bool span_sleb(struct span s, uint64_t *off, int64_t *ret)
+{
+	uint64_t begin = *off, value;
+
+	if (!span_uleb(s, off, &value))
+		return false;
+	/* The last byte's second bit is the sign. */
+	if ((s.data[*off - 1] & 0x40) && *off - begin < 10)
+		value |= ~0ull << 7 * (*off - begin);
+	*ret = (int64_t)value;
+	return true;
+}
+
 #endif

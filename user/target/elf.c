@@ -512,6 +512,19 @@ bool elf_file__is_code(const struct elf_file *elf, uint64_t vaddr)
 	return false;
 }
 
+bool elf_file__segment(const struct elf_file *elf, uint32_t type, uint32_t nth, struct elf_segment *ret)
+{
+	for (uint32_t i = 0; i < elf->nphdrs; i++) {
+		const Elf64_Phdr *phdr = &elf->phdrs[i];
+
+		if (phdr->p_type != type || nth-- > 0)
+			continue;
+		*ret = (struct elf_segment){ phdr->p_vaddr, phdr->p_filesz, phdr->p_flags };
+		return true;
+	}
+	return false;
+}
+
 ssize_t elf_file__read_vaddr(const struct elf_file *elf, uint64_t vaddr, void *buf, size_t len)
 {
 	const Elf64_Phdr *phdr = load_of_vaddr(elf, vaddr);

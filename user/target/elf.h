@@ -52,6 +52,14 @@ bool elf_file__off_to_vaddr(const struct elf_file *elf, uint64_t off, uint64_t *
 /* Is @vaddr inside an executable PT_LOAD? */
 bool elf_file__is_code(const struct elf_file *elf, uint64_t vaddr);
 
+/* Where a segment lies. */
+struct elf_segment {
+	uint64_t vaddr, file_bytes;
+	uint32_t flags; /* PF_* */
+};
+/* The @nth program header of @type (PT_*), from 0; false if there are not so many. Reads nothing. */
+bool elf_file__segment(const struct elf_file *elf, uint32_t type, uint32_t nth, struct elf_segment *ret);
+
 /* Up to @len bytes of the file image at @vaddr into @buf; the number read, or -errno. */
 ssize_t elf_file__read_vaddr(const struct elf_file *elf, uint64_t vaddr, void *buf, size_t len);
 
