@@ -231,11 +231,8 @@ static int add_cie(struct walk *w, const struct entry *entry)
 	}
 	if (vec_reserve((void **)&c->cies, &c->cies_cap, (size_t)c->ncies + 1, sizeof(*c->cies)))
 		return -ENOMEM;
-	if (!cfi_run(&cie.cfi, &entry->section, off, entry->section.bytes.len, 0, 0, NULL, NULL)) {
-		/* Its FDEs tell which code that is about. */
-		cie.cfi.is_malformed = true;
-		c->stats.malformed++;
-	}
+	/* If they are malformed, its FDEs tell and count which code that is about. */
+	cie.cfi.is_malformed = !cfi_run(&cie.cfi, &entry->section, off, entry->section.bytes.len, 0, 0, NULL, NULL);
 	w->last_cie = c->ncies;
 	c->cies[c->ncies++] = cie;
 	c->stats.cies++;
@@ -475,8 +472,8 @@ static void emit_row(void *ctx, uint64_t start, uint64_t stop, const struct cfi_
 		emit_plt(e, start, stop, state);
 		return;
 	}
-	e->malformed |= !state;
 	rule = state ? cfi_rule(e->cie, state, false) : unwind_rule_none(ABI_UNWIND_MALFORMED);
+	e->malformed |= rule.cfa == ABI_CFA_NONE && rule.cfa_off == ABI_UNWIND_MALFORMED;
 	e->with_fp |= rule.cfa == ABI_CFA_FP || rule.cfa == ABI_CFA_FP_DEREF;
 	unwind_builder__add(e->builder, start, stop, &rule);
 }
