@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Formats: DWARF 5, 6.4 and 7.24 (call frame instructions), 2.5 (expressions); LSB 5.0, 10.5 and 10.6 (pointer encodings,
- * GNU instructions); the numbers of registers are in the psABI of each machine.
+ * Formats: DWARF 5, 6.4 and 7.24 (call frame instructions), 2.5 (expressions); LSB 5.0, 10.5 and 10.6 (pointer
+ * encodings, GNU instructions); the numbers of registers are in the psABI of each machine.
  *
  * Every instruction costs at least the byte that it is written in, and none is looked at twice: time is linear
  * in the bytes, whatever they say. Arithmetic on what the file says is checked; what overflows is malformed.
@@ -579,8 +579,9 @@ struct abi_unwind_rule cfi_rule(const struct cfi_cie *cie, const struct cfi_stat
 	enum abi_unwind_cause cause;
 
 	/*
-	 * Others than the C library's handler return call their frames signal frames, too, because their callers' addresses
-	 * are not behind calls. Only what finds the caller's stack pointer in the kernel's ucontext is the kernel's frame.
+	 * Others than the C library's return from a handler call their frames signal frames, too, because their
+	 * callers' addresses are not behind calls. Only what finds the caller's stack pointer in the kernel's
+	 * ucontext is the kernel's frame.
 	 */
 	if (cie->is_signal_frame && state->cfa == CFI_CFA_DEREF && state->reg == cfi_machine.sp &&
 	    state->off == cfi_machine.signal_sp_off && state->add == 0)

@@ -7,8 +7,8 @@
  *             of a part of one, by instructions (cfi.c) that begin where those of its CIE end.
  *   piece     what of an FDE's code the table takes from that FDE.
  *
- * The sections are walked once, from their first byte to the last; that gives a list of FDEs, which is sorted by address,
- * for the sections are in the order of the linker's input. Where FDEs overlap, the pieces are cut:
+ * The sections are walked once, from their first byte to the last; that gives a list of FDEs, which is sorted by
+ * address, for the sections are in the order of the linker's input. Where FDEs overlap, the pieces are cut:
  * - Go's code is nobody else's.
  * - Within a section the FDE that starts later has the code from there on, and what the earlier one says behind its end
  *   is forgotten: both unwinders that search .eh_frame_hdr (libgcc's and libdw) see it so. Of those that start at the
@@ -151,7 +151,7 @@ static bool read_augmentation(const struct cfi_section *section, uint64_t off, c
 			if (!span_u8(section->bytes, off++, &enc))
 				return false;
 			break;
-		case 'P': /* the personality routine; its address is skipped, so it does not matter what it is relative to */
+		case 'P': /* the personality routine; skipped, so it does not matter what it is relative to */
 			if (!span_u8(section->bytes, off++, &enc) ||
 			    !cfi_pointer(section, &off, enc & CFI_PTR_FORMAT, &ignored))
 				return false;
