@@ -353,29 +353,55 @@ static bool run_advance(struct run *run, uint8_t op)
 	       advance_by(run, value);
 }
 
+/* DW_CFA_def_cfa_register and _offset, each alone. */
+static bool change_cfa(struct run *run, uint8_t op)
+{
+	struct cfi_state *state = &run->state;
+	bool is_sf = op == CFA_DEF_CFA_OFFSET_SF;
+
+	if (state->cfa == CFI_CFA_UNSET)
+		return false;
+	/*
+	 * DWARF allows neither behind an expression, but people write it (libgcrypt), and mean what libgcc and gdb
+	 * make of it: the offset waits for a register, which takes the newest offset.
+	 */
+	if (op == CFA_DEF_CFA_REGISTER) {
+		if (!read_uleb(run, &state->reg))
+			return false;
+		state->cfa = CFI_CFA_REG;
+		state->cfa_by_expr = false;
+	} else if (!read_offset(run, is_sf, is_sf, &state->plain_off)) {
+		return false;
+	}
+	if (!state->cfa_by_expr)
+		state->off = state->plain_off;
+	return true;
+}
+
 /* Instructions that say what the CFA is. */
 static bool run_cfa(struct run *run, uint8_t op)
 {
 	struct cfi_state *state = &run->state;
+	bool is_sf = op == CFA_DEF_CFA_SF;
 	struct span expr;
 
 	switch (op) {
 	case CFA_DEF_CFA:
 	case CFA_DEF_CFA_SF:
+		if (!read_uleb(run, &state->reg) || !read_offset(run, is_sf, is_sf, &state->plain_off))
+			return false;
 		state->cfa = CFI_CFA_REG;
-		return read_uleb(run, &state->reg) &&
-		       read_offset(run, op == CFA_DEF_CFA_SF, op == CFA_DEF_CFA_SF, &state->off);
-	case CFA_DEF_CFA_REGISTER:
-		return state->cfa == CFI_CFA_REG && read_uleb(run, &state->reg);
-	case CFA_DEF_CFA_OFFSET:
-	case CFA_DEF_CFA_OFFSET_SF:
-		return state->cfa == CFI_CFA_REG &&
-		       read_offset(run, op == CFA_DEF_CFA_OFFSET_SF, op == CFA_DEF_CFA_OFFSET_SF, &state->off);
-	default: /* CFA_DEF_CFA_EXPRESSION */
+		state->cfa_by_expr = false;
+		state->off = state->plain_off;
+		return true;
+	case CFA_DEF_CFA_EXPRESSION:
 		if (!read_block(run, &expr))
 			return false;
 		cfa_by_expr(expr, state);
+		state->cfa_by_expr = true;
 		return true;
+	default:
+		return change_cfa(run, op);
 	}
 }
 
