@@ -13,6 +13,7 @@
 #include "sym/sym.h"
 #include "target/elf.h"
 #include "target/elf_fp.h"
+#include "unwind/ehframe.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -42,6 +43,7 @@ static int see_load(void *ctx, struct span bytes, uint64_t vaddr, uint32_t flags
 static void use_elf(struct elf_file *elf, struct seen *seen)
 {
 	static const char *const names[] = { ".text", ".symtab", ".debug_info", ".gnu_debuglink", ".eh_frame", "" };
+	struct unwind_table table;
 	struct span bytes;
 	uint64_t value = 0;
 	uint8_t buf[64];
@@ -58,6 +60,8 @@ static void use_elf(struct elf_file *elf, struct seen *seen)
 	elf_file__off_to_vaddr(elf, value, &value);
 	elf_file__build_id(elf, buf);
 	seen->sum += elf_fp_percent(elf);
+	if (!ehframe_compile(elf, NULL, &table))
+		unwind_table__free(&table);
 	if (elf_file__interp(elf))
 		seen->sum += strlen(elf_file__interp(elf));
 }

@@ -166,6 +166,39 @@ TEST(sections_as_libelf_sees_them)
 	}
 }
 
+TEST(segments_as_libelf_sees_them)
+{
+	for (size_t i = 0; i < sizeof(real_files) / sizeof(real_files[0]); i++) {
+		struct elf_file *elf = open_path(real_files[i]);
+		uint32_t nloads = 0;
+		struct elf_segment seg;
+		size_t count = 0;
+		Elf *lib;
+		int fd;
+
+		if (!elf)
+			continue;
+		lib = open_libelf(real_files[i], &fd);
+		elf_getphdrnum(lib, &count);
+		for (size_t n = 0; n < count; n++) {
+			GElf_Phdr phdr;
+
+			gelf_getphdr(lib, (int)n, &phdr);
+			if (phdr.p_type != PT_LOAD || !CHECK(elf_file__segment(elf, PT_LOAD, nloads++, &seg)))
+				continue;
+			CHECK_INT(seg.vaddr, phdr.p_vaddr);
+			CHECK_INT(seg.file_bytes, phdr.p_filesz);
+			CHECK_INT(seg.flags, phdr.p_flags);
+		}
+		CHECK(nloads > 0);
+		CHECK(!elf_file__segment(elf, PT_LOAD, nloads, &seg));
+		CHECK(!elf_file__segment(elf, PT_SHLIB, 0, &seg));
+		elf_end(lib);
+		close(fd);
+		elf_file__free(elf);
+	}
+}
+
 TEST(build_id_interp_entry_of_ourselves)
 {
 	struct elf_file *elf = open_path("/proc/self/exe");

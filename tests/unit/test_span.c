@@ -79,4 +79,40 @@ TEST(varints)
 	CHECK(!span_uvarint32((struct span){ cut, 1 }, &off, &value));
 }
 
+static void check_leb(const char *bytes, size_t len, bool ok, uint64_t want_unsigned, int64_t want_signed, int line)
+{
+	struct span s = { (const uint8_t *)bytes, len };
+	uint64_t value = 1, off = 0, soff = 0;
+	int64_t svalue = 1;
+
+	test_int(__FILE__, line, "read", span_uleb(s, &off, &value), ok);
+	test_int(__FILE__, line, "read signed", span_sleb(s, &soff, &svalue), ok);
+	if (!ok)
+		return;
+	test_int(__FILE__, line, "unsigned", (long long)value, (long long)want_unsigned);
+	test_int(__FILE__, line, "signed", svalue, want_signed);
+	test_int(__FILE__, line, "length", (long long)off, (long long)len);
+	test_int(__FILE__, line, "signed length", (long long)soff, (long long)len);
+}
+
+#define LEB(bytes, ok, u, s) check_leb(bytes, sizeof(bytes) - 1, ok, u, s, __LINE__)
+
+/* DWARF 5, 7.6, tables 7.7 and 7.8, and the ends of what 64 bits hold. */
+TEST(leb128)
+{
+	LEB("\x02", true, 2, 2);
+	LEB("\x7f", true, 127, -1);
+	LEB("\x80\x01", true, 128, 128);
+	LEB("\xb9\x64", true, 12857, -3527);
+	LEB("\xff\x00", true, 127, 127);
+	LEB("\x80\x7f", true, 0x3f80, -128);
+	LEB("\x81\x80\x80\x00", true, 1, 1); /* padded */
+	LEB("\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", true, UINT64_MAX, -1);
+	LEB("\x80\x80\x80\x80\x80\x80\x80\x80\x80\x7f", true, 1ull << 63, INT64_MIN);
+	LEB("\xff\xff\xff\xff\xff\xff\xff\xff\xff\x00", true, INT64_MAX, INT64_MAX);
+	LEB("\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x00", false, 0, 0);
+	LEB("", false, 0, 0);
+	LEB("\x80", false, 0, 0);
+}
+
 TEST_MAIN()

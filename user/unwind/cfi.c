@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Formats: DWARF 5, 6.4 and 7.24 (call frame instructions), 2.5 (expressions); LSB 5.0, 10.5 and 10.6 (pointer encodings,
- * GNU instructions); the numbers of registers are in the psABI of each machine.
+ * Formats: DWARF 5, 6.4 and 7.24 (call frame instructions), 2.5 (expressions); LSB 5.0, 10.5 and 10.6 (pointer
+ * encodings, GNU instructions); the numbers of registers are in the psABI of each machine.
  *
  * Every instruction costs at least the byte that it is written in, and none is looked at twice: time is linear
  * in the bytes, whatever they say. Arithmetic on what the file says is checked; what overflows is malformed.
@@ -353,29 +353,55 @@ static bool run_advance(struct run *run, uint8_t op)
 	       advance_by(run, value);
 }
 
+/* DW_CFA_def_cfa_register and _offset, each alone. */
+static bool change_cfa(struct run *run, uint8_t op)
+{
+	struct cfi_state *state = &run->state;
+	bool is_sf = op == CFA_DEF_CFA_OFFSET_SF;
+
+	if (state->cfa == CFI_CFA_UNSET)
+		return false;
+	/*
+	 * DWARF allows neither behind an expression, but people write it (libgcrypt), and mean what libgcc and gdb
+	 * make of it: the offset waits for a register, which takes the newest offset.
+	 */
+	if (op == CFA_DEF_CFA_REGISTER) {
+		if (!read_uleb(run, &state->reg))
+			return false;
+		state->cfa = CFI_CFA_REG;
+		state->cfa_by_expr = false;
+	} else if (!read_offset(run, is_sf, is_sf, &state->plain_off)) {
+		return false;
+	}
+	if (!state->cfa_by_expr)
+		state->off = state->plain_off;
+	return true;
+}
+
 /* Instructions that say what the CFA is. */
 static bool run_cfa(struct run *run, uint8_t op)
 {
 	struct cfi_state *state = &run->state;
+	bool is_sf = op == CFA_DEF_CFA_SF;
 	struct span expr;
 
 	switch (op) {
 	case CFA_DEF_CFA:
 	case CFA_DEF_CFA_SF:
+		if (!read_uleb(run, &state->reg) || !read_offset(run, is_sf, is_sf, &state->plain_off))
+			return false;
 		state->cfa = CFI_CFA_REG;
-		return read_uleb(run, &state->reg) &&
-		       read_offset(run, op == CFA_DEF_CFA_SF, op == CFA_DEF_CFA_SF, &state->off);
-	case CFA_DEF_CFA_REGISTER:
-		return state->cfa == CFI_CFA_REG && read_uleb(run, &state->reg);
-	case CFA_DEF_CFA_OFFSET:
-	case CFA_DEF_CFA_OFFSET_SF:
-		return state->cfa == CFI_CFA_REG &&
-		       read_offset(run, op == CFA_DEF_CFA_OFFSET_SF, op == CFA_DEF_CFA_OFFSET_SF, &state->off);
-	default: /* CFA_DEF_CFA_EXPRESSION */
+		state->cfa_by_expr = false;
+		state->off = state->plain_off;
+		return true;
+	case CFA_DEF_CFA_EXPRESSION:
 		if (!read_block(run, &expr))
 			return false;
 		cfa_by_expr(expr, state);
+		state->cfa_by_expr = true;
 		return true;
+	default:
+		return change_cfa(run, op);
 	}
 }
 
@@ -541,18 +567,18 @@ static bool cfa_rule(const struct cfi_state *state, bool plt_late, struct abi_un
 	bool is_deref = state->cfa == CFI_CFA_DEREF;
 
 	*cause = state->cfa == CFI_CFA_UNSET ? ABI_UNWIND_MALFORMED : ABI_UNWIND_EXPRESSION;
-	if (state->cfa == CFI_CFA_UNSET || state->cfa == CFI_CFA_OTHER || state->sp_is_not_cfa || !fits_int32(off))
+	if (state->cfa == CFI_CFA_UNSET || state->cfa == CFI_CFA_OTHER)
 		return false;
-	if (state->cfa == CFI_CFA_PLT && plt_late)
-		off += state->add;
-	if (!fits_int32(off) || (is_deref && state->add != (int16_t)state->add))
-		return false;
-	*cause = ABI_UNWIND_REGISTER;
-	if (state->reg == cfi_machine.sp)
+	if (state->reg == cfi_machine.sp) {
 		rule->cfa = is_deref ? ABI_CFA_SP_DEREF : ABI_CFA_SP;
-	else if (state->reg == cfi_machine.fp)
+	} else if (state->reg == cfi_machine.fp) {
 		rule->cfa = is_deref ? ABI_CFA_FP_DEREF : ABI_CFA_FP;
-	else
+	} else {
+		*cause = ABI_UNWIND_REGISTER;
+		return false;
+	}
+	if (__builtin_add_overflow(off, state->cfa == CFI_CFA_PLT && plt_late ? state->add : 0, &off) ||
+	    !fits_int32(off) || (is_deref && state->add != (int16_t)state->add) || state->sp_is_not_cfa)
 		return false;
 	rule->cfa_off = (int32_t)off;
 	rule->cfa_add = is_deref ? (int16_t)state->add : 0;
@@ -579,8 +605,9 @@ struct abi_unwind_rule cfi_rule(const struct cfi_cie *cie, const struct cfi_stat
 	enum abi_unwind_cause cause;
 
 	/*
-	 * Others than the C library's handler return call their frames signal frames, too, because their callers' addresses
-	 * are not behind calls. Only what finds the caller's stack pointer in the kernel's ucontext is the kernel's frame.
+	 * Others than the C library's return from a handler call their frames signal frames, too, because their
+	 * callers' addresses are not behind calls. Only what finds the caller's stack pointer in the kernel's
+	 * ucontext is the kernel's frame.
 	 */
 	if (cie->is_signal_frame && state->cfa == CFI_CFA_DEREF && state->reg == cfi_machine.sp &&
 	    state->off == cfi_machine.signal_sp_off && state->add == 0)

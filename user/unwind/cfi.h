@@ -61,8 +61,10 @@ struct cfi_state {
 	enum cfi_cfa_kind cfa;
 	uint8_t plt_from;
 	bool sp_is_not_cfa; /* the caller's stack pointer was said to be something else */
+	bool cfa_by_expr;
 	uint64_t reg;
 	int64_t off, add;
+	int64_t plain_off; /* the newest offset that was not in an expression: DW_CFA_def_cfa_register returns to it */
 	struct cfi_place fp, ra;
 };
 

@@ -7,8 +7,8 @@
  *             of a part of one, by instructions (cfi.c) that begin where those of its CIE end.
  *   piece     what of an FDE's code the table takes from that FDE.
  *
- * The sections are walked once, from their first byte to the last; that gives a list of FDEs, which is sorted by address,
- * for the sections are in the order of the linker's input. Where FDEs overlap, the pieces are cut:
+ * The sections are walked once, from their first byte to the last; that gives a list of FDEs, which is sorted by
+ * address, for the sections are in the order of the linker's input. Where FDEs overlap, the pieces are cut:
  * - Go's code is nobody else's.
  * - Within a section the FDE that starts later has the code from there on, and what the earlier one says behind its end
  *   is forgotten: both unwinders that search .eh_frame_hdr (libgcc's and libdw) see it so. Of those that start at the
@@ -151,7 +151,7 @@ static bool read_augmentation(const struct cfi_section *section, uint64_t off, c
 			if (!span_u8(section->bytes, off++, &enc))
 				return false;
 			break;
-		case 'P': /* the personality routine; its address is skipped, so it does not matter what it is relative to */
+		case 'P': /* the personality routine; skipped, so it does not matter what it is relative to */
 			if (!span_u8(section->bytes, off++, &enc) ||
 			    !cfi_pointer(section, &off, enc & CFI_PTR_FORMAT, &ignored))
 				return false;
@@ -231,11 +231,8 @@ static int add_cie(struct walk *w, const struct entry *entry)
 	}
 	if (vec_reserve((void **)&c->cies, &c->cies_cap, (size_t)c->ncies + 1, sizeof(*c->cies)))
 		return -ENOMEM;
-	if (!cfi_run(&cie.cfi, &entry->section, off, entry->section.bytes.len, 0, 0, NULL, NULL)) {
-		/* Its FDEs tell which code that is about. */
-		cie.cfi.is_malformed = true;
-		c->stats.malformed++;
-	}
+	/* If they are malformed, its FDEs tell and count which code that is about. */
+	cie.cfi.is_malformed = !cfi_run(&cie.cfi, &entry->section, off, entry->section.bytes.len, 0, 0, NULL, NULL);
 	w->last_cie = c->ncies;
 	c->cies[c->ncies++] = cie;
 	c->stats.cies++;
@@ -475,8 +472,8 @@ static void emit_row(void *ctx, uint64_t start, uint64_t stop, const struct cfi_
 		emit_plt(e, start, stop, state);
 		return;
 	}
-	e->malformed |= !state;
 	rule = state ? cfi_rule(e->cie, state, false) : unwind_rule_none(ABI_UNWIND_MALFORMED);
+	e->malformed |= rule.cfa == ABI_CFA_NONE && rule.cfa_off == ABI_UNWIND_MALFORMED;
 	e->with_fp |= rule.cfa == ABI_CFA_FP || rule.cfa == ABI_CFA_FP_DEREF;
 	unwind_builder__add(e->builder, start, stop, &rule);
 }

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include "base/hmap.h"
 #include "base/vec.h"
@@ -41,20 +42,27 @@ bool unwind_table__find(const struct unwind_table *table, uint64_t vaddr, struct
 	return true;
 }
 
+/* The salt keeps whoever writes the rules from choosing such as all fall into one place of the hash. */
+struct rule_key {
+	uint32_t salt;
+	struct abi_unwind_rule rule;
+};
+
 /* Number of @rule among the table's, added if it is new. */
 static uint32_t rule_index(struct unwind_builder *b, const struct abi_unwind_rule *rule)
 {
+	const struct rule_key key = { b->salt, *rule };
 	struct unwind_table *table = b->table;
 	uint32_t index;
 	bool added;
 
 	if (table->nrules && memcmp(rule, &b->last, sizeof(*rule)) == 0)
 		return b->last_index;
-	if (table->nrules == ABI_UNWIND_MAX_RULES && hmap__find(b->rules, rule) == HMAP_NONE)
+	if (table->nrules == ABI_UNWIND_MAX_RULES && hmap__find(b->rules, &key) == HMAP_NONE)
 		return ABI_UNWIND_TOO_MANY;
 	if (vec_reserve((void **)&table->rules, &b->rules_cap, (size_t)table->nrules + 1, sizeof(*rule)))
 		goto err_nomem;
-	index = hmap__add(b->rules, rule, &added);
+	index = hmap__add(b->rules, &key, &added);
 	if (index == HMAP_NONE)
 		goto err_nomem;
 	if (added)
@@ -82,8 +90,10 @@ int unwind_builder__open(struct unwind_builder *b, struct unwind_table *table, u
 		.next_vaddr = table->base_vaddr,
 		.limit_vaddr = table->base_vaddr + ((uint64_t)table->npages << ABI_UNWIND_PAGE_SHIFT),
 	};
+	if (getrandom(&b->salt, sizeof(b->salt), GRND_NONBLOCK) != sizeof(b->salt))
+		b->salt = (uint32_t)(uintptr_t)b; /* early in the boot; the stack's place is some salt, too */
 	table->page_first = calloc((size_t)table->npages + 1, sizeof(*table->page_first));
-	if (!table->page_first || hmap__new(sizeof(struct abi_unwind_rule), &b->rules)) {
+	if (!table->page_first || hmap__new(sizeof(struct rule_key), &b->rules)) {
 		unwind_table__free(table);
 		return -ENOMEM;
 	}

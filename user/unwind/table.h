@@ -49,6 +49,7 @@ struct hmap;
 struct unwind_builder {
 	struct unwind_table *table;
 	struct hmap *rules;
+	uint32_t salt;
 	struct abi_unwind_rule last; /* added, and its number: neighbours are often equal */
 	uint32_t last_index;
 	uint32_t max_rows;
