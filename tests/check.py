@@ -699,6 +699,19 @@ def cmd_mmap_sizes(report_path, size):
         equal("bytes a mapping", s["requested_bytes"], s["alloc_objects"] * int(size))
 
 
+def cmd_mmap_children(report_path, comm):
+    """The command and its child have both become comm; each has its own address space."""
+    report = load(report_path)
+    pids = [t["pid"] for t in report["target"] if t["comm"] == comm]
+    equal("number of processes", len(pids), 2)
+    mapped = [sum(s["alloc_bytes"] for s in stacks(report, "mmap") if s["pid"] == p) for p in pids]
+    if min(mapped) < 1 << 20:
+        fail("they mapped %s bytes" % mapped)
+    mmap_reconcile(report)
+    equal("late_attach", report["losses"]["late_attach"], 1)
+    equal("not_followed", report["losses"]["not_followed"], 0)
+
+
 def strace_calls(path, pid):
     """(name, args, result) of the successful calls of a process after its exec."""
     calls, begun = [], None

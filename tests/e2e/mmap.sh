@@ -119,6 +119,12 @@ test_sort_against_strace() {
 	check mmap-strace c.json log
 }
 
+# A child is seen from when it is followed on; that it ran before is said.
+test_children() {
+	"$SNOOP" --source mmap --format json -o c.json -- sh -c 'sort -S 16M /dev/null; exec sort -S 16M /dev/null' >out 2>err
+	check mmap-children c.json sort
+}
+
 test_text() {
 	target c "$TARGETS/mapper" 20 0
 	target_ready c

@@ -748,8 +748,9 @@ static void follow_child(struct capture *c, const struct target *parent, pid_t p
 	session__seed_rss(c->session, pid);
 	target__follow(t, c->session); /* its start, before it can be gone */
 	arm_late(c, t, true);
-	if (!t->nprobes)
+	if (!t->nprobes && (c->opts.want_go || c->opts.want_malloc))
 		c->lost_not_followed++; /* it ended meanwhile */
+	c->lost_late_attach += t->mmaps != NULL; /* what it mapped until now was not seen */
 	follow_children(c, t);
 }
 

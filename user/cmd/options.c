@@ -238,7 +238,7 @@ static const struct option_row rows[] = {
 	{ 'f', "follow", NULL, "also the children; on with -- COMMAND", parse_follow },
 	{ 0, "min-size", "BYTES", "only allocations of at least BYTES (4K, 1M, ...)", parse_min_size },
 	{ 0, "max-size", "BYTES", "only allocations of at most BYTES", parse_max_size },
-	{ 0, "source", "LIST", "go, malloc, rss (default: all of these), mmap (slows every system call of the host, by 70 to 130 ns)", parse_source },
+	{ 0, "source", "LIST", "go, malloc, rss (default: all of these), mmap (slows each system call of the host by 70 to 130 ns)", parse_source },
 	{ 0, "live", NULL, "also what is still there of what was allocated (Go)", parse_live },
 	{ 0, "live-rate", "BYTES", "one sample in so many bytes (64K), where the program's own profile is off", parse_live_rate },
 	{ 0, "mode", "MODE", "exact, auto (which is exact)", parse_mode },
