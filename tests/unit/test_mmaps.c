@@ -181,7 +181,8 @@ static uint64_t at(uint32_t page)
 /* A call that a kernel whose pages are as the naive model has them would grant. false: none this time. */
 static bool random_call(struct abi_rec_mmap *rec)
 {
-	uint32_t page = pick(NPAGES - 32), n = 1 + pick(31), to = pick(NPAGES - 32), more = pick(32), stack = 1 + pick(NSTACKS - 1);
+	uint32_t page = pick(NPAGES - 32), n = 1 + pick(31), to = pick(NPAGES - 32), more = pick(32);
+	uint32_t stack = 1 + pick(NSTACKS - 1);
 	uint64_t len = n * PAGE - pick(PAGE);
 	bool fixed = pick(2);
 
@@ -395,7 +396,8 @@ TEST(kinds_and_sizes)
 TEST(calls_while_the_seed_is_read)
 {
 	struct mmaps *m = new_mmaps(0, UINT64_MAX);
-	struct mapping items[] = { { .start = BASE, .end = at(4) }, { .start = at(8), .end = at(10), .path = (char *)"[heap]" } };
+	struct mapping items[] = { { .start = BASE, .end = at(4) },
+				   { .start = at(8), .end = at(10), .path = (char *)"[heap]" } };
 	struct mappings maps = { items, 2 };
 	struct abi_rec_mmap rec = { .call = ABI_MMAP_MAP, .stack_id = 1, .addr = BASE, .len = 4 * PAGE, .ns = 50 };
 	struct mmaps_stats stats;
@@ -422,7 +424,8 @@ TEST(calls_while_the_seed_is_read)
 /* Whatever a record says, nothing breaks, and nothing is counted that was not mapped. */
 TEST(senseless_calls)
 {
-	static const uint64_t odd[] = { 0, 1, PAGE - 1, PAGE, BASE, BASE + 1, UINT64_MAX, UINT64_MAX - PAGE + 1, 1ULL << 63, 3 * PAGE };
+	static const uint64_t odd[] = { 0, 1, PAGE - 1, PAGE, BASE, BASE + 1, UINT64_MAX, UINT64_MAX - PAGE + 1,
+					1ULL << 63, 3 * PAGE };
 	const uint32_t n = sizeof(odd) / sizeof(odd[0]);
 	struct mmaps *m = new_mmaps(0, UINT64_MAX);
 

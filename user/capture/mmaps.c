@@ -135,7 +135,7 @@ static struct piece *merge(struct piece *a, struct piece *b)
 	return b;
 }
 
-/* Cut @tree at @addr. A piece that lies across is cut, too; without memory for that it stays whole, below. */
+/* Cut @tree at @addr, and a piece that lies across; without memory for that it stays whole, below. */
 static void split(struct mmaps *m, struct piece *tree, uint64_t addr, struct piece **ret_below, struct piece **ret_above)
 {
 	struct piece *upper, *rest;
@@ -287,7 +287,7 @@ static struct piece *withdraw(struct mmaps *m, struct range range)
 	return merge(all, cut_out(m, &m->mapped, range));
 }
 
-/* Make room for what the kernel has mapped in @range: where it @replaces, by that call; else something else has made it. */
+/* Make room for what the kernel has mapped in @range: with @replaces by that call, else another has made it. */
 static void clear(struct mmaps *m, struct range range, bool replaces, uint64_t ns)
 {
 	struct piece *there = cut_out(m, &m->mapped, range);
