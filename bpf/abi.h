@@ -79,6 +79,7 @@ enum abi_rec_kind {
 	ABI_REC_EXIT,
 	ABI_REC_MAPS, /* the dynamic loader is about to change the mappings, or has */
 	ABI_REC_SWEEP, /* the site map is filling up: sweep now */
+	ABI_REC_MMAP, /* the target mapped address space, or gave some back */
 };
 
 struct abi_rec {
@@ -301,6 +302,26 @@ struct abi_rec_proc { /* EXEC, FORK, EXIT, MAPS, GC */
 	char comm[16]; /* EXEC */
 };
 
+/* A call that has succeeded, as the program made it and as the kernel answered. */
+enum abi_mmap_call {
+	ABI_MMAP_MAP, /* mmap() */
+	ABI_MMAP_UNMAP, /* munmap() */
+	ABI_MMAP_REMAP, /* mremap() */
+	ABI_MMAP_BRK, /* brk() */
+};
+
+struct abi_rec_mmap {
+	struct abi_rec rec;
+	__u32 call; /* enum abi_mmap_call */
+	__u32 image;
+	__u64 ns; /* when it was done: CLOCK_MONOTONIC */
+	__u64 stack_id; /* 0: not looked at, it cannot have mapped anything that is wanted */
+	__u64 addr, len; /* MAP, UNMAP, REMAP: what it is about now; BRK: addr is the new end of the heap */
+	__u64 old_addr, old_len; /* REMAP: where it was; BRK: old_addr is the beginning of the heap */
+	__u64 flags; /* MAP, REMAP */
+};
+
+_Static_assert(sizeof(struct abi_rec_mmap) == 72, "abi");
 _Static_assert(sizeof(struct abi_label) == 128, "abi");
 _Static_assert(sizeof(struct abi_rec_context) == 40 + 128 * ABI_MAX_LABELS, "abi");
 _Static_assert(sizeof(struct abi_rec_stack) == 24 + 8 * (ABI_MAX_FRAMES + 1), "abi");
@@ -466,6 +487,9 @@ enum abi_stat {
 	ABI_STAT_TIMED_NS,
 	ABI_STAT_TIMED_RSS, /* the same for rss_stat */
 	ABI_STAT_TIMED_RSS_NS,
+	ABI_STAT_HITS_MMAP, /* calls of a target that change its address space */
+	ABI_STAT_TIMED_MMAP, /* the same for them */
+	ABI_STAT_TIMED_MMAP_NS,
 	ABI_STAT_RESTARTED, /* Go doors that went to grow the stack and will start again: not a loss */
 	ABI_STAT_LOST, /* first loss */
 	ABI_STAT_LOST_SITE_MAP_FULL = ABI_STAT_LOST,
@@ -476,6 +500,7 @@ enum abi_stat {
 	ABI_STAT_LOST_RING_FULL_STACK,
 	ABI_STAT_LOST_GO_TINY_UNREADABLE,
 	ABI_STAT_LOST_SAMPLE, /* sampled objects whose address could not be found out, or not be told */
+	ABI_STAT_LOST_MMAP, /* calls that changed the address space and could not be told */
 	ABI_STAT__N,
 };
 

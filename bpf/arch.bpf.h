@@ -22,6 +22,9 @@
 /* Will the conditional branch after `cmp stackguard, sp` (jbe) be taken? */
 #define STACK_CHECK_TAKEN(ctx) ((ctx)->flags & (X86_CF | X86_ZF))
 #define ARCH_RA(ctx) 0 /* on the stack */
+/* arch/x86/entry/syscalls/syscall_64.tbl */
+enum { ARCH_NR_MMAP = 9, ARCH_NR_MUNMAP = 11, ARCH_NR_BRK = 12, ARCH_NR_MREMAP = 25 };
+#define ARCH_SYSCALL_NR(regs) ((regs)->orig_ax)
 #elif defined(__TARGET_ARCH_arm64)
 #define UREGS(ctx) ((const volatile struct user_pt_regs *)(ctx))
 #define GO_ARG1(ctx) (UREGS(ctx)->regs[0])
@@ -34,6 +37,9 @@
 /* b.ls: C clear or Z set. */
 #define STACK_CHECK_TAKEN(ctx) (!(UREGS(ctx)->pstate & PSR_C) || (UREGS(ctx)->pstate & PSR_Z))
 #define ARCH_RA(ctx) (UREGS(ctx)->regs[30])
+/* include/uapi/asm-generic/unistd.h */
+enum { ARCH_NR_BRK = 214, ARCH_NR_MUNMAP = 215, ARCH_NR_MREMAP = 216, ARCH_NR_MMAP = 222 };
+#define ARCH_SYSCALL_NR(regs) ((regs)->syscallno)
 #else
 #error "no register names for this architecture"
 #endif

@@ -90,6 +90,7 @@ struct scratch {
 	struct abi_rec_object object;
 	struct waiting waiting;
 	struct abi_rec_proc proc;
+	struct abi_rec_mmap mmap;
 	struct abi_site_key key;
 	struct abi_site fresh; /* an all-zero site to insert */
 	struct abi_rec_stack rec;

@@ -64,7 +64,7 @@ def no_losses(report, but=()):
 
 def reconcile(report):
     """The stacks are the totals, none left out."""
-    for source in ("go", "malloc"):
+    for source in ("go", "malloc", "mmap"):
         totals = report["totals"].get(source)
         if not totals or totals.get("alloc_objects") is None:
             equal("stacks of %s without totals" % source, len(stacks(report, source)), 0)
@@ -617,6 +617,170 @@ def cmd_rss(report_path, ledger_path):
 
 
 # --- formats ----------------------------------------------------------------
+
+MMAP_KEYS = ("alloc_objects", "alloc_bytes", "requested_bytes", "live_objects", "live_bytes")
+# The functions that make the system calls, as symbols name them.
+MMAP_DOORS = re.compile(r"(__)?(mmap|mmap64|mremap|brk|syscall)$")
+
+
+def mmap_reconcile(report):
+    """What was mapped is there or was given back, in each stack and in all; the sums over the stacks are the totals."""
+    totals = report["totals"]["mmap"]
+    rows = stacks(report, "mmap")
+    for key in MMAP_KEYS + ("free_objects", "free_bytes"):
+        equal("sum of %s over the stacks" % key, sum(s[key] for s in rows), totals[key])
+    for s in rows + [totals]:
+        equal("what is left of it", (s["live_objects"], s["live_bytes"]),
+              (s["alloc_objects"] - s["free_objects"], s["alloc_bytes"] - s["free_bytes"]))
+    cost = report["overhead"]
+    if cost["hits"] < totals["alloc_objects"] or (cost["hits"] > 1000 and not cost["bpf_ns"]): # one in 64 is timed
+        fail("the overhead is %s" % report["overhead"])
+
+
+def mmap_size(report, grown, besides=0):
+    """The address space grew by what was mapped since the attach and is there, less what was there before and is not."""
+    totals = report["totals"]["mmap"]
+    within("growth of the address space", totals["live_bytes"] - totals["before_attach_unmapped_bytes"], grown - besides, grown)
+
+
+def cmd_mmap(report_path, ledger_path, *flags):
+    """uprobes: the kernel may have mapped a page of its own for them."""
+    report, ledger = load(report_path), load_ledger(ledger_path)
+    sums = collections.defaultdict(collections.Counter)
+    kinds = collections.defaultdict(set)
+    for stack in stacks(report, "mmap"):
+        names = funcs(stack)
+        site = next((f for f in names if f in ledger["sites"]), None)
+        for key in MMAP_KEYS:
+            sums[site][key] += stack[key]
+        kinds[site].add(stack["type"])
+        outside = next((f for f in names if not MMAP_DOORS.match(f)), None)
+        if site and (not MMAP_DOORS.match(names[0]) or outside != site):
+            fail("%s is not the caller in %s" % (site, names))
+    for site, want in ledger["sites"].items():
+        for key in MMAP_KEYS:
+            equal("%s of %s" % (key, site), sums[site][key], want[key])
+    for site, kind in (("map_kept", "anonymous"), ("map_file_part", "file"), ("map_stack_like", "stack"), ("grow_brk", "brk"),
+                       ("grow_moved", "anonymous")):
+        equal("type of %s" % site, kinds[site], {kind})
+    mmap_reconcile(report)
+    mmap_size(report, ledger["size_end"] - ledger["size_start"], 4096 if "uprobes" in flags else 0)
+    no_losses(report)
+    note("%d sites, %d calls, %d bytes mapped, %d there, as the program and VmSize say" % (
+        len(ledger["sites"]), report["totals"]["mmap"]["alloc_objects"], report["totals"]["mmap"]["alloc_bytes"],
+        report["totals"]["mmap"]["live_bytes"]))
+
+
+def cmd_mmap_size(report_path, start, end, *frames):
+    report = load(report_path)
+    mmap_reconcile(report)
+    mmap_size(report, int(end) - int(start))
+    for func in frames:
+        if not any(func in funcs(s) for s in stacks(report, "mmap")):
+            fail("no stack has %s" % func)
+    note("%d bytes there, as VmSize says" % report["totals"]["mmap"]["live_bytes"])
+
+
+def cmd_mmap_only_not(report_path, ledger_path, other):
+    """With -t: the sites of the thread as in the ledger, none of another thread."""
+    report, ledger = load(report_path), load_ledger(ledger_path)
+    for site, want in ledger["sites"].items():
+        rows = [s for s in stacks(report, "mmap") if site in funcs(s)]
+        for key in MMAP_KEYS:
+            equal("%s of %s" % (key, site), sum(s[key] for s in rows), 0 if site == other else want[key])
+
+
+def cmd_mmap_sizes(report_path, size):
+    rows = stacks(load(report_path), "mmap")
+    if not rows:
+        fail("nothing of %s bytes" % size)
+    for s in rows:
+        equal("bytes a mapping", s["requested_bytes"], s["alloc_objects"] * int(size))
+
+
+def cmd_mmap_children(report_path, comm):
+    """The command and its child have both become comm; each has its own address space."""
+    report = load(report_path)
+    pids = [t["pid"] for t in report["target"] if t["comm"] == comm]
+    equal("number of processes", len(pids), 2)
+    mapped = [sum(s["alloc_bytes"] for s in stacks(report, "mmap") if s["pid"] == p) for p in pids]
+    if min(mapped) < 1 << 20:
+        fail("they mapped %s bytes" % mapped)
+    mmap_reconcile(report)
+    equal("late_attach", report["losses"]["late_attach"], 1)
+    equal("not_followed", report["losses"]["not_followed"], 0)
+
+
+def strace_calls(path, pid):
+    """(name, args, result) of the successful calls of a process after its exec."""
+    calls, begun = [], None
+    with open(path) as f:
+        for line in f:
+            m = re.match(r"(\d+) +(.*)", line)
+            if not m or int(m.group(1)) != pid:
+                continue
+            text = m.group(2)
+            if text.endswith("<unfinished ...>"):
+                begun = text[:-len("<unfinished ...>")].rstrip()
+                continue
+            resumed = re.match(r"<\.\.\. \w+ resumed>(.*)", text)
+            text = begun + resumed.group(1) if resumed else text
+            m = re.match(r"(\w+)\((.*)\) += (-?\w+)", text)
+            if m and m.group(1) == "execve" and m.group(3) == "0":
+                calls = []
+            elif m and not m.group(3).startswith("-"):
+                calls.append((m.group(1), m.group(2).split(", "), int(m.group(3), 0)))
+    return calls
+
+
+def cmd_mmap_strace(report_path, log_path):
+    """strace saw the same run: page by page, whose are they at the end?"""
+    report = load(report_path)
+    pid = report["target"][0]["pid"]
+    page, owner, live, end = 4096, {}, collections.Counter(), None
+    want = collections.Counter()
+
+    def pages(addr, length):
+        return range(addr // page, (addr + length + page - 1) // page)
+
+    def put(addr, length, asked):
+        want.update(alloc_objects=1, alloc_bytes=len(pages(addr, length)) * page, requested_bytes=asked)
+        for p in pages(addr, length):
+            owner[p] = want["alloc_objects"]
+
+    for name, args, result in strace_calls(log_path, pid):
+        if name == "mmap":
+            put(result, int(args[1]), int(args[1]))
+        elif name == "munmap":
+            for p in pages(int(args[0], 0), int(args[1])):
+                owner.pop(p, None)
+        elif name == "mremap":
+            old, old_len, new_len = int(args[0], 0), int(args[1]), int(args[2])
+            moved = [owner.pop(p, None) for p in pages(old, old_len)]
+            for p, who in zip(pages(result, new_len), moved):
+                if who:
+                    owner[p] = who
+            if len(pages(result, new_len)) > len(moved):
+                put(result + len(moved) * page, new_len - len(moved) * page, new_len - old_len)
+        elif name == "brk":
+            now = (result + page - 1) // page * page
+            if end is not None and now > end:
+                put(end, now - end, now - end)
+            for p in range(now // page, (end or now) // page):
+                owner.pop(p, None)
+            end = now
+    live.update(owner.values())
+    want.update(live_objects=len(live), live_bytes=len(owner) * page)
+    rows = [s for s in stacks(report, "mmap") if s["pid"] == pid]
+    for key in MMAP_KEYS:
+        equal(key, sum(s[key] for s in rows), want[key])
+    mmap_reconcile(report)
+    no_losses(report)
+    if want["alloc_objects"] < 20:
+        fail("strace has %d calls only" % want["alloc_objects"])
+    note("%d calls, %d bytes mapped, %d there at the end, as strace says" % (
+        want["alloc_objects"], want["alloc_bytes"], want["live_bytes"]))
+
 
 def cmd_folded(folded_path, report_path, key="alloc_bytes"):
     """A strict reader of folded stacks, and their sum against the JSON totals of the same capture."""

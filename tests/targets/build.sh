@@ -34,7 +34,7 @@ cc() {
 
 fp="-O1 -fno-omit-frame-pointer"
 nofp="-O2 -fomit-frame-pointer"
-for name in alloc touch loop fork exec short dlopen; do
+for name in alloc touch mapper loop fork exec short dlopen; do
 	# shellcheck disable=SC2086
 	cc $name $name.c $fp
 done
@@ -46,6 +46,7 @@ done
 	cc short-fixed short.c $fp -fno-pie -no-pie
 	cc libplugin.so plugin.c $fp -shared -fPIC
 	cc alloc-static alloc.c $fp -static || rm -f "$out/alloc-static"
+	cc mapper-static mapper.c $fp -static || rm -f "$out/mapper-static"
 }
 cp "$out/alloc-static" "$out/alloc-static-stripped" 2>/dev/null && strip "$out/alloc-static-stripped"
 newer "$out/new" c/new.cc c/ledger.h && g++ -O1 -fno-omit-frame-pointer -g $warn -o "$out/new" c/new.cc

@@ -342,6 +342,38 @@ TEST(too_many_frames)
 	teardown(&f);
 }
 
+/* Memory that is followed: what was given back in a window is what was allocated and is not live; it has a kind. */
+TEST(followed_memory)
+{
+	struct event_context context = { .type_module = UINT32_MAX, .kind = "brk" };
+	struct event_live more = { .objects = 2, .bytes = 8192 }, less = { .objects = -1, .bytes = -4096 };
+	struct event_counts counts = { 2, 8192, 8000, 0 };
+	const struct prof_context *got;
+	struct fixture f;
+
+	if (!setup(&f))
+		return;
+	CHECK_INT(add_stack(&f, 101, frames_a, 3, 0), 0);
+	CHECK_INT(f.sink.on_context(f.sink.ctx, 4, &context), 0);
+	CHECK_INT(f.sink.on_counts(f.sink.ctx, 7, EVENT_MMAP, 101, 4, &counts), 0);
+	CHECK_INT(f.sink.on_live(f.sink.ctx, 7, EVENT_MMAP, 101, 4, &more), 0);
+	CHECK_INT(f.prof->nrows, 1);
+	CHECK_INT(f.prof->rows[0].source, SOURCE_MMAP);
+	CHECK_INT(prof_row_freed(&f.prof->rows[0], WINDOW_ALL).bytes, 0);
+	CHECK_INT(f.sink.on_live(f.sink.ctx, 7, EVENT_MMAP, 101, 4, &less), 0);
+	CHECK_INT(prof_row_freed(&f.prof->rows[0], WINDOW_ALL).bytes, 4096);
+	profile__mark(f.prof);
+	CHECK_INT(prof_row_freed(&f.prof->rows[0], WINDOW_INTERVAL).bytes, 0);
+	CHECK_INT(f.sink.on_live(f.sink.ctx, 7, EVENT_MMAP, 101, 4, &less), 0);
+	CHECK_INT(profile__freed(f.prof, SOURCE_MMAP, WINDOW_INTERVAL).objects, 1);
+	CHECK_INT(profile__freed(f.prof, SOURCE_MMAP, WINDOW_ALL).bytes, 8192);
+	CHECK_INT(profile__freed(f.prof, SOURCE_GO, WINDOW_ALL).bytes, 0);
+	got = &f.prof->contexts[f.prof->rows[0].context];
+	CHECK_INT(got->typing, TYPING_KIND);
+	CHECK_STR(strtab__get(f.prof->strs, (uint32_t)got->type_vaddr), "brk");
+	teardown(&f);
+}
+
 TEST(free_of_nothing)
 {
 	agg__free(NULL);

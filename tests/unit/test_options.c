@@ -188,6 +188,7 @@ TEST(defaults)
 	CHECK_INT(o.group, GROUP_STACK);
 	CHECK_INT(o.metric, METRIC_ALLOC_BYTES);
 	CHECK(o.want_go && o.want_malloc && o.want_rss && !o.source_given);
+	CHECK(!o.want_mmap); /* it costs the whole host: only when named */
 	CHECK(!o.verbose && !o.quiet && !o.no_color && !o.help && !o.version);
 	done(&l, &o);
 }
@@ -250,7 +251,7 @@ TEST(words_of_each_set)
 		{ "-m", { "alloc_bytes", "alloc_objects", "rss_bytes" } },
 		{ "--mode", { "auto", "exact" } },
 		{ "--format", { "text", "folded", "pprof", "json" } },
-		{ "--source", { "go", "malloc", "rss", "go,malloc", "malloc,go,rss" } },
+		{ "--source", { "go", "malloc", "rss", "mmap", "go,malloc", "malloc,go,rss", "go,malloc,mmap,rss" } },
 	};
 	struct options o;
 	struct line l;

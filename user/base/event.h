@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum event_source { EVENT_GO, EVENT_MALLOC, EVENT_RSS };
+enum event_source { EVENT_GO, EVENT_MALLOC, EVENT_RSS, EVENT_MMAP };
 
 /* One code address: where it is, independent of any process, and where it stood. */
 struct event_frame {
@@ -43,6 +43,7 @@ struct event_context {
 	/* The type's descriptor, as the allocator got it; vaddr 0: it got none. Module UINT32_MAX: in no file. */
 	uint32_t type_module;
 	uint64_t type_vaddr;
+	const char *kind; /* not NULL: what it is in one word, where there are no descriptors; the rest is not known */
 	bool has_creator;
 	struct event_frame creator; /* the go statement that made the goroutine */
 	const struct event_label *labels; /* of runtime/pprof.Do */

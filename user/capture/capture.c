@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/vec.h"
@@ -57,11 +58,34 @@ struct capture {
 	uint64_t lost_image, lost_truncated, lost_unreadable; /* stacks */
 	uint64_t lost_loop, lost_rule[ABI_UNWIND__N]; /* stacks that unwind tables lead no further */
 	uint64_t lost_labels;
+	struct mmaps_stats mmaps_ended; /* of processes whose address space is not kept any more */
 };
 
 static void follow_children(struct capture *c, const struct target *t);
 static void on_rec(void *ctx, const struct abi_rec *rec, size_t len);
 static void on_site(void *ctx, const struct abi_site_key *key, const struct abi_site *site);
+
+/* 0, or -EOPNOTSUPP when nothing else was asked for. */
+static int check_mmap(const struct capture *c, struct err *err)
+{
+	static const char why[] = "this kernel does not tell when mmap and its like return: neither by syscalls:sys_exit_mmap"
+				  " (CONFIG_FTRACE_SYSCALLS=y, and tracefs mounted on /sys/kernel/tracing) nor by"
+				  " raw_syscalls:sys_exit";
+	const struct capture_opts *o = &c->opts;
+
+	if (!o->want_mmap || c->feat.syscall_tps)
+		return 0;
+	if (c->feat.sys_exit_tp) {
+		diag_emit(o->diag, DIAG_WARN,
+			  "without tracefs every system call of the host costs twice as much more as with it:"
+			  " mount -t tracefs nodev /sys/kernel/tracing");
+		return 0;
+	}
+	if (!o->want_go && !o->want_malloc && !o->want_rss)
+		return err_set(err, FAIL_KERNEL, -EOPNOTSUPP, "%s", why);
+	diag_emit(o->diag, DIAG_WARN, "%s: no source mmap", why);
+	return 0;
+}
 
 int capture__open(const struct capture_opts *opts, struct modules *mods, struct gomods *gomods,
 		  const struct event_sink *sink, struct capture **ret, struct err *err)
@@ -82,7 +106,11 @@ int capture__open(const struct capture_opts *opts, struct modules *mods, struct 
 		goto fail;
 	if (opts->want_rss && !c->feat.rss_tp)
 		diag_emit(opts->diag, DIAG_WARN, "this kernel does not let kmem:rss_stat be read: no RSS growth by stack");
+	code = check_mmap(c, err);
+	if (code)
+		goto fail;
 	session_opts.feat = &c->feat;
+	session_opts.mmap = opts->want_mmap;
 	session_opts.min_size_bytes = opts->min_size_bytes;
 	session_opts.max_size_bytes = opts->max_size_bytes;
 	session_opts.only_tid = opts->only_tid;
@@ -114,6 +142,8 @@ int capture__open(const struct capture_opts *opts, struct modules *mods, struct 
 			goto fail;
 		}
 	}
+	if (session__has_mmap(c->session))
+		mmaps_tell_contexts(sink);
 	code = calib_run(c->feat.uprobe_multi, &c->calib, err);
 	if (code)
 		goto fail;
@@ -303,6 +333,45 @@ static int arm_modules(struct capture *c, struct target *t, bool ahead, struct e
 	return total;
 }
 
+static uint64_t now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts); /* what bpf_ktime_get_ns() reads */
+	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+/* Watch who maps address space in a new target. Its calls are told from before this on. */
+static int watch_mmaps(const struct capture *c, struct target *t)
+{
+	const struct mmaps_opts opts = { (uint64_t)sysconf(_SC_PAGESIZE), c->opts.min_size_bytes, c->opts.max_size_bytes };
+	uint64_t from_ns = now_ns();
+	struct mappings maps;
+	int err;
+
+	if (!session__has_mmap(c->session))
+		return 0;
+	err = mmaps__new(&c->sink, (uint32_t)t->info.pid, &opts, &t->mmaps);
+	if (err || proc_read_maps(t->info.pid, &maps))
+		return err;
+	mmaps__seed(t->mmaps, &maps, from_ns, now_ns());
+	mappings__free(&maps);
+	return 0;
+}
+
+static void forget_mmaps(struct capture *c, struct target *t)
+{
+	struct mmaps_stats stats;
+
+	if (!t->mmaps)
+		return;
+	mmaps__stats(t->mmaps, &stats);
+	c->mmaps_ended.before_bytes += stats.before_bytes;
+	c->mmaps_ended.not_kept += stats.not_kept;
+	mmaps__free(t->mmaps);
+	t->mmaps = NULL;
+}
+
 /* A new target with a slot, known to the BPF side, nothing armed. */
 static int new_target(struct capture *c, pid_t pid, struct target **ret, struct err *err)
 {
@@ -318,7 +387,10 @@ static int new_target(struct capture *c, pid_t pid, struct target **ret, struct 
 	if (code)
 		return err_set(err, FAIL_TARGET, code, "no such process: PID %d", pid);
 	code = session__add_target(c->session, t->slot, &abi);
+	if (!code)
+		code = watch_mmaps(c, t);
 	if (code) {
+		session__remove_target(c->session, pid);
 		target__free(t);
 		return err_set(err, FAIL_GENERAL, code, "cannot make process %d known to the BPF programs: %s", pid,
 			       strerror(-code));
@@ -676,6 +748,8 @@ static void on_exec(struct capture *c, const struct abi_rec_proc *rec)
 		t->info.exe[0] = 0;
 	snprintf(t->info.comm, sizeof(t->info.comm), "%s", rec->comm);
 	target__begin_image(t, rec->image);
+	if (t->mmaps)
+		mmaps__drop(t->mmaps);
 	target__refresh(t, c->session, c->mods);
 	tell_space(c, t);
 	if (!t->is_command) {
@@ -709,8 +783,9 @@ static void follow_child(struct capture *c, const struct target *parent, pid_t p
 	session__seed_rss(c->session, pid);
 	target__follow(t, c->session); /* its start, before it can be gone */
 	arm_late(c, t, true);
-	if (!t->nprobes)
+	if (!t->nprobes && (c->opts.want_go || c->opts.want_malloc))
 		c->lost_not_followed++; /* it ended meanwhile */
+	c->lost_late_attach += t->mmaps != NULL; /* what it mapped until now was not seen */
 	follow_children(c, t);
 }
 
@@ -810,6 +885,14 @@ static void on_object(struct capture *c, const struct abi_rec_object *rec)
 		golive__on_object(c->live, t->slot, rec);
 }
 
+static void on_mmap_call(struct capture *c, const struct abi_rec_mmap *rec)
+{
+	struct target *t = find_target(c, rec->rec.tgid);
+
+	if (t && t->mmaps && rec->image == t->image)
+		mmaps__apply(t->mmaps, rec);
+}
+
 static void on_rec(void *ctx, const struct abi_rec *rec, size_t len)
 {
 	struct capture *c = ctx;
@@ -831,6 +914,11 @@ static void on_rec(void *ctx, const struct abi_rec *rec, size_t len)
 	if (rec->kind == ABI_REC_SAMPLE || rec->kind == ABI_REC_FREE) {
 		if (len >= sizeof(struct abi_rec_object))
 			on_object(c, (const void *)rec);
+		return;
+	}
+	if (rec->kind == ABI_REC_MMAP) {
+		if (len >= sizeof(struct abi_rec_mmap))
+			on_mmap_call(c, (const void *)rec);
 		return;
 	}
 	if (rec->kind == ABI_REC_SWEEP)
@@ -898,6 +986,7 @@ static void look_after_targets(struct capture *c)
 
 		if (!target__is_running(t)) {
 			aspace__free(&t->as); /* its last stacks have come */
+			forget_mmaps(c, t);
 			continue;
 		}
 		target__follow(t, c->session);
@@ -1001,6 +1090,8 @@ bool capture__has_source(const struct capture *capture, enum event_source source
 		return capture->has_go;
 	case EVENT_MALLOC:
 		return capture->has_c;
+	case EVENT_MMAP:
+		return session__has_mmap(capture->session);
 	default:
 		return session__has_rss(capture->session);
 	}
@@ -1017,13 +1108,15 @@ void capture__cost(struct capture *capture, struct capture_cost *ret)
 	if (drain__stats(capture->drain, &st))
 		return;
 	probes = v[ABI_STAT_HITS] + v[ABI_STAT_HITS_STEPPED] + v[ABI_STAT_HITS_RETURN];
-	ret->hits = probes + v[ABI_STAT_HITS_RSS];
+	ret->hits = probes + v[ABI_STAT_HITS_RSS] + v[ABI_STAT_HITS_MMAP];
 	ret->trap_ns = v[ABI_STAT_HITS] * calib->emulated_ns + v[ABI_STAT_HITS_STEPPED] * calib->stepped_ns +
 		       v[ABI_STAT_HITS_RETURN] * calib->return_ns;
 	if (v[ABI_STAT_TIMED])
 		ret->bpf_ns += (double)v[ABI_STAT_TIMED_NS] / v[ABI_STAT_TIMED] * probes;
 	if (v[ABI_STAT_TIMED_RSS])
 		ret->bpf_ns += (double)v[ABI_STAT_TIMED_RSS_NS] / v[ABI_STAT_TIMED_RSS] * v[ABI_STAT_HITS_RSS];
+	if (v[ABI_STAT_TIMED_MMAP])
+		ret->bpf_ns += (double)v[ABI_STAT_TIMED_MMAP_NS] / v[ABI_STAT_TIMED_MMAP] * v[ABI_STAT_HITS_MMAP];
 }
 
 bool capture__live(const struct capture *capture, struct golive_stats *ret)
@@ -1032,6 +1125,21 @@ bool capture__live(const struct capture *capture, struct golive_stats *ret)
 		return false;
 	golive__stats(capture->live, ret);
 	return true;
+}
+
+bool capture__mmaps(const struct capture *capture, struct mmaps_stats *ret)
+{
+	struct mmaps_stats one;
+
+	*ret = capture->mmaps_ended;
+	for (size_t i = 0; i < capture->ntargets; i++) {
+		if (!capture->targets[i]->mmaps)
+			continue;
+		mmaps__stats(capture->targets[i]->mmaps, &one);
+		ret->before_bytes += one.before_bytes;
+		ret->not_kept += one.not_kept;
+	}
+	return session__has_mmap(capture->session);
 }
 
 struct loss_row {
@@ -1045,6 +1153,7 @@ static const struct loss_row loss_rows[] = {
 	{ "thread_table_full", "more threads than the table holds", ABI_STAT_LOST_THREAD_TABLE_FULL, true },
 	{ "return_missed", "the allocating function's return was not seen", ABI_STAT_LOST_RETURN_MISSED, true },
 	{ "args_unreadable", "size or caller were not readable", ABI_STAT_LOST_ARGS_UNREADABLE, true },
+	{ "mmap_lost", "a call of mmap, munmap, mremap or brk was not told: what is mapped is off by it", ABI_STAT_LOST_MMAP, true },
 	{ "site_map_full_bytes", "bytes of what is not counted because of site_map_full", ABI_STAT_LOST_SITE_BYTES, false },
 	{ "ring_full", "stacks that could not be handed out at the first try", ABI_STAT_LOST_RING_FULL_STACK, false },
 	{ "sample_lost", "objects chosen to be followed that could not be", ABI_STAT_LOST_SAMPLE, false },
@@ -1068,10 +1177,13 @@ void capture__each_loss(struct capture *capture, capture_loss_fn *fn, void *ctx)
 {
 	struct unwind_load_stats unwind;
 	struct abi_stats st = { 0 };
+	struct mmaps_stats mmaps;
 
 	drain__stats(capture->drain, &st);
 	for (size_t i = 0; i < sizeof(loss_rows) / sizeof(loss_rows[0]); i++)
 		fn(ctx, loss_rows[i].name, loss_rows[i].text, st.v[loss_rows[i].stat], loss_rows[i].is_uncounted);
+	capture__mmaps(capture, &mmaps);
+	fn(ctx, "mmap_not_followed", "mapped parts that were not followed: too many", mmaps.not_kept, false);
 	fn(ctx, "scratch_busy", "probes interrupted each other too often", session__lost_scratch_busy(capture->session), true);
 	fn(ctx, "stack_truncated", "stacks deeper than 127 frames: the outermost are missing", capture->lost_truncated, false);
 	fn(ctx, "stack_unreadable", "stacks cut at a page that was not in memory", capture->lost_unreadable, false);

@@ -12,6 +12,7 @@
 #include "base/event.h"
 #include "capture/calib.h"
 #include "capture/golive.h"
+#include "capture/mmaps.h"
 #include "go/gomods.h"
 #include "target/modules.h"
 
@@ -19,6 +20,7 @@ struct capture;
 
 struct capture_opts {
 	bool want_go, want_malloc, want_rss;
+	bool want_mmap; /* costs every system call of the host something */
 	bool follow; /* children, too */
 	uint64_t min_size_bytes, max_size_bytes;
 	uint32_t only_tid; /* 0: all threads */
@@ -77,6 +79,9 @@ bool capture__has_source(const struct capture *capture, enum event_source source
 
 /* What is known of live Go objects. false: nothing is followed. */
 bool capture__live(const struct capture *capture, struct golive_stats *ret);
+
+/* What is known of mapped address space, of all targets. false: it is not watched. */
+bool capture__mmaps(const struct capture *capture, struct mmaps_stats *ret);
 
 struct capture_cost {
 	uint64_t hits, trap_ns, bpf_ns;

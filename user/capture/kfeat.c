@@ -114,6 +114,21 @@ static bool has_btf_func(struct btf *btf, const char *name, uint32_t kind)
 	return btf__find_by_name_kind(btf, name, kind) > 0;
 }
 
+/* Where libbpf looks for the number of a tracepoint: debugfs first. */
+static bool has_syscall_tps(void)
+{
+	static const char *const calls[] = { "mmap", "munmap", "mremap", "brk" };
+	const char *tracefs = access("/sys/kernel/debug/tracing", F_OK) ? "/sys/kernel/tracing" : "/sys/kernel/debug/tracing";
+	char path[128];
+
+	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
+		snprintf(path, sizeof(path), "%s/events/syscalls/sys_exit_%s/id", tracefs, calls[i]);
+		if (access(path, R_OK))
+			return false;
+	}
+	return true;
+}
+
 int kfeat_probe(struct kfeat *ret, struct err *err)
 {
 	struct rlimit unlimited = { RLIM_INFINITY, RLIM_INFINITY };
@@ -131,6 +146,8 @@ int kfeat_probe(struct kfeat *ret, struct err *err)
 			       "this kernel has no BTF (/sys/kernel/btf/vmlinux): one built with CONFIG_DEBUG_INFO_BTF=y is needed");
 	feat.rss_tp = has_btf_func(btf, "btf_trace_rss_stat", BTF_KIND_TYPEDEF) &&
 		      has_btf_func(btf, "bpf_iter__task", BTF_KIND_STRUCT);
+	feat.sys_exit_tp = has_btf_func(btf, "btf_trace_sys_exit", BTF_KIND_TYPEDEF);
+	feat.syscall_tps = has_syscall_tps();
 	btf__free(btf);
 	if (access("/sys/bus/event_source/devices/uprobe/type", R_OK) && access("/proc/kallsyms", R_OK))
 		return err_set(err, FAIL_KERNEL, -EOPNOTSUPP, "/sys is not mounted: uprobes cannot be found");
@@ -186,8 +203,11 @@ static size_t add_btf(struct kfeat_row *rows)
 	rows[2] = (struct kfeat_row){ "preempt_kfuncs", "probes that do not interrupt each other (bpf_preempt_disable)",
 				      "probes that interrupt each other too often are counted as lost", false,
 				      state_of(preempt) };
+	rows[3] = (struct kfeat_row){ "sys_exit", "who maps address space, --source mmap (tp_btf on raw_syscalls:sys_exit)",
+				      "--source mmap needs the next", false,
+				      state_of(btf && has_btf_func(btf, "btf_trace_sys_exit", BTF_KIND_TYPEDEF)) };
 	btf__free(btf);
-	return 3;
+	return 4;
 }
 
 size_t kfeat_rows(struct kfeat_row ret[static KFEAT_MAX_ROWS])
@@ -197,6 +217,9 @@ size_t kfeat_rows(struct kfeat_row ret[static KFEAT_MAX_ROWS])
 	size_t n = add_privileges(ret, &complete);
 
 	n += add_btf(ret + n);
+	ret[n++] = (struct kfeat_row){ "syscall_tracepoints", "the same, cheaper for the rest of the host (syscalls:sys_exit_mmap, tracefs)",
+				       "--source mmap costs every system call of the host twice as much", false,
+				       state_of(has_syscall_tps()) };
 	multi = complete && probe_uprobe_multi();
 	ret[n++] = (struct kfeat_row){ "uprobes", "breakpoints in user programs",
 				       "a kernel built with CONFIG_UPROBE_EVENTS=y, and /sys, are needed", true,

@@ -30,6 +30,7 @@ struct session {
 	struct probe_link *old; /* of processes that have ended, to be closed many at a time */
 	size_t nold, cap_old;
 	bool uprobe_multi, has_rss;
+	bool mmap_by_call, mmap_by_any; /* by which tracepoints address space is watched; neither: it is not */
 	int ncpus;
 };
 
@@ -69,8 +70,33 @@ static void choose_programs(struct session *session)
 
 	bpf_program__set_autoload(skel->progs.rss_stat, session->has_rss);
 	bpf_program__set_autoload(skel->progs.mm_seed, session->has_rss);
+	bpf_program__set_autoload(skel->progs.sys_exit_mmap, session->mmap_by_call);
+	bpf_program__set_autoload(skel->progs.sys_exit_munmap, session->mmap_by_call);
+	bpf_program__set_autoload(skel->progs.sys_exit_mremap, session->mmap_by_call);
+	bpf_program__set_autoload(skel->progs.sys_exit_brk, session->mmap_by_call);
+	bpf_program__set_autoload(skel->progs.sys_exit_any, session->mmap_by_any);
 	for (size_t i = 0; session->uprobe_multi && i < sizeof(uprobes) / sizeof(uprobes[0]); i++)
 		bpf_program__set_expected_attach_type(uprobes[i], ATTACH_TYPE_UPROBE_MULTI);
+}
+
+static int attach_mmap(struct session *session)
+{
+	struct allocsnoop_bpf *skel = session->skel;
+
+	if (session->mmap_by_any) {
+		skel->links.sys_exit_any = bpf_program__attach(skel->progs.sys_exit_any);
+		return skel->links.sys_exit_any ? 0 : -errno;
+	}
+	if (!session->mmap_by_call)
+		return 0;
+	skel->links.sys_exit_mmap = bpf_program__attach(skel->progs.sys_exit_mmap);
+	skel->links.sys_exit_munmap = bpf_program__attach(skel->progs.sys_exit_munmap);
+	skel->links.sys_exit_mremap = bpf_program__attach(skel->progs.sys_exit_mremap);
+	skel->links.sys_exit_brk = bpf_program__attach(skel->progs.sys_exit_brk);
+	return skel->links.sys_exit_mmap && skel->links.sys_exit_munmap && skel->links.sys_exit_mremap &&
+			       skel->links.sys_exit_brk ?
+		       0 :
+		       -errno;
 }
 
 static int attach_tracepoints(struct session *session)
@@ -82,10 +108,12 @@ static int attach_tracepoints(struct session *session)
 	skel->links.proc_exit = bpf_program__attach(skel->progs.proc_exit);
 	if (!skel->links.proc_exec || !skel->links.proc_fork || !skel->links.proc_exit)
 		return -errno;
-	if (!session->has_rss)
-		return 0;
-	skel->links.rss_stat = bpf_program__attach(skel->progs.rss_stat);
-	return skel->links.rss_stat ? 0 : -errno;
+	if (session->has_rss) {
+		skel->links.rss_stat = bpf_program__attach(skel->progs.rss_stat);
+		if (!skel->links.rss_stat)
+			return -errno;
+	}
+	return attach_mmap(session);
 }
 
 int session__open(const struct session_opts *opts, struct session **ret, struct err *err)
@@ -108,6 +136,8 @@ int session__open(const struct session_opts *opts, struct session **ret, struct 
 		goto fail;
 	}
 	session->has_rss = opts->rss && opts->feat->rss_tp && session->ncpus <= ABI_RSS_MAX_CPUS;
+	session->mmap_by_call = opts->mmap && opts->feat->syscall_tps;
+	session->mmap_by_any = opts->mmap && !opts->feat->syscall_tps && opts->feat->sys_exit_tp;
 	session->skel = allocsnoop_bpf__open_opts(&open_opts);
 	if (!session->skel) {
 		code = err_set(err, FAIL_KERNEL, -errno, "cannot open the BPF programs: %s", strerror(errno));
@@ -199,6 +229,11 @@ void session__free(struct session *session)
 bool session__has_rss(const struct session *session)
 {
 	return session->has_rss;
+}
+
+bool session__has_mmap(const struct session *session)
+{
+	return session->mmap_by_call || session->mmap_by_any;
 }
 
 int session__add_target(struct session *session, uint32_t slot, const struct abi_target *target)

@@ -20,6 +20,7 @@ struct session_opts {
 	bool count_goroutines;
 	bool live; /* follow objects */
 	bool rss; /* attach the RSS ledger's program, if the kernel has it */
+	bool mmap; /* attach to the calls that map address space, if the kernel has a way to */
 	bool kernel_log; /* let libbpf print what the kernel says of a program it refuses */
 };
 
@@ -27,6 +28,7 @@ int session__open(const struct session_opts *opts, struct session **ret, struct 
 void session__free(struct session *session);
 
 bool session__has_rss(const struct session *session);
+bool session__has_mmap(const struct session *session);
 
 /* Make @pid known under @slot, with what its probes must know. */
 int session__add_target(struct session *session, uint32_t slot, const struct abi_target *target);

@@ -43,6 +43,7 @@ void target__free(struct target *t)
 	if (!t)
 		return;
 	aspace__free(&t->as);
+	mmaps__free(t->mmaps);
 	free_next(t);
 	free(t);
 }

@@ -11,6 +11,7 @@
 #define ALLOCSNOOP_CAPTURE_TARGET_H
 
 #include "capture/aspace.h"
+#include "capture/mmaps.h"
 #include "capture/session.h"
 
 #define TARGET_RUNNING (-1)
@@ -24,6 +25,7 @@ struct target {
 	struct aspace as;
 	struct aspace *next; /* images that the ring has not told of yet */
 	size_t nnext;
+	struct mmaps *mmaps; /* NULL: who maps address space is not watched */
 	struct abi_go go;
 	uint32_t go_module, go_image; /* that `go` is of; MODULE_NONE: none */
 	char runtime[64];

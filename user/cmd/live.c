@@ -168,6 +168,7 @@ static int open_capture(struct live *live, struct err *err)
 		.want_go = o->want_go,
 		.want_malloc = o->want_malloc,
 		.want_rss = o->want_rss,
+		.want_mmap = o->want_mmap,
 		.follow = o->follow,
 		.min_size_bytes = o->min_size_bytes,
 		.max_size_bytes = o->max_size_bytes,
@@ -276,6 +277,17 @@ static void update_live(struct live *live)
 		 stats.before_cut, false);
 }
 
+static void update_mmaps(struct live *live)
+{
+	struct mmaps_stats stats;
+
+	if (!capture__mmaps(live->capture, &stats))
+		return;
+	live->prof->live[SOURCE_MMAP] = (struct prof_live){ .measured = true,
+							    .how = "by mmap, munmap, mremap and brk, since the attach",
+							    .before_gone_bytes = stats.before_bytes };
+}
+
 /* Bring the profile's states up to date with the capture's. */
 static void update_profile(struct live *live)
 {
@@ -297,6 +309,8 @@ static void update_profile(struct live *live)
 	prof->has_source[SOURCE_GO] = capture__has_source(live->capture, EVENT_GO);
 	update_live(live);
 	prof->has_source[SOURCE_MALLOC] = capture__has_source(live->capture, EVENT_MALLOC);
+	prof->has_source[SOURCE_MMAP] = capture__has_source(live->capture, EVENT_MMAP);
+	update_mmaps(live);
 	prof->has_source[SOURCE_RSS] = live->opts->want_rss && capture__has_source(live->capture, EVENT_RSS);
 }
 

@@ -28,7 +28,7 @@ struct options {
 	enum sort_key sort;
 	enum group_key group;
 	enum metric metric;
-	bool want_go, want_malloc, want_rss;
+	bool want_go, want_malloc, want_mmap, want_rss;
 	bool source_given, sort_given;
 	bool live;
 	uint64_t live_rate_bytes;

@@ -28,6 +28,13 @@ static int drop_counts(void *ctx, uint32_t pid, enum event_source source, uint64
 	return 0;
 }
 
+static int drop_live(void *ctx, uint32_t pid, enum event_source source, uint64_t stack_id, uint64_t context_id,
+		     const struct event_live *live)
+{
+	(void)ctx, (void)pid, (void)source, (void)stack_id, (void)context_id, (void)live;
+	return 0;
+}
+
 static double now_s(void)
 {
 	struct timespec ts;
@@ -59,11 +66,12 @@ static int watch(struct capture *capture, double seconds, struct trial *ret, str
 int trial_run(const struct options *opts, pid_t pid, struct modules *mods, struct gomods *gomods, struct trial *ret,
 	      struct err *err)
 {
-	const struct event_sink sink = { NULL, drop_stack, drop_context, drop_counts, NULL }; /* no --live: nobody tells of live objects */
+	const struct event_sink sink = { NULL, drop_stack, drop_context, drop_counts, drop_live };
 	const struct capture_opts capture_opts = {
 		.want_go = opts->want_go,
 		.want_malloc = opts->want_malloc,
 		.want_rss = opts->want_rss,
+		.want_mmap = opts->want_mmap,
 		.max_size_bytes = UINT64_MAX,
 	};
 	struct capture_target target;

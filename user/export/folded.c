@@ -4,7 +4,8 @@
  * flamegraph.pl, inferno and speedscope.
  *
  * - One number (opts->metric): what rows of sources go and malloc allocated, or what rows of source
- *   rss made RSS grow. Types and sources of one stack are one line.
+ *   rss made RSS grow. Rows of source mmap only where neither go nor malloc was captured: what these
+ *   hand out was mapped before, and would be in the sum twice. Types and sources of one stack are one line.
  * - The format has no negative numbers and no comments: stacks that shrank RSS, and those with
  *   nothing in the window, are left out without a word; text and json have them.
  * - A stack whose frames were lost is "process;[lost stack]", so the lines add up to the total.
@@ -112,13 +113,14 @@ static int add_line(struct folded *f, uint32_t pid, uint32_t stack, int64_t valu
 	return err;
 }
 
-static int64_t metric_value(const struct prof_row *row, const struct export_opts *opts)
+static int64_t metric_value(const struct profile *prof, const struct prof_row *row, const struct export_opts *opts)
 {
 	struct prof_counts c = prof_row_counts(row, opts->window);
 
 	if (opts->metric == METRIC_RSS_BYTES)
 		return row->source == SOURCE_RSS ? c.rss_bytes : 0;
-	if (row->source != SOURCE_GO && row->source != SOURCE_MALLOC)
+	if (row->source == SOURCE_RSS ||
+	    (row->source == SOURCE_MMAP && (prof->has_source[SOURCE_GO] || prof->has_source[SOURCE_MALLOC])))
 		return 0;
 	switch (opts->metric) {
 	case METRIC_LIVE_OBJECTS:
@@ -238,7 +240,7 @@ int folded_write(const struct profile *prof, const struct export_opts *opts, FIL
 	f.loc_first = calloc((size_t)prof->nlocs + 1, sizeof(*f.loc_first));
 	err = f.loc_first ? 0 : -ENOMEM;
 	for (uint32_t i = 0; i < prof->nrows && !err; i++) {
-		value = metric_value(&prof->rows[i], opts);
+		value = metric_value(prof, &prof->rows[i], opts);
 		if (value)
 			err = add_line(&f, prof->rows[i].pid, prof->rows[i].stack, value);
 	}

@@ -85,8 +85,10 @@ static uint64_t trimmed_hash(const struct profile *prof, uint32_t stack)
 static bool identify_context(const struct profile *prof, const struct prof_row *row, enum group_key key,
 			     struct group_id *id, struct frame_view *view)
 {
-	if ((key == GROUP_TYPE || key == GROUP_LABELS || key == GROUP_GOROUTINE) &&
-	    prof->contexts[row->context].typing == TYPING_UNKNOWN) {
+	enum prof_typing typing = prof->contexts[row->context].typing;
+
+	if ((key == GROUP_TYPE && typing == TYPING_UNKNOWN) ||
+	    ((key == GROUP_LABELS || key == GROUP_GOROUTINE) && (typing == TYPING_UNKNOWN || typing == TYPING_KIND))) {
 		id->subject = SUBJECT_UNKNOWN;
 		return true;
 	}

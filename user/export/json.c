@@ -107,6 +107,12 @@ static void put_live_source(struct json *j)
 	jsonw_end_object(&j->w);
 }
 
+static void put_freed(struct json *j, const struct prof_freed *freed)
+{
+	jsonw_u64(&j->w, "free_objects", freed->objects);
+	jsonw_u64(&j->w, "free_bytes", freed->bytes);
+}
+
 static void put_total(struct json *j, enum source source)
 {
 	struct prof_counts sum;
@@ -120,11 +126,17 @@ static void put_total(struct json *j, enum source source)
 	jsonw_u64(&j->w, "alloc_objects", sum.alloc_objects);
 	jsonw_u64(&j->w, "alloc_bytes", sum.alloc_bytes);
 	jsonw_u64(&j->w, "requested_bytes", sum.requested_bytes);
-	if (source != SOURCE_GO) { /* Go frees by collection: nobody can count it */
+	if (source == SOURCE_MMAP) {
+		struct prof_freed freed = profile__freed(j->prof, source, j->window);
+
+		put_freed(j, &freed);
+	} else if (source != SOURCE_GO) { /* Go frees by collection: nobody can count it */
 		jsonw_null(&j->w, "free_objects");
 		jsonw_null(&j->w, "free_bytes");
 	}
 	put_live(j, source, &sum);
+	if (source == SOURCE_MMAP)
+		jsonw_u64(&j->w, "before_attach_unmapped_bytes", j->prof->live[source].before_gone_bytes);
 	jsonw_end_object(&j->w);
 }
 
@@ -253,7 +265,7 @@ static void put_frames(struct json *j, uint32_t stack)
 	jsonw_end_array(&j->w);
 }
 
-static void put_counts(struct json *j, enum source source, const struct prof_counts *counts)
+static void put_counts(struct json *j, enum source source, const struct prof_counts *counts, const struct prof_freed *freed)
 {
 	struct jsonw *w = &j->w;
 
@@ -268,8 +280,12 @@ static void put_counts(struct json *j, enum source source, const struct prof_cou
 	}
 	jsonw_null(w, "alloc_objects_se"); /* counted, not estimated */
 	jsonw_null(w, "alloc_bytes_se");
-	jsonw_null(w, "free_objects");
-	jsonw_null(w, "free_bytes");
+	if (source == SOURCE_MMAP) {
+		put_freed(j, freed);
+	} else {
+		jsonw_null(w, "free_objects");
+		jsonw_null(w, "free_bytes");
+	}
 	put_live(j, source, counts);
 	if (source == SOURCE_RSS)
 		jsonw_i64(w, "rss_bytes", counts->rss_bytes);
@@ -309,20 +325,22 @@ static void put_context(struct json *j, uint32_t context)
 static void put_stacks(struct json *j)
 {
 	struct prof_counts counts;
+	struct prof_freed freed;
 
 	jsonw_array(&j->w, "stacks");
 	for (uint32_t i = 0; i < j->prof->nrows; i++) {
 		const struct prof_row *row = &j->prof->rows[i];
 
 		counts = prof_row_counts(row, j->window);
-		if (prof_counts_are_zero(&counts))
+		freed = row->source == SOURCE_MMAP ? prof_row_freed(row, j->window) : (struct prof_freed){ 0 };
+		if (prof_counts_are_zero(&counts) && !freed.bytes)
 			continue;
 		jsonw_object(&j->w, NULL);
 		jsonw_u64(&j->w, "pid", row->pid);
 		jsonw_str(&j->w, "source", source_name(row->source));
 		jsonw_str(&j->w, "type", str(j, row->type));
 		put_context(j, row->context);
-		put_counts(j, row->source, &counts);
+		put_counts(j, row->source, &counts, &freed);
 		jsonw_str(&j->w, "incomplete", incomplete(j->prof->stacks[row->stack].flags));
 		jsonw_str(&j->w, "walked", walked(j->prof->stacks[row->stack].flags));
 		put_frames(j, row->stack);

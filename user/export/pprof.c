@@ -452,7 +452,8 @@ int pprof_write(const struct profile *prof, const struct export_opts *opts, FILE
 	int err;
 
 	p.has_rss = prof->has_source[SOURCE_RSS];
-	p.has_live = prof->live[SOURCE_GO].measured || prof->live[SOURCE_MALLOC].measured;
+	p.has_live = prof->live[SOURCE_GO].measured || prof->live[SOURCE_MALLOC].measured ||
+		     prof->live[SOURCE_MMAP].measured;
 	p.has_alloc = prof->has_source[SOURCE_GO] || prof->has_source[SOURCE_MALLOC] ||
 		      prof->has_source[SOURCE_MMAP] || !p.has_rss;
 	protow_init(&p.w);

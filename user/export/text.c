@@ -192,6 +192,9 @@ static void put_live(struct report *r, enum source source)
 			   fmt_grouped(UNITS_TMP, live->samples), fmt_bytes(UNITS_TMP, live->rate_bytes));
 	else
 		paper_item(&r->paper, STYLE_DIM, "%s: every object", live->how);
+	if (live->before_gone_bytes)
+		paper_item(&r->paper, STYLE_PLAIN, "%s from before the attach unmapped",
+			   fmt_bytes(UNITS_TMP, live->before_gone_bytes));
 	if (live->unsure)
 		paper_item(&r->paper, STYLE_ALERT, "%s samples looked at too late to be sure",
 			   fmt_grouped(UNITS_TMP, live->unsure));
@@ -753,7 +756,7 @@ int text_write(const struct profile *prof, const struct export_opts *opts, FILE 
 	int err;
 
 	paper_init(&r.paper, out, opts->width, opts->color);
-	r.live = prof->live[SOURCE_GO].measured || prof->live[SOURCE_MALLOC].measured;
+	r.live = prof->live[SOURCE_GO].measured || prof->live[SOURCE_MALLOC].measured || prof->live[SOURCE_MMAP].measured;
 	r.narrow = r.live && r.paper.width < WIDE_COLUMNS;
 	r.wide = opts->group == GROUP_STACK && !r.live &&
 		 r.paper.width >= WIDE_COLUMNS + (prof->ntargets > 1 ? PID_COLUMNS - 5 : 0);

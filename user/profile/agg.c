@@ -138,8 +138,10 @@ static int on_context(void *ctx, uint64_t context_id, const struct event_context
 	if (!added)
 		return 0;
 	agg->contexts[index] = 0;
-	to.typing = context->type_vaddr ? TYPING_KNOWN : TYPING_NONE;
-	if (context->type_vaddr) {
+	to.typing = context->kind ? TYPING_KIND : context->type_vaddr ? TYPING_KNOWN : TYPING_NONE;
+	if (context->kind) {
+		to.type_vaddr = strtab__adds(agg->prof->strs, context->kind);
+	} else if (context->type_vaddr) {
 		to.type_module = module_of(agg, context->type_module);
 		to.type_vaddr = context->type_vaddr;
 	}
@@ -201,6 +203,7 @@ static const enum source sources[] = {
 	[EVENT_GO] = SOURCE_GO,
 	[EVENT_MALLOC] = SOURCE_MALLOC,
 	[EVENT_RSS] = SOURCE_RSS,
+	[EVENT_MMAP] = SOURCE_MMAP,
 };
 
 static int on_live(void *ctx, uint32_t pid, enum event_source source, uint64_t stack_id, uint64_t context_id,

@@ -400,6 +400,34 @@ struct prof_counts prof_row_counts(const struct prof_row *row, enum window windo
 	return c;
 }
 
+static struct prof_freed freed_so_far(const struct prof_counts *c)
+{
+	return (struct prof_freed){ grown(c->alloc_objects, prof_whole(c->live_objects)),
+				    grown(c->alloc_bytes, prof_whole(c->live_bytes)) };
+}
+
+struct prof_freed prof_row_freed(const struct prof_row *row, enum window window)
+{
+	struct prof_freed now = freed_so_far(&row->total), marked = freed_so_far(&row->marked);
+
+	return window == WINDOW_ALL ? now :
+				      (struct prof_freed){ grown(now.objects, marked.objects), grown(now.bytes, marked.bytes) };
+}
+
+struct prof_freed profile__freed(const struct profile *prof, enum source source, enum window window)
+{
+	struct prof_freed sum = { 0 }, freed;
+
+	for (uint32_t i = 0; i < prof->nrows; i++) {
+		if (prof->rows[i].source != source)
+			continue;
+		freed = prof_row_freed(&prof->rows[i], window);
+		sum.objects += freed.objects;
+		sum.bytes += freed.bytes;
+	}
+	return sum;
+}
+
 struct prof_counts profile__sum(const struct profile *prof, enum source source, enum window window)
 {
 	struct prof_counts sum = { 0 }, c;

@@ -80,13 +80,14 @@ enum prof_typing {
 	TYPING_UNKNOWN, /* nobody asked */
 	TYPING_NONE, /* the allocator was given no type: memory without pointers */
 	TYPING_KNOWN,
+	TYPING_KIND, /* of a source that has kinds instead */
 };
 
 /* What an allocation has besides its stack. */
 struct prof_context {
 	enum prof_typing typing;
 	uint32_t type_module; /* TYPING_KNOWN: where the descriptor of the type is; PROF_NONE: made at run time */
-	uint64_t type_vaddr;
+	uint64_t type_vaddr; /* TYPING_KIND: strtab id of the kind's name */
 	uint32_t creator; /* location of the go statement that made the goroutine, or PROF_NONE */
 	uint32_t labels; /* strtab id of a set of pprof labels (labels.h); 0: none */
 };
@@ -145,6 +146,7 @@ struct prof_live {
 	uint64_t samples;
 	uint64_t unjudged_bytes; /* made since the last garbage collection: nobody knows whether they are garbage */
 	uint64_t unsure; /* samples that were looked at too late to be sure */
+	uint64_t before_gone_bytes; /* there before the attach, given back since; in no row */
 };
 
 enum rss_kind { RSS_FILE, RSS_ANON, RSS_SWAP, RSS_SHMEM, RSS_KIND__N }; /* MM_FILEPAGES.. order of mm_types_task.h */
@@ -234,6 +236,15 @@ bool prof_counts_are_zero(const struct prof_counts *counts);
 /* Adds, variances too. */
 void prof_counts_add(struct prof_counts *to, const struct prof_counts *counts);
 struct prof_counts prof_row_counts(const struct prof_row *row, enum window window);
+/*
+ * What was given back in the window of all that was allocated since the attach: it was allocated and is not live.
+ * For sources of which every object is followed.
+ */
+struct prof_freed {
+	uint64_t objects, bytes;
+};
+struct prof_freed prof_row_freed(const struct prof_row *row, enum window window);
+struct prof_freed profile__freed(const struct profile *prof, enum source source, enum window window);
 struct prof_counts profile__sum(const struct profile *prof, enum source source, enum window window);
 struct prof_cost profile__cost(const struct profile *prof, enum window window);
 uint64_t profile__target_cpu_ns(const struct profile *prof, enum window window);

@@ -8,7 +8,7 @@ static const char *const exact_names[] = {
 	"malloc", "calloc", "realloc", "reallocarray", "free", "posix_memalign", "aligned_alloc", "memalign", "valloc",
 	"pvalloc", "_start", "start_thread", "clone", "clone3", "__clone", "__clone3", "__clone_internal",
 	"_int_malloc", "_int_realloc", "_int_memalign", "_int_free", "sysmalloc", "malloc_consolidate", "_mid_memalign",
-	"tcache_init", "mmap", "mmap64", "__mmap", "__mmap64", "munmap", "__munmap", "brk", "__brk", "sbrk", "__sbrk",
+	"tcache_init", "mmap", "mmap64", "__mmap", "__mmap64", "munmap", "__munmap", "mremap", "__mremap", "syscall", "brk", "__brk", "sbrk", "__sbrk",
 	/* Go's doors into its allocator that live in other packages. */
 	"reflect.unsafe_New", "reflect.unsafe_NewArray", "reflect.growslice", "reflect.makemap", "reflect.mapassign0",
 	"reflect.mapassign_faststr0", "reflect.makechan", "internal/reflectlite.unsafe_New",

@@ -124,6 +124,10 @@ void sym_types__name_row(struct sym_types *types, struct profile *prof, uint32_t
 
 	if (r->type || context->typing == TYPING_UNKNOWN)
 		return;
+	if (context->typing == TYPING_KIND) {
+		r->type = (uint32_t)context->type_vaddr;
+		return;
+	}
 	if (context->typing == TYPING_KNOWN) {
 		uint32_t module = context->type_module < prof->nmodules ? modules[context->type_module] : MODULE_NONE;
 

@@ -14,6 +14,7 @@
 #ifndef ALLOCSNOOP_TESTS_LEDGER_H
 #define ALLOCSNOOP_TESTS_LEDGER_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
