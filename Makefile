@@ -28,7 +28,7 @@ CFLAGS_ALL := -std=gnu11 $(CFLAGS) $(WARN) -MMD -MP
 BPF_CFLAGS := -O2 -g -target bpf -mcpu=v3 -D__TARGET_ARCH_$(ARCH) -Wall -Wextra $(WERROR) -Wno-unused-parameter \
 	-Ivmlinux/$(ARCH) -Ibpf -I. -MMD -MP
 
-LIBS := -lbpf -ldw -lelf -lz -liberty -lm
+LIBS := -lbpf -ldw -lelf -lz -lzstd -llzma -liberty -lm
 # What libdw.a, libelf.a and libbpf.a need behind them.
 STATIC_LIBS := -lbpf -ldw -lelf -lz -lbz2 -llzma -lzstd -liberty -lpthread -ldl -lm
 
@@ -112,7 +112,7 @@ $(O)/fuzz/libfuzzed.a: $(FUZZ_LIB_OBJ)
 $(O)/tests/fuzz/%: tests/fuzz/%.c $(O)/fuzz/libfuzzed.a
 	$(call msg,FUZZ,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CLANG) $(CPPFLAGS_ALL) $(FUZZ_CFLAGS) -fsanitize=fuzzer,address,undefined -o $@ $< $(O)/fuzz/libfuzzed.a -ldw -lelf -lz -liberty -lm -MF $@.d
+	$(Q)$(CLANG) $(CPPFLAGS_ALL) $(FUZZ_CFLAGS) -fsanitize=fuzzer,address,undefined -o $@ $< $(O)/fuzz/libfuzzed.a -ldw -lelf -lz -lzstd -llzma -liberty -lm -MF $@.d
 
 fuzz: $(FUZZ_BIN) ## every fuzzer for FUZZ_SECONDS (20) each; findings stay in the output folder
 	$(Q)rc=0; for bin in $(FUZZ_BIN); do \

@@ -612,6 +612,132 @@ TEST(debug_file_in_the_root_of_the_process)
 	waitpid(pid, NULL, 0);
 }
 
+/* What a section may be packed with, and what index there may be: it must read as the plain file. */
+TEST(packed_and_indexed_debug_sections)
+{
+	static const struct {
+		const char *command, *proof;
+	} cases[] = {
+		{ "objcopy --compress-debug-sections=zlib full bin", "grep -q 'debug_info.* C '" },
+		{ "objcopy --compress-debug-sections=zlib-gnu full bin", "grep -q zdebug_info" },
+		{ "objcopy --compress-debug-sections=zstd full bin", "grep -q 'debug_info.* C '" },
+		{ "objcopy --compress-debug-sections=zstd full bin.debug && cp full bin && objcopy --strip-all "
+		  "--add-gnu-debuglink=bin.debug bin", "grep -q gnu_debuglink" },
+		{ "objcopy -R .debug_aranges full bin", "awk '/debug_aranges/ { bad = 1 } END { exit bad }'" },
+		{ "clang -O2 -gdwarf-5 -gpubnames -o full c.c && cp full bin", "grep -q debug_names" },
+	};
+	char bin[128], truth[128];
+
+	snprintf(bin, sizeof(bin), "%s/bin", dir);
+	snprintf(truth, sizeof(truth), "%s/full", dir);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct score score;
+
+		if (!build("c.c", c_program, "rm -rf .debug && gcc -O2 -g -o full c.c") ||
+		    !sh("cd %s && %s 2>/dev/null", dir, cases[i].command)) {
+			SKIP("no gcc or clang, or an objcopy that does not pack with this method");
+			continue;
+		}
+		CHECK(sh("readelf -SW %s | %s", bin, cases[i].proof));
+		if (strstr(cases[i].command, "clang")) {
+			/* addr2line 2.40 loses inlined frames of clang's DWARF 5. */
+			check_structure(bin, 200);
+			continue;
+		}
+		score = compare_stripped(bin, truth, "");
+		CHECK(all_right(score) || test_fail(__FILE__, __LINE__, cases[i].command));
+	}
+}
+
+TEST(damaged_packed_sections)
+{
+	struct prof_frame got[4];
+	char bin[128], truth[128];
+	struct bench b;
+
+	if (!build("c.c", c_program, "gcc -O2 -g -o full c.c && objcopy --compress-debug-sections=zstd full bin")) {
+		SKIP("no gcc, or an objcopy that does not know zstd");
+		return;
+	}
+	snprintf(bin, sizeof(bin), "%s/bin", dir);
+	snprintf(truth, sizeof(truth), "%s/full", dir);
+	/* The size that .debug_info claims to have unpacked, then its packed bytes. */
+	for (int where = 8; where <= 40; where += 32) {
+		CHECK(sh("off=$(readelf -SW %s | sed -n 's/.* \\.debug_info *PROGBITS *[0-9a-f]* \\([0-9a-f]*\\).*/\\1/p') && "
+			 "printf '\\377\\377\\377\\377\\377' | dd of=%s bs=1 seek=$((0x$off + %d)) conv=notrunc "
+			 "2>/dev/null", bin, bin, where));
+		bench__open(&b, "/nowhere");
+		CHECK_INT(sym__resolve(b.sym, bench__add(&b, bin), nm_vaddr(truth, "list_new"), got, 4), 1);
+		CHECK_STR(strtab__get(b.strs, got[0].func), "list_new");
+		CHECK_INT(got[0].line, 0);
+		bench__close(&b);
+	}
+}
+
+/* Names that only the packed symbol table has, and that one only when nothing better is there. */
+TEST(names_from_gnu_debugdata)
+{
+	char bin[128], truth[128];
+	struct prof_frame got[4];
+	struct bench b;
+
+	if (!have("xz") ||
+	    !build("c.c", c_program, "rm -rf .debug bin.debug && gcc -O2 -g -Wl,--build-id=sha1 -o full c.c && cp full bin && "
+		   "objcopy --only-keep-debug full mini && objcopy -S --keep-symbol=list_new --keep-symbol=cmp mini && rm -f mini.xz && "
+		   "xz mini && objcopy --strip-all bin && objcopy --add-section .gnu_debugdata=mini.xz bin")) {
+		SKIP("no gcc, objcopy or xz");
+		return;
+	}
+	snprintf(bin, sizeof(bin), "%s/bin", dir);
+	snprintf(truth, sizeof(truth), "%s/full", dir);
+	CHECK(sh("nm %s 2>&1 | grep -q 'no symbols'", bin));
+	bench__open(&b, "/nowhere");
+	CHECK_INT(sym__resolve(b.sym, bench__add(&b, bin), nm_vaddr(truth, "list_new"), got, 4), 1);
+	CHECK_STR(strtab__get(b.strs, got[0].func), "list_new");
+	sym__resolve(b.sym, bench__add(&b, bin), nm_vaddr(truth, "cmp") + 1, got, 4);
+	CHECK_STR(strtab__get(b.strs, got[0].func), "cmp");
+	sym__resolve(b.sym, bench__add(&b, bin), nm_vaddr(truth, "main"), got, 4);
+	CHECK(got[0].flags & FRAME_UNKNOWN);
+	bench__close(&b);
+	/* Cut off, and a bomb: 1 GiB of zeros. No names, no harm. */
+	CHECK(sh("cd %s && head -c 200 mini.xz >cut.xz && head -c 1G /dev/zero | xz -0 >bomb.xz", dir));
+	for (int i = 0; i < 2; i++) {
+		CHECK(sh("cd %s && cp full bad && objcopy --strip-all bad && objcopy --add-section .gnu_debugdata=%s bad", dir,
+			 i ? "bomb.xz" : "cut.xz"));
+		snprintf(bin, sizeof(bin), "%s/bad", dir);
+		bench__open(&b, "/nowhere");
+		sym__resolve(b.sym, bench__add(&b, bin), nm_vaddr(truth, "list_new"), got, 4);
+		CHECK(got[0].flags & FRAME_UNKNOWN);
+		bench__close(&b);
+	}
+}
+
+/* Functions in .dwo files: the name is right, the line too, nothing is opened, and it is said. */
+TEST(split_dwarf_is_told)
+{
+	static const char *const flags[] = { "-gdwarf-5 -gsplit-dwarf", "-gdwarf-4 -gsplit-dwarf" };
+	char bin[128], cmd[256];
+	struct prof_frame got[4];
+	struct bench b;
+
+	snprintf(bin, sizeof(bin), "%s/split", dir);
+	for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++) {
+		/* Opening the .dwo would wait for ever. */
+		snprintf(cmd, sizeof(cmd), "rm -f *.dwo && gcc -O2 %s -o split c.c && rm -f *.dwo && mkfifo split-c.dwo", flags[i]);
+		if (!build("c.c", c_program, cmd)) {
+			SKIP("no gcc");
+			return;
+		}
+		bench__open(&b, "");
+		CHECK_INT(sym__resolve(b.sym, bench__add(&b, bin), nm_vaddr(bin, "list_new"), got, 4), 1);
+		CHECK_STR(strtab__get(b.strs, got[0].func), "list_new");
+		CHECK_STR(base(strtab__get(b.strs, got[0].file)), "c.c");
+		CHECK(strstr(b.said, ".dwo"));
+		bench__close(&b);
+	}
+	sh("rm -f %s/*.dwo", dir);
+}
+
 TEST(debug_file_with_wrong_checksum_is_refused)
 {
 	char bin[128], truth[128];

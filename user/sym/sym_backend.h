@@ -81,6 +81,15 @@ int debugfile_find(const struct module *mod, const char *debug_root, struct elf_
  */
 int debugfile_find_alt(const struct module *mod, struct elf_file *debug, const char *debug_root, struct elf_file **ret);
 
+/* The ELF file that is packed in .gnu_debugdata of @elf; 0, -ENOENT when there is none, or another -errno. */
+int minidebug_open(struct elf_file *elf, struct elf_file **ret);
+
+/*
+ * The debug sections of @elf, unpacked, as an ELF image for libelf, which the caller frees.
+ * 0, -ENOMEM, or -EFBIG when it would be larger than 512 MiB.
+ */
+int debugimage_make(struct elf_file *elf, uint16_t machine, char **ret, size_t *ret_len);
+
 /*
  * C++ (Itanium ABI) and Rust (legacy and v0) names, with parameters as c++filt writes them, into @buf (always
  * terminated); cut with "..." when longer. false, @buf untouched or "", if it is not mangled.
