@@ -19,6 +19,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -552,46 +553,50 @@ TEST(debug_file_by_link_and_by_build_id)
 	CHECK(!all_right(compare_stripped(bin, truth, root)));
 }
 
-TEST(debug_file_in_the_root_of_the_process)
+static char inner_root[128]; /* a root, or folder, that holds debug files */
+
+static bool enter_by_chroot(void)
 {
-	char bin[128], truth[128], root[128], line[256];
+	return chroot(inner_root) == 0;
+}
+
+/* The folders that hold the debug file are seen in the namespace only. */
+static bool enter_by_mounts(void)
+{
+	return unshare(CLONE_NEWNS) == 0 && sh("mount --make-rprivate / && mount --bind %s/usr/lib/debug /usr/lib/debug", inner_root);
+}
+
+static bool enter_by_mount_beside(void)
+{
+	return unshare(CLONE_NEWNS) == 0 && sh("mount --make-rprivate / && mount --bind %s/beside %s/.debug", inner_root, dir);
+}
+
+/* Does list_new of @bin, mapped by a process that went where @enter leads, have its line? false: no right to go there. */
+static bool check_inside(bool (*enter)(void), const char *bin, const char *truth)
+{
 	struct mappings maps = { 0 };
 	struct prof_frame got[8];
 	int ready[2], id_seen = 0;
 	struct bench b;
+	bool entered;
 	pid_t pid;
 	char byte;
-	FILE *f;
 
-	if (!build("c.c", c_program, "gcc -O2 -g -Wl,--build-id=sha1 -o full c.c && rm -rf root .debug && "
-		   "objcopy --only-keep-debug full inner.debug && objcopy --strip-all full bin") || pipe(ready)) {
-		SKIP("no gcc or objcopy");
-		return;
-	}
-	snprintf(bin, sizeof(bin), "%s/bin", dir);
-	snprintf(truth, sizeof(truth), "%s/full", dir);
-	snprintf(root, sizeof(root), "%s/root", dir);
-	snprintf(line, sizeof(line), "readelf -n %s | sed -n 's/.*Build ID: //p'", bin);
-	f = popen(line, "r");
-	CHECK(fgets(line, sizeof(line), f));
-	pclose(f);
-	chomp(line);
-	CHECK(sh("cd %s && mkdir -p root/usr/lib/debug/.build-id/%.2s && "
-		 "mv inner.debug root/usr/lib/debug/.build-id/%.2s/%s.debug", dir, line, line, line + 2));
+	if (pipe(ready))
+		return false;
 	pid = fork();
 	if (pid == 0) {
 		int fd = open(bin, O_RDONLY);
 
-		if (mmap(NULL, 8192, PROT_READ | PROT_EXEC, MAP_PRIVATE, fd, 0) == MAP_FAILED || chroot(root) ||
+		if (mmap(NULL, 8192, PROT_READ | PROT_EXEC, MAP_PRIVATE, fd, 0) == MAP_FAILED || !enter() ||
 		    write(ready[1], "x", 1) != 1)
 			_exit(1);
 		for (;;)
 			pause();
 	}
 	close(ready[1]);
-	if (read(ready[0], &byte, 1) != 1) {
-		SKIP("no right to chroot");
-	} else {
+	entered = read(ready[0], &byte, 1) == 1;
+	if (entered) {
 		bench__open(&b, "/nowhere");
 		CHECK_INT(proc_read_maps(pid, &maps), 0);
 		for (size_t i = 0; i < maps.len; i++) {
@@ -610,6 +615,40 @@ TEST(debug_file_in_the_root_of_the_process)
 	close(ready[0]);
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
+	return entered;
+}
+
+TEST(debug_file_in_the_root_of_the_process)
+{
+	char bin[128], truth[128], line[256];
+	FILE *f;
+
+	if (!build("c.c", c_program, "gcc -O2 -g -Wl,--build-id=sha1 -o full c.c && rm -rf root .debug && "
+		   "objcopy --only-keep-debug full inner.debug && objcopy --strip-all full bin && mkdir -p root/beside .debug && "
+		   "cp inner.debug root/beside/linked.debug && cp bin linked && "
+		   "objcopy --add-gnu-debuglink=root/beside/linked.debug linked")) {
+		SKIP("no gcc or objcopy");
+		return;
+	}
+	snprintf(bin, sizeof(bin), "%s/bin", dir);
+	snprintf(truth, sizeof(truth), "%s/full", dir);
+	snprintf(inner_root, sizeof(inner_root), "%s/root", dir);
+	snprintf(line, sizeof(line), "readelf -n %s | sed -n 's/.*Build ID: //p'", bin);
+	f = popen(line, "r");
+	CHECK(fgets(line, sizeof(line), f));
+	pclose(f);
+	chomp(line);
+	CHECK(sh("cd %s && mkdir -p root/usr/lib/debug/.build-id/%.2s && "
+		 "mv inner.debug root/usr/lib/debug/.build-id/%.2s/%s.debug", dir, line, line, line + 2));
+	if (!check_inside(enter_by_chroot, bin, truth))
+		SKIP("no right to chroot");
+	if (!check_inside(enter_by_mounts, bin, truth))
+		SKIP("no right to mount, or no /usr/lib/debug");
+	snprintf(bin, sizeof(bin), "%s/linked", dir);
+	CHECK(sh("rm %s/root/usr/lib/debug/.build-id/%.2s/%s.debug", dir, line, line + 2));
+	if (!check_inside(enter_by_mount_beside, bin, truth))
+		SKIP("no right to mount");
+	sh("rm -rf %s/.debug", dir);
 }
 
 /* What a section may be packed with, and what index there may be: it must read as the plain file. */
