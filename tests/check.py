@@ -881,6 +881,18 @@ def cmd_frame_module(report_path, func, module):
     equal("modules of " + func, mods, {module})
 
 
+def cmd_jit(report_path, ledger_path, func):
+    """RSS by generated code: the pages that func, by the perf map, touched."""
+    report, ledger = load(report_path), load_ledger(ledger_path)
+    pages = unnamed = 0
+    for stack in stacks(report, "rss"):
+        if any(func in f["func"] and f["module"] == "[jit]" for f in stack["frames"]):
+            pages += stack["rss_bytes"] // os.sysconf("SC_PAGE_SIZE")
+        unnamed += any(f["func"].startswith("[jit+") for f in stack["frames"])
+    note("%d of %d pages in %s; %d stacks with unnamed generated code" % (pages, ledger["pages"], func, unnamed))
+    within("pages that %s touched" % func, pages, 0.9 * ledger["pages"], 1.01 * ledger["pages"])
+
+
 def cmd_exit_code(report_path, pid, want):
     codes = {t["pid"]: t["exit_code"] for t in load(report_path)["target"]}
     if pid == "first":

@@ -975,7 +975,7 @@ TEST(unknown_addresses)
 	CHECK_STR(strtab__get(b.strs, got[0].func), "[unknown+0x1234]");
 	CHECK_INT(got[0].flags, FRAME_UNKNOWN);
 	sym__resolve(b.sym, modules__add(b.mods, 17, &jit), 0x1234, got, 2);
-	CHECK_STR(strtab__get(b.strs, got[0].func), "[jit 17+0x1234]");
+	CHECK_STR(strtab__get(b.strs, got[0].func), "[jit+0x1234]");
 	sym__resolve(b.sym, modules__add(b.mods, 17, &sys), 0x5008, got, 2);
 	CHECK_STR(strtab__get(b.strs, got[0].func), "[vsyscall+0x5008]");
 	id = bench__add(&b, "/bin/true");

@@ -9,13 +9,12 @@
 #include "sym/sym.h"
 
 #include <errno.h>
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/hmap.h"
 #include "base/vec.h"
+#include "profile/frames.h"
 #include "sym/sym_backend.h"
 #include "sym/sym_types.h"
 
@@ -27,6 +26,7 @@ static const struct {
 	{ "Go's pclntab", sym_go__open },
 	{ "DWARF", sym_dwarf__open },
 	{ "ELF symbols", sym_elf__open },
+	{ "the perf map", sym_perfmap__open },
 };
 
 #define NBACKENDS ((int)(sizeof(backend_rows) / sizeof(backend_rows[0])))
@@ -145,13 +145,13 @@ void sym__free(struct sym *sym)
 	free(sym);
 }
 
-/* Ours of module @id; NULL when it has no ELF file or memory is out. */
+/* Ours of module @id; NULL when there is no such module or memory is out. */
 static struct sym_module *module_of(struct sym *sym, uint32_t id)
 {
-	const struct module *mod = modules__get(sym->mods, id);
+	struct module *mod = modules__get(sym->mods, id);
 	struct sym_module *ours;
 
-	if (!mod || !mod->elf)
+	if (!mod)
 		return NULL;
 	if (vec_reserve((void **)&sym->modules, &sym->modules_cap, (size_t)id + 1, sizeof(*sym->modules)))
 		return NULL;
@@ -166,6 +166,19 @@ static struct sym_module *module_of(struct sym *sym, uint32_t id)
 	ours->src.go = gomods__get(sym->gomods, id);
 	sym->modules[id] = ours;
 	return ours;
+}
+
+/* Let the backends see what became known since the last time. */
+static void refresh(struct sym *sym)
+{
+	for (size_t m = 0; m < sym->nmodules; m++) {
+		struct sym_module *mod = sym->modules[m];
+
+		for (int i = 0; mod && i < NBACKENDS; i++) {
+			if (mod->backends[i] && mod->backends[i]->ops->refresh)
+				mod->backends[i]->ops->refresh(mod->backends[i]);
+		}
+	}
 }
 
 static struct sym_backend *backend_of(struct sym_module *mod, int i)
@@ -213,19 +226,12 @@ static void ask_backends(struct sym_module *mod, uint64_t vaddr, struct sym_sink
 	}
 }
 
-/* "[libc.so.6+0x1234]"; names with brackets of their own lose them: "[vdso+0x9a0]". */
 static uint32_t made_up_name(struct strtab *strs, const char *module, uint64_t vaddr)
 {
-	size_t len = strnlen(module, 255);
 	char name[320];
-	int n;
 
-	if (len > 2 && module[0] == '[' && module[len - 1] == ']') {
-		module++;
-		len -= 2;
-	}
-	n = snprintf(name, sizeof(name), "[%.*s+0x%" PRIx64 "]", (int)len, module, vaddr);
-	return strtab__add(strs, name, (size_t)n);
+	prof_name_address(module, vaddr, name);
+	return strtab__adds(strs, name);
 }
 
 /* Code that the function table of a Go program should know; C code beside it lies elsewhere. */
@@ -248,10 +254,16 @@ static void resolve(struct sym *sym, uint32_t module, uint64_t vaddr, struct sym
 	for (int i = 0; i < sink->len; i++) {
 		if (sink->frames[i].func)
 			continue;
-		sink->frames[i].func = made_up_name(sym->strs, info ? info->name : "unknown", vaddr);
+		sink->frames[i].func = made_up_name(sym->strs, info ? info->name : "", vaddr);
 		sink->frames[i].flags |= FRAME_UNKNOWN;
 		sym->unnamed_go += mod && is_go_code(&mod->src, vaddr);
 	}
+}
+
+/* May there be a name tomorrow for what has none today? A JIT compiler writes names while it runs. */
+static bool may_learn(const struct module *mod, const struct prof_frame *frame)
+{
+	return mod && !mod->elf && mod->kind != MODULE_VIRTUAL && frame->flags & FRAME_UNKNOWN;
 }
 
 /* Keep what @sink holds; when memory is out it is looked up again next time. */
@@ -287,7 +299,8 @@ int sym__resolve(struct sym *sym, uint32_t module, uint64_t vaddr, struct prof_f
 		len = (int)sym->cached[index].len;
 	} else {
 		resolve(sym, module, vaddr, &sink);
-		remember(sym, &key, &sink);
+		if (!may_learn(modules__get(sym->mods, module), &sink.frames[0]))
+			remember(sym, &key, &sink);
 		frames = sink.frames;
 		len = sink.len;
 	}
@@ -350,8 +363,11 @@ static int annotate_loc(struct sym *sym, struct profile *prof, uint32_t loc, con
 						 .flags = FRAME_UNKNOWN };
 		len = 1;
 	} else {
-		len = sym__resolve(sym, l->module < prof->nmodules ? ids[l->module] : MODULE_NONE, l->vaddr, frames,
-				   SYM_MAX_FRAMES);
+		uint32_t id = l->module < prof->nmodules ? ids[l->module] : MODULE_NONE;
+
+		len = sym__resolve(sym, id, l->vaddr, frames, SYM_MAX_FRAMES);
+		if (may_learn(modules__get(sym->mods, id), &frames[0]))
+			return 0; /* without frames it is asked for again */
 	}
 	return profile__set_frames(prof, loc, frames, (uint32_t)len);
 }
@@ -370,6 +386,7 @@ int sym__annotate(struct sym *sym, struct profile *prof)
 		err = -ENOMEM;
 		goto out;
 	}
+	refresh(sym);
 	mark_used(prof, used);
 	for (uint32_t i = 0; i < prof->nmodules; i++)
 		ids[i] = find_module(sym, &prof->modules[i], i);

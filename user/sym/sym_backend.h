@@ -40,7 +40,7 @@ void sym_sink__add(struct sym_sink *sink, const char *func, const char *file, ui
 
 /* What a backend can draw from. */
 struct sym_source {
-	const struct module *mod; /* with an ELF file */
+	struct module *mod;
 	const struct gobin *go; /* NULL: no Go program */
 	const char *debug_root;
 	const struct diag *diag;
@@ -57,6 +57,8 @@ struct sym_backend_ops {
 	const char *name;
 	/* Write the frames at @vaddr; false, and nothing written, when it is not known here. */
 	bool (*resolve)(struct sym_backend *backend, uint64_t vaddr, struct sym_sink *sink);
+	/* Before each round of questions; NULL where nothing is ever added. */
+	void (*refresh)(struct sym_backend *backend);
 	void (*free)(struct sym_backend *backend);
 };
 
@@ -69,6 +71,7 @@ struct sym_backend {
 int sym_go__open(struct sym_source *src, struct sym_backend **ret);
 int sym_dwarf__open(struct sym_source *src, struct sym_backend **ret);
 int sym_elf__open(struct sym_source *src, struct sym_backend **ret);
+int sym_perfmap__open(struct sym_source *src, struct sym_backend **ret);
 
 /*
  * The debug file of @mod (build ID, .gnu_debuglink), checked to belong to it, from the root of the process that has the

@@ -606,6 +606,8 @@ int sym_dwarf__open(struct sym_source *src, struct sym_backend **ret)
 	struct sym_dwarf *self;
 	int err;
 
+	if (!file)
+		return -ENOENT;
 	if (!has_dwarf(file))
 		file = sym_source__debug(src);
 	if (!file || !has_dwarf(file))

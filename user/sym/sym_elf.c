@@ -172,9 +172,12 @@ static const struct sym_backend_ops elf_ops = {
 
 int sym_elf__open(struct sym_source *src, struct sym_backend **ret)
 {
-	struct elf_file *debug = sym_source__debug(src);
+	struct elf_file *debug;
 	struct sym_elf *self;
 
+	if (!src->mod->elf)
+		return -ENOENT;
+	debug = sym_source__debug(src);
 	self = calloc(1, sizeof(*self));
 	if (!self)
 		return -ENOMEM;
