@@ -75,7 +75,13 @@ $(O)/allocsnoop: $(MAIN_OBJ) $(O)/liballocsnoop.a
 	$(call msg,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
 
-$(O)/allocsnoop-static: $(MAIN_OBJ) $(O)/liballocsnoop.a
+# What is compiled otherwise there stands before the archive.
+$(O)/static/%.o: %.c Makefile
+	$(call msg,CC,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS_ALL) -DALLOCSNOOP_STATIC $(CFLAGS_ALL) -c $< -o $@
+
+$(O)/allocsnoop-static: $(MAIN_OBJ) $(O)/static/user/sym/debuginfod.o $(O)/liballocsnoop.a
 	$(call msg,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -static -o $@ $^ $(STATIC_LIBS)
 
@@ -173,4 +179,4 @@ clean: ## remove $(O)
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | sed 's/$$(O)/.output/g' | expand -t 24
 
--include $(FUZZ_LIB_OBJ:.o=.d) $(FUZZ_BIN:=.d) $(LIB_OBJ:.o=.d) $(MAIN_OBJ:.o=.d) $(UNIT_BIN:=.d) $(O)/bpf/allocsnoop.bpf.d $(O)/bpf/calib.bpf.d
+-include $(FUZZ_LIB_OBJ:.o=.d) $(FUZZ_BIN:=.d) $(LIB_OBJ:.o=.d) $(MAIN_OBJ:.o=.d) $(O)/static/user/sym/debuginfod.d $(UNIT_BIN:=.d) $(O)/bpf/allocsnoop.bpf.d $(O)/bpf/calib.bpf.d

@@ -76,3 +76,62 @@ test_perf_map_of_somebody_else() {
 	has js.json '"func":"\[jit\+0x'
 	! grep -q forged js.json || fail "names of a forged map"
 }
+
+# serve FOLDER: debuginfod over it on a free port of this machine, its address in $served.
+serve() {
+	local port
+	need debuginfod
+	port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+	debuginfod -d "$PWD/served.sqlite" -p "$port" -F "$1" >served.log 2>&1 </dev/null &
+	pids+=($!)
+	served=http://127.0.0.1:$port
+}
+
+build_id() {
+	readelf -n "$1" | sed -n 's/.*Build ID: //p'
+}
+
+# alloc_report NAME OPTION...: NAME.json is what ./alloc did.
+alloc_report() {
+	local name=$1
+	shift
+	target "$name" ./alloc 10 0
+	target_ready "$name"
+	snoop -p "${target_pid[$name]}" --source malloc --format json -o "$name.json" "$@"
+	target_work "$name"
+	snoop_stop
+	target_end "$name"
+}
+
+# A program whose debug file only the server has: its lines are in the report when it was asked for, else not.
+test_debuginfod() {
+	local id line
+	need gcc objcopy
+	mkdir served
+	gcc -O1 -g -fno-omit-frame-pointer -pthread -Wl,--build-id=sha1 -I"$ROOT/tests/targets/c" -o alloc "$ROOT/tests/targets/c/alloc.c"
+	objcopy --only-keep-debug alloc served/alloc.debug
+	objcopy --strip-all alloc
+	id=$(build_id alloc)
+	line='"file":"[^"]*/alloc.c","line":[1-9]'
+	export DEBUGINFOD_CACHE_PATH=$PWD/cache
+	serve served
+	until_ok curl -sf -o /dev/null "$served/buildid/$id/debuginfo"
+	export DEBUGINFOD_URLS=$served
+	alloc_report without
+	alloc_report with --debuginfod
+	! grep -Eq "$line" without.json || fail "lines that nobody asked for"
+	has with.json "$line"
+	has snoop.err 'asking debuginfod for the debug file of alloc'
+}
+
+# One that does not answer is said once, and the report comes all the same.
+test_debuginfod_errors() {
+	need "$TARGETS/alloc"
+	DEBUGINFOD_URLS='' expect_error 2 'DEBUGINFOD_URLS' --debuginfod -p $$
+	cp "$TARGETS/alloc" alloc
+	strip alloc
+	export DEBUGINFOD_CACHE_PATH=$PWD/cache DEBUGINFOD_URLS=http://127.0.0.1:1
+	alloc_report c --debuginfod
+	check schema c.json
+	is "$(grep -c 'warning: debuginfod' snoop.err)" 1 "warnings about it"
+}

@@ -52,6 +52,7 @@ struct sym {
 	struct gomods *gomods;
 	struct strtab *strs;
 	char *debug_root;
+	struct debuginfod *debuginfod;
 	const struct diag *diag;
 	struct sym_module **modules; /* by module id; NULL: not asked yet */
 	size_t nmodules, modules_cap;
@@ -86,11 +87,22 @@ void sym_sink__add(struct sym_sink *sink, const char *func, const char *file, ui
 	sink->frames[sink->len++] = frame;
 }
 
+bool sym_has_dwarf(const struct elf_file *elf)
+{
+	return elf_file__has_section(elf, ".debug_info") || elf_file__has_section(elf, ".zdebug_info");
+}
+
 struct elf_file *sym_source__debug(struct sym_source *src)
 {
 	if (!src->debug_searched) {
+		int err;
+
 		src->debug_searched = true;
-		if (debugfile_find(src->mod, src->debug_root, &src->debug) == 0)
+		err = debugfile_find(src->mod, src->debug_root, &src->debug);
+		/* Of the kernel's own pages, and of a file that has it all, there is nothing to ask. */
+		if (err && src->debuginfod && src->mod->kind == MODULE_FILE && !sym_has_dwarf(src->mod->elf))
+			err = debugfile_fetch(src->mod, src->debuginfod, &src->debug);
+		if (!err)
 			diag_emit(src->diag, DIAG_DEBUG, "%s: debug file %s", src->mod->name,
 				  elf_file__name(src->debug));
 	}
@@ -108,6 +120,7 @@ int sym__new(const struct modules *mods, struct gomods *gomods, struct strtab *s
 	sym->gomods = gomods;
 	sym->strs = strs;
 	sym->diag = opts ? opts->diag : NULL;
+	sym->debuginfod = opts ? opts->debuginfod : NULL;
 	sym->debug_root = strdup(opts && opts->debug_root ? opts->debug_root : "");
 	if (!sym->debug_root || hmap__new(sizeof(struct cache_key), &sym->cache) ||
 	    sym_types__new(mods, gomods, strs, &sym->types)) {
@@ -162,7 +175,8 @@ static struct sym_module *module_of(struct sym *sym, uint32_t id)
 	ours = calloc(1, sizeof(*ours));
 	if (!ours)
 		return NULL;
-	ours->src = (struct sym_source){ .mod = mod, .debug_root = sym->debug_root, .diag = sym->diag };
+	ours->src = (struct sym_source){ .mod = mod, .debug_root = sym->debug_root,
+					 .debuginfod = sym->debuginfod, .diag = sym->diag };
 	ours->src.go = gomods__get(sym->gomods, id);
 	sym->modules[id] = ours;
 	return ours;

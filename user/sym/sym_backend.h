@@ -16,6 +16,7 @@
 #include "base/strtab.h"
 #include "go/gobin.h"
 #include "profile/profile.h"
+#include "sym/debuginfod.h"
 #include "target/elf.h"
 #include "target/modules.h"
 
@@ -43,11 +44,13 @@ struct sym_source {
 	struct module *mod;
 	const struct gobin *go; /* NULL: no Go program */
 	const char *debug_root;
+	struct debuginfod *debuginfod; /* or NULL */
 	const struct diag *diag;
 	struct elf_file *debug; /* separate debug file; see sym_source__debug() */
 	bool debug_searched;
 };
 
+bool sym_has_dwarf(const struct elf_file *elf);
 /* The module's separate debug file, searched once; NULL if there is none. Lives as long as the source. */
 struct elf_file *sym_source__debug(struct sym_source *src);
 
@@ -78,11 +81,13 @@ int sym_perfmap__open(struct sym_source *src, struct sym_backend **ret);
  * module or from @debug_root ("" is the host's). 0, or -ENOENT.
  */
 int debugfile_find(const struct module *mod, const char *debug_root, struct elf_file **ret);
+/* The same from @debuginfod, by its build ID. */
+int debugfile_fetch(const struct module *mod, struct debuginfod *debuginfod, struct elf_file **ret);
 /*
- * The file that @debug shares strings and DIEs with (.gnu_debugaltlink, made by dwz).
- * 0 with *ret NULL when it shares none, -ENOENT when the file is missing.
+ * The file that @debug, the debug file of @src or its module, shares strings and DIEs with (.gnu_debugaltlink, made
+ * by dwz). 0 with *ret NULL when it shares none, -ENOENT when the file is missing.
  */
-int debugfile_find_alt(const struct module *mod, struct elf_file *debug, const char *debug_root, struct elf_file **ret);
+int debugfile_find_alt(const struct sym_source *src, struct elf_file *debug, struct elf_file **ret);
 
 /* The ELF file that is packed in .gnu_debugdata of @elf; 0, -ENOENT when there is none, or another -errno. */
 int minidebug_open(struct elf_file *elf, struct elf_file **ret);

@@ -508,11 +508,6 @@ static const struct sym_backend_ops dwarf_ops = {
 	.free = dwarf_backend_free,
 };
 
-static bool has_dwarf(struct elf_file *elf)
-{
-	return elf_file__has_section(elf, ".debug_info") || elf_file__has_section(elf, ".zdebug_info");
-}
-
 /* Does the last string of each string section end? */
 static bool strings_end(Elf *elf)
 {
@@ -585,7 +580,7 @@ static int begin_alt(struct sym_dwarf *self, const struct sym_source *src, struc
 {
 	int err;
 
-	err = debugfile_find_alt(src->mod, file, src->debug_root, &self->alt_file);
+	err = debugfile_find_alt(src, file, &self->alt_file);
 	if (err) {
 		diag_emit(src->diag, DIAG_INFO,
 			  "%s: its debug information shares parts with a dwz file that is not installed; no lines for it",
@@ -608,9 +603,9 @@ int sym_dwarf__open(struct sym_source *src, struct sym_backend **ret)
 
 	if (!file)
 		return -ENOENT;
-	if (!has_dwarf(file))
+	if (!sym_has_dwarf(file))
 		file = sym_source__debug(src);
-	if (!file || !has_dwarf(file))
+	if (!file || !sym_has_dwarf(file))
 		return -ENOENT;
 	self = calloc(1, sizeof(*self));
 	if (!self)
