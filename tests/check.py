@@ -893,6 +893,37 @@ def cmd_jit(report_path, ledger_path, func):
     within("pages that %s touched" % func, pages, 0.9 * ledger["pages"], 1.01 * ledger["pages"])
 
 
+def cmd_lines(report_path, file, *want):
+    """Some stack has these frames of FILE, innermost first, each FUNC:LINE or FUNC:LINE:inlined."""
+    seen = set()
+    for stack in stacks(load(report_path), "malloc"):
+        own = ["%s:%s%s" % (f["func"], f["line"], ":inlined" * f["inlined"]) for f in stack["frames"]
+               if f["file"] and os.path.basename(f["file"]) == file]
+        seen.add(tuple(own))
+    if tuple(want) not in seen:
+        fail("no stack %s among %s" % (want, sorted(seen)))
+
+
+def cmd_kernel(report_path, func):
+    """Kernel frames stand before all others, bear names of kallsyms, and func's page faults have them."""
+    with open("/proc/kallsyms") as f:
+        known = {line.split()[2] for line in f}
+    chosen = frames = 0
+    for stack in stacks(load(report_path), "rss"):
+        is_kernel = [f["module"] == "[kernel]" for f in stack["frames"]]
+        equal("kernel frames first", sorted(is_kernel, reverse=True), is_kernel)
+        for f in stack["frames"][:sum(is_kernel)]:
+            frames += 1
+            if f["func"].split(" ")[0] not in known and not f["func"].endswith(" [bpf]"):  # our own are gone by now
+                fail("%s is not in kallsyms" % f["func"])
+        if func in funcs(stack) and stack["rss_bytes"] > 0:
+            chosen += stack["rss_bytes"]
+            if "handle_mm_fault" not in funcs(stack) and "do_syscall_64" not in funcs(stack):
+                fail("a fault without the kernel's part: %s" % funcs(stack))
+    note("%d kernel frames, %d bytes of %s" % (frames, chosen, func))
+    within("bytes of " + func, chosen, 1, 1 << 60)
+
+
 def cmd_exit_code(report_path, pid, want):
     codes = {t["pid"]: t["exit_code"] for t in load(report_path)["target"]}
     if pid == "first":

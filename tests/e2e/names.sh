@@ -135,3 +135,166 @@ test_debuginfod_errors() {
 	check schema c.json
 	is "$(grep -c 'warning: debuginfod' snoop.err)" 1 "warnings about it"
 }
+
+# The ledger is the same with the kernel's frames, which stand before the program's and are names of kallsyms.
+test_kernel_stacks() {
+	target c "$TARGETS/touch" 2000
+	target_ready c
+	snoop -p "${target_pid[c]}" --source rss --kernel-stacks --format json -o c.json -o c.folded -m rss_bytes
+	target_work c
+	snoop_stop
+	target_end c
+	check rss c.json c.ledger
+	check kernel c.json touch_many
+	has c.folded 'touch_many;.*handle_mm_fault_\[k\]'
+	expect_error 2 'needs the source rss' --kernel-stacks --source malloc -p $$
+}
+
+test_no_kernel_stacks_unless_asked() {
+	target c "$TARGETS/touch" 100
+	target_ready c
+	snoop -p "${target_pid[c]}" --source rss --format json -o c.json
+	target_work c
+	snoop_stop
+	! grep -q '"module":"\[kernel\]"' c.json || fail "kernel frames that nobody asked for"
+}
+
+# The file of a running program is replaced by another, or deleted: the names are those of the file it runs.
+replaced_by() { # COMMAND that changes ./alloc
+	cp "$TARGETS/alloc" alloc
+	target c ./alloc 10 0
+	target_ready c
+	eval "$1"
+	snoop -p "${target_pid[c]}" --source malloc --format json -o c.json
+	target_work c
+	snoop_stop
+	target_end c
+	check c c.json c.ledger total
+}
+
+test_module_replaced_on_disk() {
+	# The other one has other functions at the same addresses.
+	gcc -O0 -g -o other -x c - <<<'#include <stdlib.h>
+	int wrong_name(int n) { return n ? wrong_name(n - 1) + 1 : 0; } int main(void) { return !malloc(wrong_name(9)); }'
+	replaced_by "cp other new && mv new alloc"
+	! grep -q wrong_name c.json || fail "names of the new file"
+}
+
+test_module_deleted() {
+	replaced_by "rm alloc"
+}
+
+# A debug file beside the program that is of the new one is refused.
+test_debug_file_of_the_new_program() {
+	need gcc objcopy
+	gcc -O1 -g -fno-omit-frame-pointer -pthread -Wl,--build-id=sha1 -I"$ROOT/tests/targets/c" -o alloc "$ROOT/tests/targets/c/alloc.c"
+	gcc -O0 -g -Wl,--build-id=sha1 -o other -x c - <<<'#include <stdlib.h>
+	int wrong_name(int n) { return n ? wrong_name(n - 1) + 1 : 0; } int main(void) { return !malloc(wrong_name(9)); }'
+	objcopy --only-keep-debug alloc alloc.debug
+	objcopy --strip-all --add-gnu-debuglink=alloc.debug alloc
+	target c ./alloc 10 0
+	target_ready c
+	objcopy --only-keep-debug other alloc.debug
+	snoop -p "${target_pid[c]}" --source malloc --format json -o c.json
+	target_work c
+	snoop_stop
+	target_end c
+	has c.json '\[alloc\+0x'
+	! grep -q wrong_name c.json || fail "names of the new file"
+}
+
+# A return address lies behind the call, often on another line: each frame must be the line of its call.
+test_line_of_the_call() {
+	need gcc
+	cat >calls.c <<'EOF'
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+__attribute__((noinline, noreturn)) static void leave(void *p)
+{
+	printf("done\n");
+	fflush(stdout);
+	free(p);
+	char line[16];
+	while (fgets(line, sizeof(line), stdin) && strcmp(line, "quit\n")) ;
+	puts("{}");
+	exit(0);
+}
+__attribute__((noinline, noreturn)) static void last_is_a_call(int n)
+{
+	leave(malloc(n)); /* line 17: nothing of the function stands behind the call of leave() */
+}
+__attribute__((noinline)) static void *in_loop(int n)
+{
+	void *p = NULL;
+	for (int i = 0; i < n; i++) {
+		free(p);
+		p = malloc(100 + i); /* line 24, and then the loop's head */
+	}
+	return p;
+}
+__attribute__((noinline)) static void outer(int n)
+{
+	in_loop(n); /* line 30 */
+	last_is_a_call(n); /* line 31: the last instruction of outer() */
+}
+int main(void)
+{
+	char line[16];
+	printf("ready\n");
+	fflush(stdout);
+	if (fgets(line, sizeof(line), stdin))
+		outer(7); /* line 39 */
+}
+EOF
+	gcc -O2 -g -fno-omit-frame-pointer -fno-optimize-sibling-calls -o calls calls.c
+	target c ./calls
+	target_ready c
+	snoop -p "${target_pid[c]}" --source malloc --format json -o c.json
+	target_work c
+	snoop_stop
+	target_end c
+	check lines c.json calls.c in_loop:24 outer:30 main:39
+	check lines c.json calls.c last_is_a_call:17 outer:31 main:39
+}
+
+# Inlined templates, lambdas, operator() and anonymous namespaces of C++.
+test_names_of_cxx() {
+	need g++
+	cat >cxx.cc <<'EOF'
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+namespace {
+template <typename T> struct maker {
+	T *operator()(int n) const { return static_cast<T *>(std::malloc(n * sizeof(T))); } // line 6
+};
+template <typename T> inline T *make_many(int n) { return maker<T>()(n); } // line 8
+struct hidden { static __attribute__((noinline)) void *work(int n) { return make_many<double>(n); } }; // line 9
+}
+template <typename F> __attribute__((noinline)) void *apply(F f, int n) { void *p = f(n); asm volatile("" ::: "memory"); return p; } // line 11
+int main()
+{
+	char line[16];
+	std::puts("ready"); std::fflush(stdout);
+	std::fgets(line, sizeof(line), stdin);
+	void *a = apply([](int n) { void *p = hidden::work(n); asm volatile("" ::: "memory"); return p; }, 7); // line 17
+	std::free(a);
+	std::puts("done"); std::fflush(stdout);
+	while (std::fgets(line, sizeof(line), stdin) && std::strcmp(line, "quit\n")) ;
+	std::puts("{}");
+}
+EOF
+	g++ -O2 -g -fno-omit-frame-pointer -fno-optimize-sibling-calls -o cxx cxx.cc
+	target c ./cxx
+	target_ready c
+	snoop -p "${target_pid[c]}" --source malloc --format json -o c.json
+	target_work c
+	snoop_stop
+	target_end c
+	check lines c.json cxx.cc '(anonymous namespace)::maker<double>::operator()(int) const:6:inlined' \
+		'double* (anonymous namespace)::make_many<double>(int):8:inlined' '(anonymous namespace)::hidden::work(int):9' \
+		'main::{lambda(int)#1}::operator()(int) const:17:inlined' \
+		'void* apply<main::{lambda(int)#1}>(main::{lambda(int)#1}, int):11' main:17
+}

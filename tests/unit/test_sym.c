@@ -1179,6 +1179,64 @@ TEST(annotate_names_creators)
 	bench__close(&b);
 }
 
+static const char *kernel_name(struct sym_backend *backend, struct strtab *strs, uint64_t vaddr)
+{
+	struct sym_sink sink = { .strs = strs };
+
+	return backend->ops->resolve(backend, vaddr, &sink) ? strtab__get(strs, sink.frames[0].func) : "";
+}
+
+TEST(names_of_the_kernel)
+{
+	static const char shown[] = "ffffffff81000000 T _text\nffffffff81000000 T _stext\nffffffff81000100 t do_fault\n"
+				    "ffffffff81000080 D jiffies\nno line\nffffffffc0000000 t ext4_map\t[ext4]\n"
+				    "ffffffff81000140 W last";
+	static const char hidden[] = "0000000000000000 T _text\n0000000000000000 t do_fault\n";
+	struct sym_backend *backend = NULL;
+	struct strtab *strs = NULL;
+
+	CHECK_INT(strtab__new(&strs), 0);
+	CHECK_INT(sym_kernel__parse(strdup(shown), strlen(shown), &backend), 0);
+	CHECK_STR(kernel_name(backend, strs, 0xffffffff810000ff), "_text");
+	CHECK_STR(kernel_name(backend, strs, 0xffffffff81000100), "do_fault");
+	CHECK_STR(kernel_name(backend, strs, 0xffffffff8100013f), "do_fault");
+	CHECK_STR(kernel_name(backend, strs, 0xffffffff81000140), "last");
+	CHECK_STR(kernel_name(backend, strs, 0xffffffffa0000000), ""); /* between the kernel and its modules */
+	CHECK_STR(kernel_name(backend, strs, 0xffffffffc0000010), "ext4_map [ext4]");
+	CHECK_STR(kernel_name(backend, strs, 0x1000), "");
+	backend->ops->free(backend);
+	CHECK_INT(sym_kernel__parse(strdup(hidden), strlen(hidden), &backend), -EACCES);
+	strtab__free(strs);
+}
+
+/* Each name that the real file gives is that of its last line at or below the address. */
+TEST(kernel_frames_are_marked)
+{
+	char line[512], name[256] = "", type;
+	unsigned long long addr, want = 0;
+	struct prof_frame got[1];
+	struct bench b;
+	uint32_t id;
+	FILE *f = fopen("/proc/kallsyms", "r");
+
+	while (f && fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "%llx %c %255s", &addr, &type, name) == 3 && addr && strcmp(name, "do_exit") == 0)
+			want = addr;
+	}
+	if (f)
+		fclose(f);
+	bench__open(&b, "");
+	id = modules__add_kernel(b.mods);
+	CHECK_INT(modules__add_kernel(b.mods), id);
+	CHECK_INT(sym__resolve(b.sym, id, want ? want + 5 : 0xffffffff81000000, got, 1), 1);
+	CHECK(got[0].flags & FRAME_KERNEL);
+	if (want)
+		CHECK_STR(strtab__get(b.strs, got[0].func), "do_exit");
+	else
+		CHECK(strstr(b.said, "kptr_restrict") && got[0].flags & FRAME_UNKNOWN);
+	bench__close(&b);
+}
+
 TEST(demangling)
 {
 	char buf[256], name[2048] = "_Z1f";

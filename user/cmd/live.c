@@ -182,6 +182,7 @@ static int open_capture(struct live *live, struct err *err)
 		.want_live = o->live,
 		.live_rate_bytes = o->live_rate_bytes,
 		.count_goroutines = o->group == GROUP_GOROUTINE,
+		.kernel_stacks = o->kernel_stacks,
 		.kernel_log = o->verbose,
 		.diag = &live->diag,
 	};

@@ -27,6 +27,7 @@ static const struct {
 	{ "DWARF", sym_dwarf__open },
 	{ "ELF symbols", sym_elf__open },
 	{ "the perf map", sym_perfmap__open },
+	{ "kallsyms", sym_kernel__open },
 };
 
 #define NBACKENDS ((int)(sizeof(backend_rows) / sizeof(backend_rows[0])))
@@ -266,6 +267,8 @@ static void resolve(struct sym *sym, uint32_t module, uint64_t vaddr, struct sym
 	if (!sink->len)
 		sink->frames[sink->len++] = (struct prof_frame){ 0 };
 	for (int i = 0; i < sink->len; i++) {
+		if (info && info->kind == MODULE_KERNEL)
+			sink->frames[i].flags |= FRAME_KERNEL;
 		if (sink->frames[i].func)
 			continue;
 		sink->frames[i].func = made_up_name(sym->strs, info ? info->name : "", vaddr);
@@ -277,7 +280,7 @@ static void resolve(struct sym *sym, uint32_t module, uint64_t vaddr, struct sym
 /* May there be a name tomorrow for what has none today? A JIT compiler writes names while it runs. */
 static bool may_learn(const struct module *mod, const struct prof_frame *frame)
 {
-	return mod && !mod->elf && mod->kind != MODULE_VIRTUAL && frame->flags & FRAME_UNKNOWN;
+	return mod && !mod->elf && (mod->kind == MODULE_JIT || mod->kind == MODULE_FILE) && frame->flags & FRAME_UNKNOWN;
 }
 
 /* Keep what @sink holds; when memory is out it is looked up again next time. */

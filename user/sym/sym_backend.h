@@ -75,6 +75,9 @@ int sym_go__open(struct sym_source *src, struct sym_backend **ret);
 int sym_dwarf__open(struct sym_source *src, struct sym_backend **ret);
 int sym_elf__open(struct sym_source *src, struct sym_backend **ret);
 int sym_perfmap__open(struct sym_source *src, struct sym_backend **ret);
+int sym_kernel__open(struct sym_source *src, struct sym_backend **ret);
+/* The same from the text of kallsyms, which it takes over (for tests); @text ends with a NUL at @len. */
+int sym_kernel__parse(char *text, size_t len, struct sym_backend **ret);
 
 /*
  * The debug file of @mod (build ID, .gnu_debuglink), checked to belong to it, from the root of the process that has the

@@ -63,7 +63,7 @@ int sym_perfmap__open(struct sym_source *src, struct sym_backend **ret)
 {
 	struct sym_perfmap *self;
 
-	if (src->mod->elf || src->mod->kind == MODULE_VIRTUAL)
+	if (src->mod->elf || src->mod->kind == MODULE_VIRTUAL || src->mod->kind == MODULE_KERNEL)
 		return -ENOENT;
 	self = calloc(1, sizeof(*self));
 	if (!self)

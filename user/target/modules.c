@@ -41,6 +41,7 @@ enum origin_kind {
 	ORIGIN_STAT, /* device and inode as of fstat() */
 	ORIGIN_KERNEL, /* inode: index in kernel_names */
 	ORIGIN_JIT, /* inode: pid */
+	ORIGIN_VMLINUX,
 };
 
 /* Key of the index: compared as bytes, no padding. */
@@ -247,7 +248,7 @@ struct perfmap *module__perfmap(struct module *mod)
 	struct proc_info info;
 	int fd;
 
-	if (mod->perfmap || mod->elf || mod->kind == MODULE_VIRTUAL || !mod->pid)
+	if (mod->perfmap || mod->elf || mod->kind == MODULE_VIRTUAL || mod->kind == MODULE_KERNEL || !mod->pid)
 		return mod->perfmap;
 	if (proc_read_info(mod->pid, &info) || info.start_ticks != mod->pid_start_ticks)
 		return NULL;
@@ -372,6 +373,22 @@ uint32_t modules__add_file(struct modules *mods, int fd, const char *path)
 	attach_elf(mods, mod, fd);
 	if (mod->elf)
 		remember(mods, &origin, mod->id);
+	return mod->id;
+}
+
+uint32_t modules__add_kernel(struct modules *mods)
+{
+	const struct origin origin = { .kind = ORIGIN_VMLINUX };
+	uint32_t id = find(mods, &origin);
+	struct module *mod;
+
+	if (id != MODULE_NONE)
+		return id;
+	mod = append(mods, "[kernel]");
+	if (!mod)
+		return MODULE_NONE;
+	mod->kind = MODULE_KERNEL;
+	remember(mods, &origin, mod->id);
 	return mod->id;
 }
 

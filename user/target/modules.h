@@ -17,6 +17,7 @@
 enum module_kind {
 	MODULE_FILE,
 	MODULE_VIRTUAL, /* pages that the kernel gives to every process */
+	MODULE_KERNEL, /* the kernel's own code, at its own addresses */
 	MODULE_JIT, /* code in anonymous memory of one process */
 };
 
@@ -46,6 +47,9 @@ void modules__free(struct modules *mods);
 uint32_t modules__add(struct modules *mods, pid_t pid, const struct mapping *map);
 /* The module of an open file that no process has mapped yet (takes over @fd). */
 uint32_t modules__add_file(struct modules *mods, int fd, const char *path);
+
+/* The kernel as a module "[kernel]". MODULE_NONE when memory is out. */
+uint32_t modules__add_kernel(struct modules *mods);
 
 struct module *modules__get(const struct modules *mods, uint32_t id);
 uint32_t modules__len(const struct modules *mods);
