@@ -904,6 +904,21 @@ def cmd_lines(report_path, file, *want):
         fail("no stack %s among %s" % (want, sorted(seen)))
 
 
+def cmd_rust(report_path):
+    """Frames of names.rs: the method at line 5, the inlined closure at line 8 inside boxed, both called by main."""
+    own = [[(f["func"], f["line"], f["inlined"]) for f in s["frames"] if os.path.basename(f["file"] or "") == "names.rs"]
+           for s in stacks(load(report_path), "malloc")]
+    method = [o for o in own if o and "Shop<" in o[0][0] and "::stock" in o[0][0] and o[0][1] == 5]
+    closure = [o for o in own if len(o) > 2 and "boxed::{" in o[0][0] and o[0][1:] == (8, True) and o[1][0] == "names::boxed"]
+    for what, line, chosen in (("the method", 14, method), ("the closure", 15, closure)):
+        if not chosen or not any("names::main" == f and n == line for f, n, _ in chosen[0]):
+            fail("%s is not among %s" % (what, own))
+    for stack in own:
+        for func, _, _ in stack:
+            if re.search(r"::h[0-9a-f]{16}$|^_R|^_ZN", func):
+                fail("a name with its hash, or mangled: %s" % func)
+
+
 def cmd_kernel(report_path, func):
     """Kernel frames stand before all others, bear names of kallsyms, and func's page faults have them."""
     with open("/proc/kallsyms") as f:

@@ -271,9 +271,9 @@ template <typename T> struct maker {
 	T *operator()(int n) const { return static_cast<T *>(std::malloc(n * sizeof(T))); } // line 6
 };
 template <typename T> inline T *make_many(int n) { return maker<T>()(n); } // line 8
-struct hidden { static __attribute__((noinline)) void *work(int n) { return make_many<double>(n); } }; // line 9
+struct hidden { static __attribute__((noinline, noclone)) void *work(int n) { return make_many<double>(n); } }; // line 9
 }
-template <typename F> __attribute__((noinline)) void *apply(F f, int n) { void *p = f(n); asm volatile("" ::: "memory"); return p; } // line 11
+template <typename F> __attribute__((noinline, noclone)) void *apply(F f, int n) { void *p = f(n); asm volatile("" ::: "memory"); return p; } // line 11
 int main()
 {
 	char line[16];
@@ -293,8 +293,49 @@ EOF
 	target_work c
 	snoop_stop
 	target_end c
-	check lines c.json cxx.cc '(anonymous namespace)::maker<double>::operator()(int) const:6:inlined' \
-		'double* (anonymous namespace)::make_many<double>(int):8:inlined' '(anonymous namespace)::hidden::work(int):9' \
-		'main::{lambda(int)#1}::operator()(int) const:17:inlined' \
-		'void* apply<main::{lambda(int)#1}>(main::{lambda(int)#1}, int):11' main:17
+	# What was inlined and is not linked has no linkage name in DWARF: its own, without those around it.
+	check lines c.json cxx.cc 'operator():6:inlined' 'make_many<double>:8:inlined' '(anonymous namespace)::hidden::work(int):9' \
+		'operator():17:inlined' 'void* apply<main::{lambda(int)#1}>(main::{lambda(int)#1}, int):11' main:17
+}
+
+# Rust with both manglings: the closure that was inlined, the generic method, the caller.
+test_names_of_rust() {
+	local mangling
+	need rustc
+	cat >names.rs <<'EOF'
+use std::io::{stdin, BufRead};
+struct Shop<T> { items: Vec<T> }
+impl<T: Clone> Shop<T> {
+    #[inline(never)] fn stock(&mut self, n: usize, one: T) { // line 4
+        self.items = vec![one; n]; // line 5
+    }
+}
+#[inline(never)] fn boxed(n: u64) -> Box<[u64; 16]> { let f = |k: u64| Box::new([k; 16]); f(std::hint::black_box(n)) } // line 8
+fn main() {
+    let mut lines = stdin().lock().lines();
+    println!("ready");
+    lines.next();
+    let mut shop = Shop { items: Vec::new() };
+    shop.stock(100, 7u64); // line 14
+    let b = boxed(3); // line 15
+    println!("done");
+    lines.next();
+    println!("{{}}");
+    std::hint::black_box((shop.items, b));
+}
+EOF
+	for mangling in legacy v0; do
+		# The older one is an unstable option by now.
+		RUSTC_BOOTSTRAP=1 rustc -Z unstable-options -g -C opt-level=2 -C force-frame-pointers=yes \
+			-C symbol-mangling-version=$mangling -o names-$mangling names.rs
+		nm names-$mangling | grep -E "$([ $mangling = v0 ] && echo ' _RN.*names5boxed' || echo ' _ZN5names5boxed')" >/dev/null ||
+			fail "not $mangling mangling"
+		target $mangling ./names-$mangling
+		target_ready $mangling
+		snoop -p "${target_pid[$mangling]}" --source malloc --format json -o $mangling.json
+		target_work $mangling
+		snoop_stop
+		target_end $mangling
+		check rust $mangling.json
+	done
 }
