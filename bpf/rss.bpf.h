@@ -144,6 +144,9 @@ static __noinline int mm_account(struct abi_target *target, __u64 stack_id, __s3
 	return 0;
 }
 
+/* Innermost frames that are tracing itself: add_kernel_stack(), rss_change(), rss_stat(), the kernel's bpf_trace_run2(). */
+#define OWN_KERNEL_FRAMES 4
+
 /*
  * Put the kernel's frames behind those of the process that walk() left in s->rec, and into the stack's id. All
  * together are ABI_MAX_FRAMES: where that is not enough the process's outermost go.
@@ -151,7 +154,7 @@ static __noinline int mm_account(struct abi_target *target, __u64 stack_id, __s3
 static __noinline int add_kernel_stack(void *ctx, struct scratch *s)
 {
 	__u64 hash = s->rec.stack_id;
-	long bytes = bpf_get_stack(ctx, s->kernel, sizeof(s->kernel), 0);
+	long bytes = bpf_get_stack(ctx, s->kernel, sizeof(s->kernel), OWN_KERNEL_FRAMES);
 	__u32 n = bytes > 0 ? bytes / sizeof(__u64) : 0;
 
 	s->rec.nkernel = n;

@@ -500,7 +500,7 @@ static uint32_t kernel_frames(struct capture *c, const struct abi_rec_stack *rec
 	for (; n < rec->nkernel && n < ABI_MAX_KERNEL_FRAMES; n++) {
 		uint64_t addr = rec->frames[rec->nframes + n];
 
-		/* All are return addresses: the innermost is where bpf_get_stack() was called. */
+		/* All are return addresses: those inside of the innermost are tracing itself. */
 		ret[n] = (struct event_frame){ .module = module, .vaddr = addr - 1, .addr = addr };
 	}
 	return n;
