@@ -28,7 +28,7 @@ CFLAGS_ALL := -std=gnu11 $(CFLAGS) $(WARN) -MMD -MP
 BPF_CFLAGS := -O2 -g -target bpf -mcpu=v3 -D__TARGET_ARCH_$(ARCH) -Wall -Wextra $(WERROR) -Wno-unused-parameter \
 	-Ivmlinux/$(ARCH) -Ibpf -I. -MMD -MP
 
-LIBS := -lbpf -ldw -lelf -lz -liberty -lm
+LIBS := -lbpf -ldw -lelf -lz -lzstd -llzma -liberty -lm
 # What libdw.a, libelf.a and libbpf.a need behind them.
 STATIC_LIBS := -lbpf -ldw -lelf -lz -lbz2 -llzma -lzstd -liberty -lpthread -ldl -lm
 
@@ -75,7 +75,13 @@ $(O)/allocsnoop: $(MAIN_OBJ) $(O)/liballocsnoop.a
 	$(call msg,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
 
-$(O)/allocsnoop-static: $(MAIN_OBJ) $(O)/liballocsnoop.a
+# What is compiled otherwise there stands before the archive.
+$(O)/static/%.o: %.c Makefile
+	$(call msg,CC,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS_ALL) -DALLOCSNOOP_STATIC $(CFLAGS_ALL) -c $< -o $@
+
+$(O)/allocsnoop-static: $(MAIN_OBJ) $(O)/static/user/sym/debuginfod.o $(O)/liballocsnoop.a
 	$(call msg,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -static -o $@ $^ $(STATIC_LIBS)
 
@@ -112,7 +118,7 @@ $(O)/fuzz/libfuzzed.a: $(FUZZ_LIB_OBJ)
 $(O)/tests/fuzz/%: tests/fuzz/%.c $(O)/fuzz/libfuzzed.a
 	$(call msg,FUZZ,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CLANG) $(CPPFLAGS_ALL) $(FUZZ_CFLAGS) -fsanitize=fuzzer,address,undefined -o $@ $< $(O)/fuzz/libfuzzed.a -ldw -lelf -lz -liberty -lm -MF $@.d
+	$(Q)$(CLANG) $(CPPFLAGS_ALL) $(FUZZ_CFLAGS) -fsanitize=fuzzer,address,undefined -o $@ $< $(O)/fuzz/libfuzzed.a -ldw -lelf -lz -lzstd -llzma -liberty -lm -MF $@.d
 
 fuzz: $(FUZZ_BIN) $(O)/tests/unit/test_gopclntab ## every fuzzer for FUZZ_SECONDS (20) each; findings stay in the output folder
 	$(Q)rc=0; for bin in $(FUZZ_BIN); do \
@@ -176,4 +182,4 @@ clean: ## remove $(O)
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | sed 's/$$(O)/.output/g' | expand -t 24
 
--include $(FUZZ_LIB_OBJ:.o=.d) $(FUZZ_BIN:=.d) $(LIB_OBJ:.o=.d) $(MAIN_OBJ:.o=.d) $(UNIT_BIN:=.d) $(O)/bpf/allocsnoop.bpf.d $(O)/bpf/calib.bpf.d
+-include $(FUZZ_LIB_OBJ:.o=.d) $(FUZZ_BIN:=.d) $(LIB_OBJ:.o=.d) $(MAIN_OBJ:.o=.d) $(O)/static/user/sym/debuginfod.d $(UNIT_BIN:=.d) $(O)/bpf/allocsnoop.bpf.d $(O)/bpf/calib.bpf.d

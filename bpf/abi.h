@@ -26,6 +26,7 @@
 #endif
 
 #define ABI_MAX_FRAMES 127 /* kernel.perf_event_max_stack's own limit */
+#define ABI_MAX_KERNEL_FRAMES 48 /* of these, the kernel's, if they are asked for */
 #define ABI_MAX_TARGETS 4096
 #define ABI_MAX_THREADS 65536
 #define ABI_RSS_MAX_CPUS 512 /* possible CPUs up to which the verifier follows the sums of RSS counters */
@@ -106,7 +107,8 @@ struct abi_rec_stack {
 	struct abi_rec rec;
 	__u64 stack_id;
 	__u32 image;
-	__u16 nframes;
+	__u8 nframes;
+	__u8 nkernel; /* frames of the kernel, behind the nframes of the process; innermost first, too */
 	__u16 flags; /* enum abi_stack_flag */
 	/* frames[0] is the probed or faulting instruction, the others return addresses. */
 	__u64 frames[ABI_MAX_FRAMES + 1];

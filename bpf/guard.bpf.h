@@ -99,6 +99,7 @@ struct scratch {
 	__u32 pad2;
 	struct abi_rec_context context;
 	__u8 block[BLOCK_BYTES + 16];
+	__u64 kernel[ABI_MAX_KERNEL_FRAMES]; /* its stack */
 	__u8 g[512 + 8]; /* the start of the goroutine's runtime.g; ABI_GO_G_BYTES are filled */
 };
 

@@ -146,7 +146,48 @@ static __noinline int mm_account(struct abi_target *target, __u64 key, __u64 sta
 	return 0;
 }
 
-static __noinline void rss_change(struct scratch *s, struct mm_struct *mm, struct abi_mm *state, __u32 member)
+/* Innermost frames that are tracing itself: add_kernel_stack(), rss_change(), rss_stat(), the kernel's bpf_trace_run2(). */
+#define OWN_KERNEL_FRAMES 4
+
+/*
+ * Put the kernel's frames behind those of the process that walk() left in s->rec, and into the stack's id. All
+ * together are ABI_MAX_FRAMES: where that is not enough the process's outermost go.
+ */
+static __noinline int add_kernel_stack(void *ctx, struct scratch *s)
+{
+	__u64 hash = s->rec.stack_id;
+	long bytes = bpf_get_stack(ctx, s->kernel, sizeof(s->kernel), OWN_KERNEL_FRAMES);
+	__u32 n = bytes > 0 ? bytes / sizeof(__u64) : 0;
+
+	s->rec.nkernel = n;
+	if (s->rec.nframes + n > ABI_MAX_FRAMES) {
+		s->rec.nframes = ABI_MAX_FRAMES - n;
+		s->rec.flags |= ABI_STACK_TRUNCATED;
+	}
+	for (__u32 i = 0; i < ABI_MAX_KERNEL_FRAMES; i++) {
+		if (i >= n)
+			break;
+		s->rec.frames[(s->rec.nframes + i) & ABI_MAX_FRAMES] = s->kernel[i];
+		hash = hash_step(hash, s->kernel[i]);
+	}
+	hash |= 1ULL << 63;
+	s->rec.stack_id = hash;
+	s->key.stack_id = hash;
+	return 0;
+}
+
+/*
+ * Where the process was. A probed instruction that the kernel single-steps runs from a copy: a fault in it is one at
+ * the instruction itself.
+ */
+static __always_inline __u64 user_ip(struct task_struct *task, struct pt_regs *regs)
+{
+	__u64 ip = PT_REGS_IP(regs);
+
+	return ip && BPF_CORE_READ(task, utask, xol_vaddr) == ip ? BPF_CORE_READ(task, utask, vaddr) : ip;
+}
+
+static __noinline void rss_change(void *ctx, struct scratch *s, struct mm_struct *mm, struct abi_mm *state, __u32 member)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	__u32 slot = state->slot;
@@ -162,10 +203,13 @@ static __noinline void rss_change(struct scratch *s, struct mm_struct *mm, struc
 		return;
 	if (task->mm == mm) {
 		regs = (struct pt_regs *)bpf_task_pt_regs(task);
-		s->from = (struct walk_from){ .ip = PT_REGS_IP(regs), .sp = PT_REGS_SP(regs), .fp = PT_REGS_FP(regs),
+		s->from = (struct walk_from){ .ip = user_ip(task, regs), .sp = PT_REGS_SP(regs), .fp = PT_REGS_FP(regs),
 					      .flags = ABI_STACK_LEAF_GUESS };
 		cgo_enter(s, slot);
+		s->rec.nkernel = 0;
 		walk(s, target);
+		if (kernel_stacks)
+			add_kernel_stack(ctx, s);
 	} else {
 		s->key.stack_id = ABI_STACK_OTHERS;
 	}
@@ -185,7 +229,7 @@ int BPF_PROG(rss_stat, struct mm_struct *mm, int member)
 	s = guard_enter(SCRATCH_TRACE);
 	if (s) {
 		run_begin(s, ABI_STAT_HITS_RSS);
-		rss_change(s, mm, state, member);
+		rss_change(ctx, s, mm, state, member);
 		run_end(s, ABI_STAT_TIMED_RSS, ABI_STAT_TIMED_RSS_NS);
 	}
 	guard_exit(s);

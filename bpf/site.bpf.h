@@ -31,7 +31,7 @@ static __always_inline bool send_once(struct scratch *s, __u64 id, void *rec, __
 
 static __noinline int send_stack(struct scratch *s)
 {
-	__u32 len = ABI_REC_STACK_BYTES(s->rec.nframes & ABI_MAX_FRAMES);
+	__u32 len = ABI_REC_STACK_BYTES((s->rec.nframes + s->rec.nkernel) & ABI_MAX_FRAMES);
 
 	return len <= sizeof(s->rec) && send_once(s, s->key.stack_id, &s->rec, len);
 }

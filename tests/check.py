@@ -1132,6 +1132,64 @@ def cmd_frame_module(report_path, func, module):
     equal("modules of " + func, mods, {module})
 
 
+def cmd_jit(report_path, ledger_path, func):
+    """RSS by generated code: the pages that func, by the perf map, touched."""
+    report, ledger = load(report_path), load_ledger(ledger_path)
+    pages = unnamed = 0
+    for stack in stacks(report, "rss"):
+        if any(func in f["func"] and f["module"] == "[jit]" for f in stack["frames"]):
+            pages += stack["rss_bytes"] // os.sysconf("SC_PAGE_SIZE")
+        unnamed += any(f["func"].startswith("[jit+") for f in stack["frames"])
+    note("%d of %d pages in %s; %d stacks with unnamed generated code" % (pages, ledger["pages"], func, unnamed))
+    within("pages that %s touched" % func, pages, 0.9 * ledger["pages"], 1.01 * ledger["pages"])
+
+
+def cmd_lines(report_path, file, *want):
+    """Some stack has these frames of FILE, innermost first, each FUNC:LINE or FUNC:LINE:inlined."""
+    seen = set()
+    for stack in stacks(load(report_path), "malloc"):
+        own = ["%s:%s%s" % (f["func"], f["line"], ":inlined" * f["inlined"]) for f in stack["frames"]
+               if f["file"] and os.path.basename(f["file"]) == file]
+        seen.add(tuple(own))
+    if tuple(want) not in seen:
+        fail("no stack %s among %s" % (want, sorted(seen)))
+
+
+def cmd_rust(report_path):
+    """Frames of names.rs: the method at line 5, the inlined closure at line 8 inside boxed, both called by main."""
+    own = [[(f["func"], f["line"], f["inlined"]) for f in s["frames"] if os.path.basename(f["file"] or "") == "names.rs"]
+           for s in stacks(load(report_path), "malloc")]
+    method = [o for o in own if o and "Shop<" in o[0][0] and "::stock" in o[0][0] and o[0][1] == 5]
+    closure = [o for o in own if len(o) > 2 and "boxed::{" in o[0][0] and o[0][1:] == (8, True) and o[1][0] == "names::boxed"]
+    for what, line, chosen in (("the method", 14, method), ("the closure", 15, closure)):
+        if not chosen or not any("names::main" == f and n == line for f, n, _ in chosen[0]):
+            fail("%s is not among %s" % (what, own))
+    for stack in own:
+        for func, _, _ in stack:
+            if re.search(r"::h[0-9a-f]{16}$|^_R|^_ZN", func):
+                fail("a name with its hash, or mangled: %s" % func)
+
+
+def cmd_kernel(report_path, func):
+    """Kernel frames stand before all others, bear names of kallsyms, and func's page faults have them."""
+    with open("/proc/kallsyms") as f:
+        known = {line.split()[2] for line in f}
+    chosen = frames = 0
+    for stack in stacks(load(report_path), "rss"):
+        is_kernel = [f["module"] == "[kernel]" for f in stack["frames"]]
+        equal("kernel frames first", sorted(is_kernel, reverse=True), is_kernel)
+        for f in stack["frames"][:sum(is_kernel)]:
+            frames += 1
+            if f["func"].split(" ")[0] not in known:
+                fail("%s is not in kallsyms" % f["func"])
+        if func in funcs(stack) and stack["rss_bytes"] > 0:
+            chosen += stack["rss_bytes"]
+            if "handle_mm_fault" not in funcs(stack) and "do_syscall_64" not in funcs(stack):
+                fail("a fault without the kernel's part: %s" % funcs(stack))
+    note("%d kernel frames, %d bytes of %s" % (frames, chosen, func))
+    within("bytes of " + func, chosen, 1, 1 << 60)
+
+
 def cmd_exit_code(report_path, pid, want):
     codes = {t["pid"]: t["exit_code"] for t in load(report_path)["target"]}
     if pid == "first":

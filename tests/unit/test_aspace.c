@@ -429,7 +429,7 @@ TEST(native_stacks)
 	CHECK_INT(frames[1].module, lib.module);
 
 	/* As many as there can be, and a record that says more. */
-	rec.nframes = UINT16_MAX;
+	rec.nframes = UINT8_MAX;
 	for (int i = 0; i <= ABI_MAX_FRAMES; i++)
 		rec.frames[i] = after;
 	CHECK(aspace__resolve_stack(&s.as, s.mods, s.gomods, &rec, frames, &flags, NULL) <= ABI_MAX_FRAMES + 1);

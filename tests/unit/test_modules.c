@@ -150,7 +150,8 @@ TEST(generated_code_is_a_module_of_its_process)
 
 	CHECK_INT(modules__new(NULL, &mods), 0);
 	id = modules__add(mods, 17, &one);
-	CHECK_STR(modules__get(mods, id)->name, "[jit 17]");
+	CHECK_STR(modules__get(mods, id)->name, "[jit]");
+	CHECK_STR(modules__get(mods, id)->path, "[jit 17]");
 	CHECK_INT(modules__add(mods, 17, &two), id);
 	CHECK(modules__add(mods, 18, &one) != id);
 	CHECK_INT(module__vaddr(modules__get(mods, id), &one, 0x1234), 0x1234);

@@ -19,6 +19,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -552,46 +553,50 @@ TEST(debug_file_by_link_and_by_build_id)
 	CHECK(!all_right(compare_stripped(bin, truth, root)));
 }
 
-TEST(debug_file_in_the_root_of_the_process)
+static char inner_root[128]; /* a root, or folder, that holds debug files */
+
+static bool enter_by_chroot(void)
 {
-	char bin[128], truth[128], root[128], line[256];
+	return chroot(inner_root) == 0;
+}
+
+/* The folders that hold the debug file are seen in the namespace only. */
+static bool enter_by_mounts(void)
+{
+	return unshare(CLONE_NEWNS) == 0 && sh("mount --make-rprivate / && mount --bind %s/usr/lib/debug /usr/lib/debug", inner_root);
+}
+
+static bool enter_by_mount_beside(void)
+{
+	return unshare(CLONE_NEWNS) == 0 && sh("mount --make-rprivate / && mount --bind %s/beside %s/.debug", inner_root, dir);
+}
+
+/* Does list_new of @bin, mapped by a process that went where @enter leads, have its line? false: no right to go there. */
+static bool check_inside(bool (*enter)(void), const char *bin, const char *truth)
+{
 	struct mappings maps = { 0 };
 	struct prof_frame got[8];
 	int ready[2], id_seen = 0;
 	struct bench b;
+	bool entered;
 	pid_t pid;
 	char byte;
-	FILE *f;
 
-	if (!build("c.c", c_program, "gcc -O2 -g -Wl,--build-id=sha1 -o full c.c && rm -rf root .debug && "
-		   "objcopy --only-keep-debug full inner.debug && objcopy --strip-all full bin") || pipe(ready)) {
-		SKIP("no gcc or objcopy");
-		return;
-	}
-	snprintf(bin, sizeof(bin), "%s/bin", dir);
-	snprintf(truth, sizeof(truth), "%s/full", dir);
-	snprintf(root, sizeof(root), "%s/root", dir);
-	snprintf(line, sizeof(line), "readelf -n %s | sed -n 's/.*Build ID: //p'", bin);
-	f = popen(line, "r");
-	CHECK(fgets(line, sizeof(line), f));
-	pclose(f);
-	chomp(line);
-	CHECK(sh("cd %s && mkdir -p root/usr/lib/debug/.build-id/%.2s && "
-		 "mv inner.debug root/usr/lib/debug/.build-id/%.2s/%s.debug", dir, line, line, line + 2));
+	if (pipe(ready))
+		return false;
 	pid = fork();
 	if (pid == 0) {
 		int fd = open(bin, O_RDONLY);
 
-		if (mmap(NULL, 8192, PROT_READ | PROT_EXEC, MAP_PRIVATE, fd, 0) == MAP_FAILED || chroot(root) ||
+		if (mmap(NULL, 8192, PROT_READ | PROT_EXEC, MAP_PRIVATE, fd, 0) == MAP_FAILED || !enter() ||
 		    write(ready[1], "x", 1) != 1)
 			_exit(1);
 		for (;;)
 			pause();
 	}
 	close(ready[1]);
-	if (read(ready[0], &byte, 1) != 1) {
-		SKIP("no right to chroot");
-	} else {
+	entered = read(ready[0], &byte, 1) == 1;
+	if (entered) {
 		bench__open(&b, "/nowhere");
 		CHECK_INT(proc_read_maps(pid, &maps), 0);
 		for (size_t i = 0; i < maps.len; i++) {
@@ -610,6 +615,166 @@ TEST(debug_file_in_the_root_of_the_process)
 	close(ready[0]);
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
+	return entered;
+}
+
+TEST(debug_file_in_the_root_of_the_process)
+{
+	char bin[128], truth[128], line[256];
+	FILE *f;
+
+	if (!build("c.c", c_program, "gcc -O2 -g -Wl,--build-id=sha1 -o full c.c && rm -rf root .debug && "
+		   "objcopy --only-keep-debug full inner.debug && objcopy --strip-all full bin && mkdir -p root/beside .debug && "
+		   "cp inner.debug root/beside/linked.debug && cp bin linked && "
+		   "objcopy --add-gnu-debuglink=root/beside/linked.debug linked")) {
+		SKIP("no gcc or objcopy");
+		return;
+	}
+	snprintf(bin, sizeof(bin), "%s/bin", dir);
+	snprintf(truth, sizeof(truth), "%s/full", dir);
+	snprintf(inner_root, sizeof(inner_root), "%s/root", dir);
+	snprintf(line, sizeof(line), "readelf -n %s | sed -n 's/.*Build ID: //p'", bin);
+	f = popen(line, "r");
+	CHECK(fgets(line, sizeof(line), f));
+	pclose(f);
+	chomp(line);
+	CHECK(sh("cd %s && mkdir -p root/usr/lib/debug/.build-id/%.2s && "
+		 "mv inner.debug root/usr/lib/debug/.build-id/%.2s/%s.debug", dir, line, line, line + 2));
+	if (!check_inside(enter_by_chroot, bin, truth))
+		SKIP("no right to chroot");
+	if (!check_inside(enter_by_mounts, bin, truth))
+		SKIP("no right to mount, or no /usr/lib/debug");
+	snprintf(bin, sizeof(bin), "%s/linked", dir);
+	CHECK(sh("rm %s/root/usr/lib/debug/.build-id/%.2s/%s.debug", dir, line, line + 2));
+	if (!check_inside(enter_by_mount_beside, bin, truth))
+		SKIP("no right to mount");
+	sh("rm -rf %s/.debug", dir);
+}
+
+/* What a section may be packed with, and what index there may be: it must read as the plain file. */
+TEST(packed_and_indexed_debug_sections)
+{
+	static const struct {
+		const char *command, *proof;
+	} cases[] = {
+		{ "objcopy --compress-debug-sections=zlib full bin", "grep -q 'debug_info.* C '" },
+		{ "objcopy --compress-debug-sections=zlib-gnu full bin", "grep -q zdebug_info" },
+		{ "objcopy --compress-debug-sections=zstd full bin", "grep -q 'debug_info.* C '" },
+		{ "objcopy --compress-debug-sections=zstd full bin.debug && cp full bin && objcopy --strip-all "
+		  "--add-gnu-debuglink=bin.debug bin", "grep -q gnu_debuglink" },
+		{ "objcopy -R .debug_aranges full bin", "awk '/debug_aranges/ { bad = 1 } END { exit bad }'" },
+		{ "clang -O2 -gdwarf-5 -gpubnames -o full c.c && cp full bin", "grep -q debug_names" },
+	};
+	char bin[128], truth[128];
+
+	snprintf(bin, sizeof(bin), "%s/bin", dir);
+	snprintf(truth, sizeof(truth), "%s/full", dir);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct score score;
+
+		if (!build("c.c", c_program, "rm -rf .debug && gcc -O2 -g -o full c.c") ||
+		    !sh("cd %s && %s 2>/dev/null", dir, cases[i].command)) {
+			SKIP("no gcc or clang, or an objcopy that does not pack with this method");
+			continue;
+		}
+		CHECK(sh("readelf -SW %s | %s", bin, cases[i].proof));
+		if (strstr(cases[i].command, "clang")) {
+			/* addr2line 2.40 loses inlined frames of clang's DWARF 5. */
+			check_structure(bin, 200);
+			continue;
+		}
+		score = compare_stripped(bin, truth, "");
+		CHECK(all_right(score) || test_fail(__FILE__, __LINE__, cases[i].command));
+	}
+}
+
+TEST(damaged_packed_sections)
+{
+	struct prof_frame got[4];
+	char bin[128], truth[128];
+	struct bench b;
+
+	if (!build("c.c", c_program, "gcc -O2 -g -o full c.c && objcopy --compress-debug-sections=zstd full bin")) {
+		SKIP("no gcc, or an objcopy that does not know zstd");
+		return;
+	}
+	snprintf(bin, sizeof(bin), "%s/bin", dir);
+	snprintf(truth, sizeof(truth), "%s/full", dir);
+	/* The size that .debug_info claims to have unpacked, then its packed bytes. */
+	for (int where = 8; where <= 40; where += 32) {
+		CHECK(sh("off=$(readelf -SW %s | sed -n 's/.* \\.debug_info *PROGBITS *[0-9a-f]* \\([0-9a-f]*\\).*/\\1/p') && "
+			 "printf '\\377\\377\\377\\377\\377' | dd of=%s bs=1 seek=$((0x$off + %d)) conv=notrunc "
+			 "2>/dev/null", bin, bin, where));
+		bench__open(&b, "/nowhere");
+		CHECK_INT(sym__resolve(b.sym, bench__add(&b, bin), nm_vaddr(truth, "list_new"), got, 4), 1);
+		CHECK_STR(strtab__get(b.strs, got[0].func), "list_new");
+		CHECK_INT(got[0].line, 0);
+		bench__close(&b);
+	}
+}
+
+/* Names that only the packed symbol table has, and that one only when nothing better is there. */
+TEST(names_from_gnu_debugdata)
+{
+	char bin[128], truth[128];
+	struct prof_frame got[4];
+	struct bench b;
+
+	if (!have("xz") ||
+	    !build("c.c", c_program, "rm -rf .debug bin.debug && gcc -O2 -g -Wl,--build-id=sha1 -o full c.c && cp full bin && "
+		   "objcopy --only-keep-debug full mini && objcopy -S --keep-symbol=list_new --keep-symbol=cmp mini && rm -f mini.xz && "
+		   "xz mini && objcopy --strip-all bin && objcopy --add-section .gnu_debugdata=mini.xz bin")) {
+		SKIP("no gcc, objcopy or xz");
+		return;
+	}
+	snprintf(bin, sizeof(bin), "%s/bin", dir);
+	snprintf(truth, sizeof(truth), "%s/full", dir);
+	CHECK(sh("nm %s 2>&1 | grep -q 'no symbols'", bin));
+	bench__open(&b, "/nowhere");
+	CHECK_INT(sym__resolve(b.sym, bench__add(&b, bin), nm_vaddr(truth, "list_new"), got, 4), 1);
+	CHECK_STR(strtab__get(b.strs, got[0].func), "list_new");
+	sym__resolve(b.sym, bench__add(&b, bin), nm_vaddr(truth, "cmp") + 1, got, 4);
+	CHECK_STR(strtab__get(b.strs, got[0].func), "cmp");
+	sym__resolve(b.sym, bench__add(&b, bin), nm_vaddr(truth, "main"), got, 4);
+	CHECK(got[0].flags & FRAME_UNKNOWN);
+	bench__close(&b);
+	/* Cut off, and a bomb: 1 GiB of zeros. No names, no harm. */
+	CHECK(sh("cd %s && head -c 200 mini.xz >cut.xz && head -c 1G /dev/zero | xz -0 >bomb.xz", dir));
+	for (int i = 0; i < 2; i++) {
+		CHECK(sh("cd %s && cp full bad && objcopy --strip-all bad && objcopy --add-section .gnu_debugdata=%s bad", dir,
+			 i ? "bomb.xz" : "cut.xz"));
+		snprintf(bin, sizeof(bin), "%s/bad", dir);
+		bench__open(&b, "/nowhere");
+		sym__resolve(b.sym, bench__add(&b, bin), nm_vaddr(truth, "list_new"), got, 4);
+		CHECK(got[0].flags & FRAME_UNKNOWN);
+		bench__close(&b);
+	}
+}
+
+/* Functions in .dwo files: the name is right, the line too, nothing is opened, and it is said. */
+TEST(split_dwarf_is_told)
+{
+	static const char *const flags[] = { "-gdwarf-5 -gsplit-dwarf", "-gdwarf-4 -gsplit-dwarf" };
+	char bin[128], cmd[256];
+	struct prof_frame got[4];
+	struct bench b;
+
+	snprintf(bin, sizeof(bin), "%s/split", dir);
+	for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++) {
+		/* Opening the .dwo would wait for ever. */
+		snprintf(cmd, sizeof(cmd), "rm -f *.dwo && gcc -O2 %s -o split c.c && rm -f *.dwo && mkfifo split-c.dwo", flags[i]);
+		if (!build("c.c", c_program, cmd)) {
+			SKIP("no gcc");
+			return;
+		}
+		bench__open(&b, "");
+		CHECK_INT(sym__resolve(b.sym, bench__add(&b, bin), nm_vaddr(bin, "list_new"), got, 4), 1);
+		CHECK_STR(strtab__get(b.strs, got[0].func), "list_new");
+		CHECK_STR(base(strtab__get(b.strs, got[0].file)), "c.c");
+		CHECK(strstr(b.said, ".dwo"));
+		bench__close(&b);
+	}
+	sh("rm -f %s/*.dwo", dir);
 }
 
 TEST(debug_file_with_wrong_checksum_is_refused)
@@ -810,7 +975,7 @@ TEST(unknown_addresses)
 	CHECK_STR(strtab__get(b.strs, got[0].func), "[unknown+0x1234]");
 	CHECK_INT(got[0].flags, FRAME_UNKNOWN);
 	sym__resolve(b.sym, modules__add(b.mods, 17, &jit), 0x1234, got, 2);
-	CHECK_STR(strtab__get(b.strs, got[0].func), "[jit 17+0x1234]");
+	CHECK_STR(strtab__get(b.strs, got[0].func), "[jit+0x1234]");
 	sym__resolve(b.sym, modules__add(b.mods, 17, &sys), 0x5008, got, 2);
 	CHECK_STR(strtab__get(b.strs, got[0].func), "[vsyscall+0x5008]");
 	id = bench__add(&b, "/bin/true");
@@ -1011,6 +1176,64 @@ TEST(annotate_names_creators)
 	sym__free(b.sym);
 	b.sym = NULL;
 	profile__free(prof);
+	bench__close(&b);
+}
+
+static const char *kernel_name(struct sym_backend *backend, struct strtab *strs, uint64_t vaddr)
+{
+	struct sym_sink sink = { .strs = strs };
+
+	return backend->ops->resolve(backend, vaddr, &sink) ? strtab__get(strs, sink.frames[0].func) : "";
+}
+
+TEST(names_of_the_kernel)
+{
+	static const char shown[] = "ffffffff81000000 T _text\nffffffff81000000 T _stext\nffffffff81000100 t do_fault\n"
+				    "ffffffff81000080 D jiffies\nno line\nffffffffc0000000 t ext4_map\t[ext4]\n"
+				    "ffffffff81000140 W last";
+	static const char hidden[] = "0000000000000000 T _text\n0000000000000000 t do_fault\n";
+	struct sym_backend *backend = NULL;
+	struct strtab *strs = NULL;
+
+	CHECK_INT(strtab__new(&strs), 0);
+	CHECK_INT(sym_kernel__parse(strdup(shown), strlen(shown), &backend), 0);
+	CHECK_STR(kernel_name(backend, strs, 0xffffffff810000ff), "_text");
+	CHECK_STR(kernel_name(backend, strs, 0xffffffff81000100), "do_fault");
+	CHECK_STR(kernel_name(backend, strs, 0xffffffff8100013f), "do_fault");
+	CHECK_STR(kernel_name(backend, strs, 0xffffffff81000140), "last");
+	CHECK_STR(kernel_name(backend, strs, 0xffffffffa0000000), ""); /* between the kernel and its modules */
+	CHECK_STR(kernel_name(backend, strs, 0xffffffffc0000010), "ext4_map [ext4]");
+	CHECK_STR(kernel_name(backend, strs, 0x1000), "");
+	backend->ops->free(backend);
+	CHECK_INT(sym_kernel__parse(strdup(hidden), strlen(hidden), &backend), -EACCES);
+	strtab__free(strs);
+}
+
+/* Each name that the real file gives is that of its last line at or below the address. */
+TEST(kernel_frames_are_marked)
+{
+	char line[512], name[256] = "", type;
+	unsigned long long addr, want = 0;
+	struct prof_frame got[1];
+	struct bench b;
+	uint32_t id;
+	FILE *f = fopen("/proc/kallsyms", "r");
+
+	while (f && fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "%llx %c %255s", &addr, &type, name) == 3 && addr && strcmp(name, "do_exit") == 0)
+			want = addr;
+	}
+	if (f)
+		fclose(f);
+	bench__open(&b, "");
+	id = modules__add_kernel(b.mods);
+	CHECK_INT(modules__add_kernel(b.mods), id);
+	CHECK_INT(sym__resolve(b.sym, id, want ? want + 5 : 0xffffffff81000000, got, 1), 1);
+	CHECK(got[0].flags & FRAME_KERNEL);
+	if (want)
+		CHECK_STR(strtab__get(b.strs, got[0].func), "do_exit");
+	else
+		CHECK(strstr(b.said, "kptr_restrict") && got[0].flags & FRAME_UNKNOWN);
 	bench__close(&b);
 }
 

@@ -115,6 +115,7 @@ int capture__open(const struct capture_opts *opts, struct modules *mods, struct 
 	session_opts.max_size_bytes = opts->max_size_bytes;
 	session_opts.only_tid = opts->only_tid;
 	session_opts.count_goroutines = opts->count_goroutines;
+	session_opts.kernel_stacks = opts->kernel_stacks;
 	session_opts.live = opts->want_live;
 	session_opts.rss = opts->want_rss;
 	session_opts.kernel_log = opts->kernel_log;
@@ -601,11 +602,25 @@ static void count_loss(struct capture *c, const struct abi_rec_stack *rec, uint3
 		c->lost_unreadable++;
 }
 
+/* The kernel's frames of @rec in @ret, which stand before those of the process; their number. */
+static uint32_t kernel_frames(struct capture *c, const struct abi_rec_stack *rec, struct event_frame *ret)
+{
+	uint32_t n = 0, module = rec->nkernel ? modules__add_kernel(c->mods) : MODULE_NONE;
+
+	for (; n < rec->nkernel && n < ABI_MAX_KERNEL_FRAMES; n++) {
+		uint64_t addr = rec->frames[rec->nframes + n];
+
+		/* All are return addresses: those inside of the innermost are tracing itself. */
+		ret[n] = (struct event_frame){ .module = module, .vaddr = addr - 1, .addr = addr };
+	}
+	return n;
+}
+
 static void on_stack(struct capture *c, const struct abi_rec_stack *rec)
 {
-	struct event_frame frames[ABI_MAX_FRAMES + 1];
+	struct event_frame frames[ABI_MAX_KERNEL_FRAMES + ABI_MAX_FRAMES + 1];
 	struct target *t = find_target(c, rec->rec.tgid);
-	uint32_t n, flags;
+	uint32_t n, flags, nkernel;
 	bool unmapped;
 
 	if (!t)
@@ -616,14 +631,17 @@ static void on_stack(struct capture *c, const struct abi_rec_stack *rec)
 		c->sink.on_stack(c->sink.ctx, rec->stack_id, NULL, 0, EVENT_STACK_BROKEN);
 		return;
 	}
-	n = aspace__resolve_stack(&t->as, c->mods, c->gomods, rec, frames, &flags, &unmapped);
+	nkernel = kernel_frames(c, rec, frames);
+	n = aspace__resolve_stack(&t->as, c->mods, c->gomods, rec, frames + nkernel, &flags, &unmapped);
 	if (unmapped && t->may_be_stale) {
 		target__refresh(t, c->session, c->mods);
-		n = aspace__resolve_stack(&t->as, c->mods, c->gomods, rec, frames, &flags, NULL);
+		n = aspace__resolve_stack(&t->as, c->mods, c->gomods, rec, frames + nkernel, &flags, NULL);
 	}
 	count_loss(c, rec, flags, n);
-	c->sink.on_stack(c->sink.ctx, rec->stack_id, frames, n, flags);
+	c->sink.on_stack(c->sink.ctx, rec->stack_id, frames, nkernel + n, flags);
 }
+
+/* A label's text, cut where the record ends it. */
 static const char *label_text(char *buf, const char *text, uint64_t len, size_t max)
 {
 	size_t n = len < max ? len : max;
@@ -900,7 +918,7 @@ static void on_rec(void *ctx, const struct abi_rec *rec, size_t len)
 	if (rec->kind == ABI_REC_STACK) {
 		const struct abi_rec_stack *stack = (const void *)rec;
 
-		if (len >= ABI_REC_STACK_BYTES(0) && len >= ABI_REC_STACK_BYTES(stack->nframes))
+		if (len >= ABI_REC_STACK_BYTES(0) && len >= ABI_REC_STACK_BYTES(stack->nframes + stack->nkernel))
 			on_stack(c, stack);
 		return;
 	}

@@ -55,6 +55,7 @@ static void set_constants(struct session *session, const struct session_opts *op
 	ro->max_size_bytes = opts->max_size_bytes;
 	ro->only_tid = opts->only_tid;
 	ro->count_goroutines = opts->count_goroutines;
+	ro->kernel_stacks = opts->kernel_stacks;
 	ro->nr_cpus = session->ncpus;
 	ro->watch_rss = session->has_rss;
 	ro->sweep_mark = bpf_map__max_entries(session->skel->maps.sites_a) / 2;

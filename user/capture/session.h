@@ -18,6 +18,7 @@ struct session_opts {
 	uint64_t min_size_bytes, max_size_bytes;
 	uint32_t only_tid; /* 0: all */
 	bool count_goroutines;
+	bool kernel_stacks; /* the kernel's frames in stacks of the RSS ledger */
 	bool live; /* follow objects */
 	bool rss; /* attach the RSS ledger's program, if the kernel has it */
 	bool mmap; /* attach to the calls that map address space, if the kernel has a way to */

@@ -37,6 +37,7 @@ struct live {
 	struct gomods *gomods;
 	struct profile *prof;
 	struct agg *agg;
+	struct debuginfod *debuginfod; /* NULL: not asked for */
 	struct sym *sym;
 	struct capture *capture;
 	struct child child;
@@ -143,6 +144,12 @@ static int open_model(struct live *live, struct err *err)
 	struct utsname uts;
 	int code;
 
+	if (live->opts->debuginfod) {
+		code = debuginfod__new(&live->diag, &live->debuginfod, err);
+		if (code)
+			return code;
+	}
+	sym_opts.debuginfod = live->debuginfod;
 	code = modules__new(&live->diag, &live->mods);
 	if (!code)
 		code = gomods__new(live->mods, &live->gomods);
@@ -176,6 +183,7 @@ static int open_capture(struct live *live, struct err *err)
 		.want_live = o->live,
 		.live_rate_bytes = o->live_rate_bytes,
 		.count_goroutines = o->group == GROUP_GOROUTINE,
+		.kernel_stacks = o->kernel_stacks,
 		.kernel_log = o->verbose,
 		.diag = &live->diag,
 	};
@@ -477,6 +485,7 @@ static void live_free(struct live *live)
 	capture__free(live->capture);
 	child__free(&live->child);
 	sym__free(live->sym);
+	debuginfod__free(live->debuginfod);
 	agg__free(live->agg);
 	profile__free(live->prof);
 	gomods__free(live->gomods);

@@ -93,6 +93,20 @@ static int parse_live_rate(struct options *o, const char *arg)
 	return err || (o->live_rate_bytes && o->live_rate_bytes <= 1u << 24) ? err : -ERANGE;
 }
 
+static int parse_kernel_stacks(struct options *o, const char *arg)
+{
+	(void)arg;
+	o->kernel_stacks = true;
+	return 0;
+}
+
+static int parse_debuginfod(struct options *o, const char *arg)
+{
+	(void)arg;
+	o->debuginfod = true;
+	return 0;
+}
+
 static int parse_follow(struct options *o, const char *arg)
 {
 	(void)arg;
@@ -248,6 +262,8 @@ static const struct option_row rows[] = {
 	{ 0, "format", "FMT", NULL, parse_format },
 	{ 'o', "output", "FILE", "where the result goes, may be given again; its format follows from .folded .pb.gz .json", parse_output },
 	{ 'm', "metric", "M", "for folded: alloc_bytes, alloc_objects, live_bytes, live_objects, rss_bytes", parse_metric },
+	{ 0, "kernel-stacks", NULL, "also the kernel's frames in stacks of source rss", parse_kernel_stacks },
+	{ 0, "debuginfod", NULL, "ask the servers of DEBUGINFOD_URLS for debug files that are not installed", parse_debuginfod },
 	{ 'v', "verbose", NULL, "every frame, and what is being done", parse_verbose },
 	{ 'q', "quiet", NULL, "no warnings", parse_quiet },
 	{ 0, "no-color", NULL, "no colours (also: NO_COLOR, or a pipe)", parse_no_color },
@@ -356,6 +372,8 @@ static int check(struct options *o, struct err *err)
 		return wrong(err, "--live-rate needs --live");
 	if (o->live && !o->sort_given)
 		o->sort = SORT_LIVE;
+	if (o->kernel_stacks && !o->want_rss)
+		return wrong(err, "--kernel-stacks needs the source rss");
 	if (o->npids && o->command)
 		return wrong(err, "either -p PID or -- COMMAND, not both");
 	if (o->min_size_bytes > o->max_size_bytes)

@@ -12,6 +12,8 @@
  * - ';' in names becomes ':', control characters and what is no UTF-8 '?'; a process is
  *   its comm, or comm-PID when there are several targets.
  *
+ * - Frames of the kernel end in "_[k]", as perf's stackcollapse writes them and flamegraph.pl colours them.
+ *
  * Lines are sorted as `LC_ALL=C sort` would. They are kept as lists of interned names, not as
  * text: deep stacks share most of theirs, and 100,000 lines of 2 KiB would be 200 MB in a tool
  * that runs beside somebody's service. The comparison skips equal names at once and walks
@@ -56,6 +58,7 @@ static int push(uint32_t **items, size_t *len, size_t *cap, uint32_t value)
 static int name_loc(struct folded *f, uint32_t loc)
 {
 	struct frame_view view;
+	char kernel[512];
 	int err;
 
 	if (f->loc_first[loc])
@@ -63,6 +66,10 @@ static int name_loc(struct folded *f, uint32_t loc)
 	f->loc_first[loc] = f->nloc_names + 1;
 	for (uint32_t i = 0; i < prof_loc_nframes(f->prof, loc); i++) {
 		prof_loc_frame(f->prof, loc, i, &view);
+		if (view.flags & FRAME_KERNEL) {
+			snprintf(kernel, sizeof(kernel), "%.500s_[k]", view.func);
+			view.func = kernel;
+		}
 		err = push(&f->loc_names, &f->nloc_names, &f->cap_loc_names, names_add(&f->names, view.func, ';', ':'));
 		if (err)
 			return err;

@@ -240,11 +240,13 @@ static void put_rss(struct report *r)
 	paper_newline(&r->paper);
 }
 
-/* "main.fill  main.go:42  via runtime.makeslice  [inlined]"; @door may be NULL. */
+/* "main.fill  main.go:42  via runtime.makeslice  [inlined]", "do_anonymous_page  [kernel]"; @door may be NULL. */
 static void put_frame(struct report *r, const struct frame_view *view, const struct frame_view *door)
 {
 	enum style style = view->flags & FRAME_PLUMBING ? STYLE_DIM : STYLE_PLAIN;
-	const char *mark = r->opts->verbose && view->flags & FRAME_INLINED ? "  [inlined]" : "";
+	const char *mark = view->flags & FRAME_KERNEL			     ? "  [kernel]" :
+			   r->opts->verbose && view->flags & FRAME_INLINED ? "  [inlined]" :
+									     "";
 	char place[280] = "", via[192] = "", file[512];
 	size_t used;
 

@@ -24,15 +24,25 @@ uint32_t prof_loc_nframes(const struct profile *prof, uint32_t loc)
 	return n ? n : 1;
 }
 
+void prof_name_address(const char *module, uint64_t vaddr, char *buf)
+{
+	size_t len = strnlen(module, 280); /* the name of a file has at most 255 bytes */
+
+	if (!len) {
+		module = "unknown";
+		len = strlen(module);
+	}
+	if (len > 2 && module[0] == '[' && module[len - 1] == ']') {
+		module++;
+		len -= 2;
+	}
+	snprintf(buf, 320, "[%.*s+0x%" PRIx64 "]", (int)len, module, vaddr);
+}
+
 static void name_address(const struct profile *prof, const struct prof_loc *loc, struct frame_view *ret)
 {
-	const char *module = prof_module_name(prof, loc->module);
-
-	/* The name of a file has at most 255 bytes. */
-	if (*module)
-		snprintf(ret->buf, sizeof(ret->buf), "[%.280s+0x%" PRIx64 "]", module, loc->vaddr);
-	else
-		snprintf(ret->buf, sizeof(ret->buf), "[unknown+0x%" PRIx64 "]", loc->vaddr);
+	_Static_assert(sizeof(ret->buf) == 320, "prof_name_address()");
+	prof_name_address(prof_module_name(prof, loc->module), loc->vaddr, ret->buf);
 	ret->func = ret->buf;
 	ret->func_id = 0;
 	ret->flags |= FRAME_UNKNOWN;

@@ -40,6 +40,12 @@ bool creator_is_main(const struct frame_view *creator);
 /* What a reader calls the goroutines of @context: "main goroutine", "net/http.(*Server).Serve server.go:3285", "" if not known. */
 const char *prof_goroutine_name(const struct profile *prof, uint32_t context, char *buf, size_t size);
 
+/*
+ * The name of an address without a symbol: "[libc.so.6+0x1234]", "[unknown+0x1234]" in no module (""). Names with
+ * brackets of their own lose them: "[vdso+0x9a0]". @buf has 320 bytes.
+ */
+void prof_name_address(const char *module, uint64_t vaddr, char *buf);
+
 /* Name of a module, "" for PROF_NONE. Untrusted. */
 const char *prof_module_name(const struct profile *prof, uint32_t module);
 

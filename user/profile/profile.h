@@ -42,6 +42,7 @@ struct prof_module {
 enum frame_flag {
 	FRAME_INLINED = 1, /* into the next frame */
 	FRAME_PLUMBING = 2, /* runtime or allocator internals, left out of text reports unless -v */
+	FRAME_KERNEL = 8, /* of the kernel, not of the process */
 	FRAME_UNKNOWN = 4, /* no symbol: func is "[module+0xOFFSET]" */
 };
 

@@ -10,8 +10,7 @@
  * bring its own) and in the host's.
  *
  * A name proves nothing: the process may be another one by now, the folder may be
- * anybody's. Nothing is taken without an equal build ID or checksum. Nothing is
- * fetched from the network.
+ * anybody's, the server somebody's. Nothing is taken without an equal build ID or checksum.
  */
 #include "sym/sym_backend.h"
 
@@ -182,12 +181,35 @@ int debugfile_find(const struct module *mod, const char *debug_root, struct elf_
 	return -ENOENT;
 }
 
+static int fetch(struct debuginfod *debuginfod, const struct build_id *id, const char *what, struct elf_file **ret)
+{
+	struct elf_file *elf;
+	int fd = debuginfod__fetch(debuginfod, id->bytes, id->len, what);
+
+	if (fd < 0 || elf_file__open(fd, what, &elf, NULL))
+		return -ENOENT;
+	if (id_matches(elf, id)) {
+		*ret = elf;
+		return 0;
+	}
+	elf_file__free(elf);
+	return -ENOENT;
+}
+
+int debugfile_fetch(const struct module *mod, struct debuginfod *debuginfod, struct elf_file **ret)
+{
+	struct build_id id;
+
+	id.len = elf_file__build_id(mod->elf, id.bytes);
+	return fetch(debuginfod, &id, mod->name, ret);
+}
+
 /*
  * .gnu_debugaltlink: name, NUL, build ID of the shared file. Distributions write a
  * name like "../../.dwz/x86_64-linux-gnu/pkg.debug"; only the part from .dwz/ on is taken
  * from it, so that a crafted name cannot point elsewhere.
  */
-int debugfile_find_alt(const struct module *mod, struct elf_file *debug, const char *debug_root, struct elf_file **ret)
+int debugfile_find_alt(const struct sym_source *src, struct elf_file *debug, struct elf_file **ret)
 {
 	struct build_id id = { .len = 0 };
 	const struct wanted wanted = { .id = &id };
@@ -206,7 +228,7 @@ int debugfile_find_alt(const struct module *mod, struct elf_file *debug, const c
 	memcpy(id.bytes, id_bytes.data, id_bytes.len);
 	id.len = id_bytes.len;
 	dwz = strstr(name, ".dwz/");
-	nroots = list_roots(mod, debug_root, process_root, roots);
+	nroots = list_roots(src->mod, src->debug_root, process_root, roots);
 	for (int i = 0; i < nroots; i++) {
 		if (try_build_id(roots[i], &id, ret))
 			return 0;
@@ -215,5 +237,5 @@ int debugfile_find_alt(const struct module *mod, struct elf_file *debug, const c
 		if (try_file(roots[i], path, &wanted, ret))
 			return 0;
 	}
-	return -ENOENT;
+	return src->debuginfod ? fetch(src->debuginfod, &id, src->mod->name, ret) : -ENOENT;
 }

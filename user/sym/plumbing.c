@@ -26,6 +26,8 @@ static const char *const prefixes[] = {
 	"operator new(", "operator new[](", "operator delete(", "operator delete[](", "_Znwm", "_Znam",
 	"__gnu_cxx::new_allocator<", "std::__new_allocator<", "std::allocator<", "std::allocator_traits<",
 	"__rust_alloc", "__rust_realloc", "__rdl_", "__rg_", "alloc::alloc::", "<alloc::alloc::Global as ",
+	"bpf_get_stack", "bpf_prog_", "bpf_trace_run", "bpf_trampoline_", "__bpf_trace_", "__traceiter_",
+	"mm_trace_rss_stat",
 	"std::rt::lang_start", "std::sys_common::backtrace::__rust_begin_short_backtrace",
 	"std::sys::backtrace::__rust_begin_short_backtrace",
 };

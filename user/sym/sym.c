@@ -9,13 +9,12 @@
 #include "sym/sym.h"
 
 #include <errno.h>
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/hmap.h"
 #include "base/vec.h"
+#include "profile/frames.h"
 #include "sym/sym_backend.h"
 #include "sym/sym_types.h"
 
@@ -27,6 +26,8 @@ static const struct {
 	{ "Go's pclntab", sym_go__open },
 	{ "DWARF", sym_dwarf__open },
 	{ "ELF symbols", sym_elf__open },
+	{ "the perf map", sym_perfmap__open },
+	{ "kallsyms", sym_kernel__open },
 };
 
 #define NBACKENDS ((int)(sizeof(backend_rows) / sizeof(backend_rows[0])))
@@ -52,6 +53,7 @@ struct sym {
 	struct gomods *gomods;
 	struct strtab *strs;
 	char *debug_root;
+	struct debuginfod *debuginfod;
 	const struct diag *diag;
 	struct sym_module **modules; /* by module id; NULL: not asked yet */
 	size_t nmodules, modules_cap;
@@ -86,11 +88,22 @@ void sym_sink__add(struct sym_sink *sink, const char *func, const char *file, ui
 	sink->frames[sink->len++] = frame;
 }
 
+bool sym_has_dwarf(const struct elf_file *elf)
+{
+	return elf_file__has_section(elf, ".debug_info") || elf_file__has_section(elf, ".zdebug_info");
+}
+
 struct elf_file *sym_source__debug(struct sym_source *src)
 {
 	if (!src->debug_searched) {
+		int err;
+
 		src->debug_searched = true;
-		if (debugfile_find(src->mod, src->debug_root, &src->debug) == 0)
+		err = debugfile_find(src->mod, src->debug_root, &src->debug);
+		/* Of the kernel's own pages, and of a file that has it all, there is nothing to ask. */
+		if (err && src->debuginfod && src->mod->kind == MODULE_FILE && !sym_has_dwarf(src->mod->elf))
+			err = debugfile_fetch(src->mod, src->debuginfod, &src->debug);
+		if (!err)
 			diag_emit(src->diag, DIAG_DEBUG, "%s: debug file %s", src->mod->name,
 				  elf_file__name(src->debug));
 	}
@@ -108,6 +121,7 @@ int sym__new(const struct modules *mods, struct gomods *gomods, struct strtab *s
 	sym->gomods = gomods;
 	sym->strs = strs;
 	sym->diag = opts ? opts->diag : NULL;
+	sym->debuginfod = opts ? opts->debuginfod : NULL;
 	sym->debug_root = strdup(opts && opts->debug_root ? opts->debug_root : "");
 	if (!sym->debug_root || hmap__new(sizeof(struct cache_key), &sym->cache) ||
 	    sym_types__new(mods, gomods, strs, &sym->types)) {
@@ -145,13 +159,13 @@ void sym__free(struct sym *sym)
 	free(sym);
 }
 
-/* Ours of module @id; NULL when it has no ELF file or memory is out. */
+/* Ours of module @id; NULL when there is no such module or memory is out. */
 static struct sym_module *module_of(struct sym *sym, uint32_t id)
 {
-	const struct module *mod = modules__get(sym->mods, id);
+	struct module *mod = modules__get(sym->mods, id);
 	struct sym_module *ours;
 
-	if (!mod || !mod->elf)
+	if (!mod)
 		return NULL;
 	if (vec_reserve((void **)&sym->modules, &sym->modules_cap, (size_t)id + 1, sizeof(*sym->modules)))
 		return NULL;
@@ -162,10 +176,24 @@ static struct sym_module *module_of(struct sym *sym, uint32_t id)
 	ours = calloc(1, sizeof(*ours));
 	if (!ours)
 		return NULL;
-	ours->src = (struct sym_source){ .mod = mod, .debug_root = sym->debug_root, .diag = sym->diag };
+	ours->src = (struct sym_source){ .mod = mod, .debug_root = sym->debug_root,
+					 .debuginfod = sym->debuginfod, .diag = sym->diag };
 	ours->src.go = gomods__get(sym->gomods, id);
 	sym->modules[id] = ours;
 	return ours;
+}
+
+/* Let the backends see what became known since the last time. */
+static void refresh(struct sym *sym)
+{
+	for (size_t m = 0; m < sym->nmodules; m++) {
+		struct sym_module *mod = sym->modules[m];
+
+		for (int i = 0; mod && i < NBACKENDS; i++) {
+			if (mod->backends[i] && mod->backends[i]->ops->refresh)
+				mod->backends[i]->ops->refresh(mod->backends[i]);
+		}
+	}
 }
 
 static struct sym_backend *backend_of(struct sym_module *mod, int i)
@@ -213,19 +241,12 @@ static void ask_backends(struct sym_module *mod, uint64_t vaddr, struct sym_sink
 	}
 }
 
-/* "[libc.so.6+0x1234]"; names with brackets of their own lose them: "[vdso+0x9a0]". */
 static uint32_t made_up_name(struct strtab *strs, const char *module, uint64_t vaddr)
 {
-	size_t len = strnlen(module, 255);
 	char name[320];
-	int n;
 
-	if (len > 2 && module[0] == '[' && module[len - 1] == ']') {
-		module++;
-		len -= 2;
-	}
-	n = snprintf(name, sizeof(name), "[%.*s+0x%" PRIx64 "]", (int)len, module, vaddr);
-	return strtab__add(strs, name, (size_t)n);
+	prof_name_address(module, vaddr, name);
+	return strtab__adds(strs, name);
 }
 
 /* Code that the function table of a Go program should know; C code beside it lies elsewhere. */
@@ -246,12 +267,20 @@ static void resolve(struct sym *sym, uint32_t module, uint64_t vaddr, struct sym
 	if (!sink->len)
 		sink->frames[sink->len++] = (struct prof_frame){ 0 };
 	for (int i = 0; i < sink->len; i++) {
+		if (info && info->kind == MODULE_KERNEL)
+			sink->frames[i].flags |= FRAME_KERNEL;
 		if (sink->frames[i].func)
 			continue;
-		sink->frames[i].func = made_up_name(sym->strs, info ? info->name : "unknown", vaddr);
+		sink->frames[i].func = made_up_name(sym->strs, info ? info->name : "", vaddr);
 		sink->frames[i].flags |= FRAME_UNKNOWN;
 		sym->unnamed_go += mod && is_go_code(&mod->src, vaddr);
 	}
+}
+
+/* May there be a name tomorrow for what has none today? A JIT compiler writes names while it runs. */
+static bool may_learn(const struct module *mod, const struct prof_frame *frame)
+{
+	return mod && !mod->elf && (mod->kind == MODULE_JIT || mod->kind == MODULE_FILE) && frame->flags & FRAME_UNKNOWN;
 }
 
 /* Keep what @sink holds; when memory is out it is looked up again next time. */
@@ -287,7 +316,8 @@ int sym__resolve(struct sym *sym, uint32_t module, uint64_t vaddr, struct prof_f
 		len = (int)sym->cached[index].len;
 	} else {
 		resolve(sym, module, vaddr, &sink);
-		remember(sym, &key, &sink);
+		if (!may_learn(modules__get(sym->mods, module), &sink.frames[0]))
+			remember(sym, &key, &sink);
 		frames = sink.frames;
 		len = sink.len;
 	}
@@ -350,8 +380,11 @@ static int annotate_loc(struct sym *sym, struct profile *prof, uint32_t loc, con
 						 .flags = FRAME_UNKNOWN };
 		len = 1;
 	} else {
-		len = sym__resolve(sym, l->module < prof->nmodules ? ids[l->module] : MODULE_NONE, l->vaddr, frames,
-				   SYM_MAX_FRAMES);
+		uint32_t id = l->module < prof->nmodules ? ids[l->module] : MODULE_NONE;
+
+		len = sym__resolve(sym, id, l->vaddr, frames, SYM_MAX_FRAMES);
+		if (may_learn(modules__get(sym->mods, id), &frames[0]))
+			return 0; /* without frames it is asked for again */
 	}
 	return profile__set_frames(prof, loc, frames, (uint32_t)len);
 }
@@ -370,6 +403,7 @@ int sym__annotate(struct sym *sym, struct profile *prof)
 		err = -ENOMEM;
 		goto out;
 	}
+	refresh(sym);
 	mark_used(prof, used);
 	for (uint32_t i = 0; i < prof->nmodules; i++)
 		ids[i] = find_module(sym, &prof->modules[i], i);

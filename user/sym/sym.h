@@ -12,6 +12,7 @@
 #include "base/strtab.h"
 #include "profile/profile.h"
 #include "go/gomods.h"
+#include "sym/debuginfod.h"
 #include "target/modules.h"
 
 struct sym;
@@ -19,10 +20,11 @@ struct sym;
 struct sym_opts {
 	/* Root folder in which debug files are looked up besides the target's own root; "" is the host's. */
 	const char *debug_root;
+	struct debuginfod *debuginfod; /* asked for debug files that are not on disk; NULL: none */
 	const struct diag *diag; /* progress and warnings */
 };
 
-/* @mods, @gomods and @strs are borrowed and must outlive it. */
+/* @mods, @gomods, @strs and what @opts points at are borrowed and must outlive it. */
 int sym__new(const struct modules *mods, struct gomods *gomods, struct strtab *strs, const struct sym_opts *opts,
 	     struct sym **ret);
 void sym__free(struct sym *sym);

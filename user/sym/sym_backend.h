@@ -16,6 +16,7 @@
 #include "base/strtab.h"
 #include "go/gobin.h"
 #include "profile/profile.h"
+#include "sym/debuginfod.h"
 #include "target/elf.h"
 #include "target/modules.h"
 
@@ -40,14 +41,16 @@ void sym_sink__add(struct sym_sink *sink, const char *func, const char *file, ui
 
 /* What a backend can draw from. */
 struct sym_source {
-	const struct module *mod; /* with an ELF file */
+	struct module *mod;
 	const struct gobin *go; /* NULL: no Go program */
 	const char *debug_root;
+	struct debuginfod *debuginfod; /* or NULL */
 	const struct diag *diag;
 	struct elf_file *debug; /* separate debug file; see sym_source__debug() */
 	bool debug_searched;
 };
 
+bool sym_has_dwarf(const struct elf_file *elf);
 /* The module's separate debug file, searched once; NULL if there is none. Lives as long as the source. */
 struct elf_file *sym_source__debug(struct sym_source *src);
 
@@ -57,6 +60,8 @@ struct sym_backend_ops {
 	const char *name;
 	/* Write the frames at @vaddr; false, and nothing written, when it is not known here. */
 	bool (*resolve)(struct sym_backend *backend, uint64_t vaddr, struct sym_sink *sink);
+	/* Before each round of questions; NULL where nothing is ever added. */
+	void (*refresh)(struct sym_backend *backend);
 	void (*free)(struct sym_backend *backend);
 };
 
@@ -69,17 +74,32 @@ struct sym_backend {
 int sym_go__open(struct sym_source *src, struct sym_backend **ret);
 int sym_dwarf__open(struct sym_source *src, struct sym_backend **ret);
 int sym_elf__open(struct sym_source *src, struct sym_backend **ret);
+int sym_perfmap__open(struct sym_source *src, struct sym_backend **ret);
+int sym_kernel__open(struct sym_source *src, struct sym_backend **ret);
+/* The same from the text of kallsyms, which it takes over (for tests); @text ends with a NUL at @len. */
+int sym_kernel__parse(char *text, size_t len, struct sym_backend **ret);
 
 /*
  * The debug file of @mod (build ID, .gnu_debuglink), checked to belong to it, from the root of the process that has the
  * module or from @debug_root ("" is the host's). 0, or -ENOENT.
  */
 int debugfile_find(const struct module *mod, const char *debug_root, struct elf_file **ret);
+/* The same from @debuginfod, by its build ID. */
+int debugfile_fetch(const struct module *mod, struct debuginfod *debuginfod, struct elf_file **ret);
 /*
- * The file that @debug shares strings and DIEs with (.gnu_debugaltlink, made by dwz).
- * 0 with *ret NULL when it shares none, -ENOENT when the file is missing.
+ * The file that @debug, the debug file of @src or its module, shares strings and DIEs with (.gnu_debugaltlink, made
+ * by dwz). 0 with *ret NULL when it shares none, -ENOENT when the file is missing.
  */
-int debugfile_find_alt(const struct module *mod, struct elf_file *debug, const char *debug_root, struct elf_file **ret);
+int debugfile_find_alt(const struct sym_source *src, struct elf_file *debug, struct elf_file **ret);
+
+/* The ELF file that is packed in .gnu_debugdata of @elf; 0, -ENOENT when there is none, or another -errno. */
+int minidebug_open(struct elf_file *elf, struct elf_file **ret);
+
+/*
+ * The debug sections of @elf, unpacked, as an ELF image for libelf, which the caller frees.
+ * 0, -ENOMEM, or -EFBIG when it would be larger than 512 MiB.
+ */
+int debugimage_make(struct elf_file *elf, uint16_t machine, char **ret, size_t *ret_len);
 
 /*
  * C++ (Itanium ABI) and Rust (legacy and v0) names, with parameters as c++filt writes them, into @buf (always

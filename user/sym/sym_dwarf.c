@@ -66,16 +66,23 @@ struct unit {
 	bool lines_judged, lines_usable;
 };
 
+/* A file with DWARF, as libdw has it. */
+struct dwarf_file {
+	Elf *elf;
+	Dwarf *dbg;
+	char *image; /* what elf reads instead of the file (debugimage.c), or NULL */
+};
+
 struct sym_dwarf {
 	struct sym_backend base;
 	const struct elf_file *code; /* the module, not its debug file: that has no segments to ask */
-	Elf *elf, *alt_elf;
-	Dwarf *dbg, *alt_dbg;
+	struct dwarf_file main, alt;
 	struct elf_file *alt_file;
 	const char *name; /* for messages */
 	const struct diag *diag;
 	struct unit *units;
 	size_t nunits, units_cap;
+	size_t nsplit; /* units whose functions are in .dwo files */
 	struct ranges ranges; /* to units */
 	uint64_t spent_ns; /* on this module */
 	uint64_t started_ns; /* the present lookup */
@@ -208,7 +215,7 @@ static int collect_units(struct sym_dwarf *self)
 	uint8_t type;
 
 	/* The last argument would make libdw look for .dwo files. */
-	while (in_time(self) && dwarf_get_units(self->dbg, cu, &cu, &version, &type, &die, NULL) == 0) {
+	while (in_time(self) && dwarf_get_units(self->main.dbg, cu, &cu, &version, &type, &die, NULL) == 0) {
 		int tag = dwarf_tag(&die), err;
 
 		if (tag != DW_TAG_compile_unit && tag != DW_TAG_skeleton_unit)
@@ -220,6 +227,7 @@ static int collect_units(struct sym_dwarf *self)
 		self->units[self->nunits] = (struct unit){ .die_off = dwarf_dieoffset(&die) };
 		err = collect_ranges(self, &die, self->nunits, &self->ranges);
 		self->nunits++;
+		self->nsplit += type == DW_UT_skeleton;
 		if (err)
 			return err;
 	}
@@ -234,7 +242,7 @@ static struct unit *find_unit_by_aranges(struct sym_dwarf *self, uint64_t vaddr)
 	Dwarf_Off off;
 	Dwarf_Die die;
 
-	if (!dwarf_addrdie(self->dbg, vaddr, &die))
+	if (!dwarf_addrdie(self->main.dbg, vaddr, &die))
 		return NULL;
 	off = dwarf_dieoffset(&die);
 	while (lo < hi) { /* units come in the order of their offsets */
@@ -292,7 +300,7 @@ static bool line_program_bytes(const struct sym_dwarf *self, uint64_t off, uint6
 	struct span bytes;
 	uint32_t len;
 
-	if (!next_section(self->elf, "debug_line", &pos, &bytes) || !span_u32(bytes, off, &len))
+	if (!next_section(self->main.elf, "debug_line", &pos, &bytes) || !span_u32(bytes, off, &len))
 		return false;
 	*ret = len;
 	return len != UINT32_MAX || span_u64(bytes, off + 4, ret);
@@ -425,7 +433,7 @@ static bool find_chain(struct sym_dwarf *self, struct unit *unit, Dwarf_Die *uni
 		ranges__sort(&unit->funcs);
 	}
 	range = ranges__find(&unit->funcs, vaddr);
-	if (!range || !dwarf_offdie(self->dbg, range->item, &ret->dies[0]))
+	if (!range || !dwarf_offdie(self->main.dbg, range->item, &ret->dies[0]))
 		return false;
 	ret->len = 1;
 	walk_inwards(self, &ret->dies[0], vaddr, ret, 0);
@@ -438,7 +446,7 @@ static bool resolve_in_unit(struct sym_dwarf *self, struct unit *unit, uint64_t 
 	struct position pos;
 	Dwarf_Die unit_die;
 
-	if (!dwarf_offdie(self->dbg, unit->die_off, &unit_die))
+	if (!dwarf_offdie(self->main.dbg, unit->die_off, &unit_die))
 		return false;
 	pos = position_at(self, unit, &unit_die, vaddr);
 	if (!find_chain(self, unit, &unit_die, vaddr, &chain)) {
@@ -472,6 +480,14 @@ static bool dwarf_resolve(struct sym_backend *backend, uint64_t vaddr, struct sy
 	return found;
 }
 
+static void dwarf_file__close(struct dwarf_file *file)
+{
+	if (file->dbg)
+		dwarf_end(file->dbg);
+	elf_end(file->elf);
+	free(file->image);
+}
+
 static void dwarf_backend_free(struct sym_backend *backend)
 {
 	struct sym_dwarf *self = (struct sym_dwarf *)backend;
@@ -480,12 +496,8 @@ static void dwarf_backend_free(struct sym_backend *backend)
 		free(self->units[i].funcs.items);
 	free(self->units);
 	free(self->ranges.items);
-	if (self->dbg)
-		dwarf_end(self->dbg);
-	if (self->alt_dbg)
-		dwarf_end(self->alt_dbg);
-	elf_end(self->elf);
-	elf_end(self->alt_elf);
+	dwarf_file__close(&self->main);
+	dwarf_file__close(&self->alt);
 	elf_file__free(self->alt_file);
 	free(self);
 }
@@ -495,11 +507,6 @@ static const struct sym_backend_ops dwarf_ops = {
 	.resolve = dwarf_resolve,
 	.free = dwarf_backend_free,
 };
-
-static bool has_dwarf(struct elf_file *elf)
-{
-	return elf_file__has_section(elf, ".debug_info") || elf_file__has_section(elf, ".zdebug_info");
-}
 
 /* Does the last string of each string section end? */
 static bool strings_end(Elf *elf)
@@ -518,15 +525,54 @@ static bool strings_end(Elf *elf)
 	return true;
 }
 
-static int begin(const struct elf_file *file, Elf **ret_elf, Dwarf **ret_dbg)
+/* Is a section packed in a way that libelf may not know? */
+static bool needs_image(Elf *elf)
 {
-	*ret_elf = elf_begin(elf_file__fd(file), ELF_C_READ, NULL);
-	if (!*ret_elf)
+	Elf_Scn *scn = NULL;
+
+	while ((scn = elf_nextscn(elf, scn))) {
+		GElf_Shdr shdr;
+		GElf_Chdr chdr;
+
+		if (gelf_getshdr(scn, &shdr) && shdr.sh_flags & SHF_COMPRESSED && gelf_getchdr(scn, &chdr) &&
+		    chdr.ch_type != ELFCOMPRESS_ZLIB)
+			return true;
+	}
+	return false;
+}
+
+/* Let @ret->elf read an unpacked copy of @file instead. */
+static int use_image(struct dwarf_file *ret, struct elf_file *file)
+{
+	GElf_Ehdr ehdr;
+	size_t len;
+	int err;
+
+	if (!gelf_getehdr(ret->elf, &ehdr))
 		return -ENOEXEC;
-	*ret_dbg = dwarf_begin_elf(*ret_elf, DWARF_C_READ, NULL);
-	if (!*ret_dbg)
+	err = debugimage_make(file, ehdr.e_machine, &ret->image, &len);
+	if (err)
+		return err;
+	elf_end(ret->elf);
+	ret->elf = elf_memory(ret->image, len);
+	return ret->elf ? 0 : -ENOEXEC;
+}
+
+/* What it leaves in @ret on failure dwarf_file__close() takes, too. */
+static int dwarf_file__open(struct elf_file *file, struct dwarf_file *ret)
+{
+	int err;
+
+	ret->elf = elf_begin(elf_file__fd(file), ELF_C_READ, NULL);
+	if (!ret->elf)
+		return -ENOEXEC;
+	err = needs_image(ret->elf) ? use_image(ret, file) : 0;
+	if (err)
+		return err;
+	ret->dbg = dwarf_begin_elf(ret->elf, DWARF_C_READ, NULL);
+	if (!ret->dbg)
 		return -ENOENT;
-	return strings_end(*ret_elf) ? 0 : -ENOEXEC;
+	return strings_end(ret->elf) ? 0 : -ENOEXEC;
 }
 
 /* Without the shared file half of the names would be missing, and libdw would look for it on its own. */
@@ -534,7 +580,7 @@ static int begin_alt(struct sym_dwarf *self, const struct sym_source *src, struc
 {
 	int err;
 
-	err = debugfile_find_alt(src->mod, file, src->debug_root, &self->alt_file);
+	err = debugfile_find_alt(src, file, &self->alt_file);
 	if (err) {
 		diag_emit(src->diag, DIAG_INFO,
 			  "%s: its debug information shares parts with a dwz file that is not installed; no lines for it",
@@ -543,9 +589,9 @@ static int begin_alt(struct sym_dwarf *self, const struct sym_source *src, struc
 	}
 	if (!self->alt_file)
 		return 0;
-	err = begin(self->alt_file, &self->alt_elf, &self->alt_dbg);
+	err = dwarf_file__open(self->alt_file, &self->alt);
 	if (!err)
-		dwarf_setalt(self->dbg, self->alt_dbg);
+		dwarf_setalt(self->main.dbg, self->alt.dbg);
 	return err;
 }
 
@@ -555,9 +601,11 @@ int sym_dwarf__open(struct sym_source *src, struct sym_backend **ret)
 	struct sym_dwarf *self;
 	int err;
 
-	if (!has_dwarf(file))
+	if (!file)
+		return -ENOENT;
+	if (!sym_has_dwarf(file))
 		file = sym_source__debug(src);
-	if (!file || !has_dwarf(file))
+	if (!file || !sym_has_dwarf(file))
 		return -ENOENT;
 	self = calloc(1, sizeof(*self));
 	if (!self)
@@ -571,7 +619,7 @@ int sym_dwarf__open(struct sym_source *src, struct sym_backend **ret)
 		diag_emit(src->diag, DIAG_INFO, "reading the debug information of %s (%llu MiB)", self->name,
 			  (unsigned long long)elf_file__size(file) >> 20);
 	elf_version(EV_CURRENT);
-	err = begin(file, &self->elf, &self->dbg);
+	err = dwarf_file__open(file, &self->main);
 	if (!err)
 		err = begin_alt(self, src, file);
 	if (!err) {
@@ -583,6 +631,11 @@ int sym_dwarf__open(struct sym_source *src, struct sym_backend **ret)
 		dwarf_backend_free(&self->base);
 		return err;
 	}
+	if (self->nsplit)
+		diag_emit(src->diag, DIAG_INFO,
+			  "%s: %zu of its %zu compilation units keep their functions in .dwo files, which are not read: "
+			  "names come from its symbol table, without inlined frames", self->name, self->nsplit,
+			  self->nunits);
 	*ret = &self->base;
 	return 0;
 }

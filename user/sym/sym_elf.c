@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Symbol tables: .symtab and .dynsym of the file and of its debug file, as one
- * sorted list with one name for each address.
+ * Symbol tables: .symtab and .dynsym of the file, of its debug file, and of the ELF file in its .gnu_debugdata, as
+ * one sorted list with one name for each address.
  */
 #include "sym/sym_backend.h"
 
@@ -26,6 +26,7 @@ struct entry {
 struct sym_elf {
 	struct sym_backend base;
 	const struct elf_file *elf;
+	struct elf_file *mini; /* its .gnu_debugdata, or NULL */
 	struct entry *items; /* ascending */
 	size_t len, cap;
 };
@@ -159,6 +160,7 @@ static void elf_free(struct sym_backend *backend)
 	struct sym_elf *self = (struct sym_elf *)backend;
 
 	free(self->items);
+	elf_file__free(self->mini);
 	free(self);
 }
 
@@ -170,9 +172,12 @@ static const struct sym_backend_ops elf_ops = {
 
 int sym_elf__open(struct sym_source *src, struct sym_backend **ret)
 {
-	struct elf_file *debug = sym_source__debug(src);
+	struct elf_file *debug;
 	struct sym_elf *self;
 
+	if (!src->mod->elf)
+		return -ENOENT;
+	debug = sym_source__debug(src);
 	self = calloc(1, sizeof(*self));
 	if (!self)
 		return -ENOMEM;
@@ -181,6 +186,8 @@ int sym_elf__open(struct sym_source *src, struct sym_backend **ret)
 	elf_file__each_sym(src->mod->elf, add_sym, self);
 	if (debug)
 		elf_file__each_sym(debug, add_sym, self);
+	else if (!elf_file__has_section(src->mod->elf, ".symtab") && !minidebug_open(src->mod->elf, &self->mini))
+		elf_file__each_sym(self->mini, add_sym, self);
 	sort_and_unify(self);
 	*ret = &self->base;
 	return 0;

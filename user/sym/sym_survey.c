@@ -10,7 +10,7 @@ struct sym_survey sym_survey(const struct module *mod, const char *debug_root)
 
 	if (!mod->elf)
 		return ret;
-	ret.dwarf = elf_file__has_section(mod->elf, ".debug_info") || elf_file__has_section(mod->elf, ".zdebug_info");
+	ret.dwarf = sym_has_dwarf(mod->elf);
 	ret.symtab = elf_file__has_section(mod->elf, ".symtab");
 	ret.dynsym = elf_file__has_section(mod->elf, ".dynsym");
 	if (!ret.dwarf && debugfile_find(mod, debug_root, &debug) == 0) {

@@ -17,7 +17,7 @@
  *   for the end of each of a million names.
  * - All contents of one file together stay under BUDGET_BYTES, whatever overlapping
  *   headers claim; what a compressed section claims to hold is checked against the
- *   best ratio that deflate can reach before memory is taken for it.
+ *   best ratio that its method can reach before memory is taken for it.
  *
  * libelf was the other choice. It reads as carefully, but gives no bound over all
  * sections, and its symbol iteration costs a call and a copy for each symbol.
@@ -33,6 +33,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
+#include <zstd.h>
 
 #include "target/elf_private.h"
 
@@ -43,6 +44,12 @@
 #define MAX_NOTE_BYTES (1u << 20)
 #define MAX_INTERP_BYTES 4096
 #define DEFLATE_MAX_RATIO 1032
+#define ZSTD_MAX_RATIO (1u << 15) /* a block of 128 KiB that repeats one byte takes 4 (RFC 8878, 3.1.1.2) */
+
+/* elf.h of older C libraries lacks it. */
+#ifndef ELFCOMPRESS_ZSTD
+#define ELFCOMPRESS_ZSTD 2
+#endif
 
 #if defined(__x86_64__)
 #define OUR_MACHINE EM_X86_64
@@ -107,29 +114,44 @@ bool elf_file__read_content(struct elf_file *elf, uint64_t off, uint64_t len, st
 	return true;
 }
 
-/* Inflate @in, an SHF_COMPRESSED section, in its place. */
+/* All of @in, which must give @len bytes. */
+static bool inflate_zlib(struct span in, uint8_t *out, uint64_t len)
+{
+	uLongf out_len = len;
+
+	return uncompress(out, &out_len, in.data, in.len) == Z_OK && out_len == len;
+}
+
+static bool inflate_zstd(struct span in, uint8_t *out, uint64_t len)
+{
+	return ZSTD_decompress(out, len, in.data, in.len) == len;
+}
+
+/* Inflate @content, an SHF_COMPRESSED section, in its place. */
 static bool decompress(struct elf_file *elf, struct content *content)
 {
 	struct span in = content->bytes, data;
-	uLongf out_len;
 	Elf64_Chdr chdr;
+	uint64_t max_ratio;
 	uint8_t *buf;
+	bool is_zstd;
 
 	if (!span_read(in, 0, &chdr, sizeof(chdr)) || !span_from(in, sizeof(chdr), &data))
 		return false;
-	if (chdr.ch_type != ELFCOMPRESS_ZLIB || chdr.ch_size / DEFLATE_MAX_RATIO > data.len)
+	is_zstd = chdr.ch_type == ELFCOMPRESS_ZSTD;
+	max_ratio = is_zstd ? ZSTD_MAX_RATIO : DEFLATE_MAX_RATIO;
+	if ((!is_zstd && chdr.ch_type != ELFCOMPRESS_ZLIB) || chdr.ch_size / max_ratio > data.len)
 		return false;
 	buf = take_buffer(elf, chdr.ch_size);
 	if (!buf)
 		return false;
-	out_len = chdr.ch_size;
-	if (uncompress(buf, &out_len, data.data, data.len) != Z_OK || out_len != chdr.ch_size) {
+	if (!(is_zstd ? inflate_zstd : inflate_zlib)(data, buf, chdr.ch_size)) {
 		free(buf);
 		return false;
 	}
 	free(content->buf);
 	content->buf = buf;
-	content->bytes = (struct span){ buf, out_len };
+	content->bytes = (struct span){ buf, chdr.ch_size };
 	return true;
 }
 

@@ -17,7 +17,8 @@
  *
  * Code without a file: the kernel's own pages ("[vdso]", "[vsyscall]", "[uprobes]")
  * are one module each for all processes; generated code in anonymous memory is one
- * module "[jit PID]" for each process, since its addresses mean something there only.
+ * module "[jit PID]" for each process, since its addresses mean something there only. Its names,
+ * if any, are in the process's perf map.
  */
 #include "target/modules.h"
 
@@ -40,6 +41,7 @@ enum origin_kind {
 	ORIGIN_STAT, /* device and inode as of fstat() */
 	ORIGIN_KERNEL, /* inode: index in kernel_names */
 	ORIGIN_JIT, /* inode: pid */
+	ORIGIN_VMLINUX,
 };
 
 /* Key of the index: compared as bytes, no padding. */
@@ -83,6 +85,7 @@ static void module__free(struct module *mod)
 	if (!mod)
 		return;
 	elf_file__free(mod->elf);
+	perfmap__free(mod->perfmap);
 	free(mod->path);
 	free(mod);
 }
@@ -239,18 +242,51 @@ static int open_code(pid_t pid, const struct mapping *map, const struct origin *
 	return -ENOENT;
 }
 
+/* It is opened while the process lives: its names may be asked for after its end. */
+struct perfmap *module__perfmap(struct module *mod)
+{
+	struct proc_info info;
+	int fd;
+
+	if (mod->perfmap || mod->elf || mod->kind == MODULE_VIRTUAL || mod->kind == MODULE_KERNEL || !mod->pid)
+		return mod->perfmap;
+	if (proc_read_info(mod->pid, &info) || info.start_ticks != mod->pid_start_ticks)
+		return NULL;
+	fd = proc_open_perf_map(mod->pid);
+	if (fd >= 0 && perfmap__new(fd, &mod->perfmap))
+		mod->perfmap = NULL;
+	return mod->perfmap;
+}
+
+static void begin_perfmap(struct modules *mods, struct module *mod)
+{
+	struct proc_info info;
+
+	if (proc_read_info(mod->pid, &info))
+		return;
+	mod->pid_start_ticks = info.start_ticks;
+	if (module__perfmap(mod))
+		diag_emit(mods->diag, DIAG_DEBUG, "%s: names from the perf map of process %d", mod->path, mod->pid);
+}
+
 /* The module of @map, whose file (if any) is not here yet under another origin; @fd is taken over or negative. */
 static uint32_t add_new(struct modules *mods, pid_t pid, const struct mapping *map, const struct origin *origin, int fd)
 {
-	char jit_name[32];
+	char jit_path[32];
 	struct module *mod;
 
-	snprintf(jit_name, sizeof(jit_name), "[jit %d]", pid);
-	mod = append(mods, origin->kind == ORIGIN_JIT ? jit_name : map->path);
+	snprintf(jit_path, sizeof(jit_path), "[jit %d]", pid);
+	mod = append(mods, origin->kind == ORIGIN_JIT ? jit_path : map->path);
 	if (!mod) {
 		if (fd >= 0)
 			close(fd);
 		return MODULE_NONE;
+	}
+	if (origin->kind == ORIGIN_JIT) {
+		mod->kind = MODULE_JIT;
+		mod->name = "[jit]";
+	} else if (origin->kind == ORIGIN_KERNEL) {
+		mod->kind = MODULE_VIRTUAL;
 	}
 	mod->pid = pid;
 	mod->dev_major = map->dev_major;
@@ -261,6 +297,8 @@ static uint32_t add_new(struct modules *mods, pid_t pid, const struct mapping *m
 	mod->file_off = map->file_off;
 	if (fd >= 0)
 		attach_elf(mods, mod, fd);
+	if (!mod->elf && mod->kind != MODULE_VIRTUAL)
+		begin_perfmap(mods, mod);
 	return mod->id;
 }
 
@@ -335,6 +373,22 @@ uint32_t modules__add_file(struct modules *mods, int fd, const char *path)
 	attach_elf(mods, mod, fd);
 	if (mod->elf)
 		remember(mods, &origin, mod->id);
+	return mod->id;
+}
+
+uint32_t modules__add_kernel(struct modules *mods)
+{
+	const struct origin origin = { .kind = ORIGIN_VMLINUX };
+	uint32_t id = find(mods, &origin);
+	struct module *mod;
+
+	if (id != MODULE_NONE)
+		return id;
+	mod = append(mods, "[kernel]");
+	if (!mod)
+		return MODULE_NONE;
+	mod->kind = MODULE_KERNEL;
+	remember(mods, &origin, mod->id);
 	return mod->id;
 }
 

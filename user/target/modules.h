@@ -9,14 +9,23 @@
 
 #include "base/err.h"
 #include "target/elf.h"
+#include "target/perfmap.h"
 #include "target/proc.h"
 
 #define MODULE_NONE UINT32_MAX
 
+enum module_kind {
+	MODULE_FILE,
+	MODULE_VIRTUAL, /* pages that the kernel gives to every process */
+	MODULE_KERNEL, /* the kernel's own code, at its own addresses */
+	MODULE_JIT, /* code in anonymous memory of one process */
+};
+
 struct module {
 	uint32_t id; /* index in the table */
+	enum module_kind kind;
 	char *path; /* as the target sees it */
-	const char *name; /* last component of path */
+	const char *name; /* last component of path; "[jit]" */
 	uint32_t dev_major, dev_minor;
 	uint64_t inode;
 	struct elf_file *elf; /* NULL: not readable, or not an ELF file (JIT, [vdso] of another kind) */
@@ -25,6 +34,8 @@ struct module {
 	uint64_t start, end, file_off;
 	/* Who had it first, 0: nobody yet. Its root may hold the debug file, if the process still lives. */
 	pid_t pid;
+	uint64_t pid_start_ticks; /* code without an ELF file: tells a recycled PID */
+	struct perfmap *perfmap; /* code without an ELF file: see module__perfmap() */
 };
 
 struct modules;
@@ -37,8 +48,17 @@ uint32_t modules__add(struct modules *mods, pid_t pid, const struct mapping *map
 /* The module of an open file that no process has mapped yet (takes over @fd). */
 uint32_t modules__add_file(struct modules *mods, int fd, const char *path);
 
+/* The kernel as a module "[kernel]". MODULE_NONE when memory is out. */
+uint32_t modules__add_kernel(struct modules *mods);
+
 struct module *modules__get(const struct modules *mods, uint32_t id);
 uint32_t modules__len(const struct modules *mods);
+
+/*
+ * Names of code without an ELF file, if the process that has it writes a perf map: opened when the module came
+ * into the table, or now. NULL when there is none (yet).
+ */
+struct perfmap *module__perfmap(struct module *mod);
 
 /* ELF vaddr in @mod of @addr, which @map maps; @addr itself when the file is not ELF. */
 uint64_t module__vaddr(const struct module *mod, const struct mapping *map, uint64_t addr);

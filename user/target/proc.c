@@ -514,9 +514,10 @@ static int reopen_regular(int path_fd, struct stat *st)
 	return fd;
 }
 
-static int open_in_root(const char *root, const char *path, struct stat *st)
+/* @flags: O_NOFOLLOW, or 0. */
+static int open_in_root(const char *root, const char *path, int flags, struct stat *st)
 {
-	struct open_how how = { .flags = O_PATH | O_CLOEXEC, .resolve = RESOLVE_IN_ROOT };
+	struct open_how how = { .flags = (uint64_t)(O_PATH | O_CLOEXEC | flags), .resolve = RESOLVE_IN_ROOT };
 	int root_fd, fd;
 
 	root_fd = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -531,7 +532,7 @@ static int open_in_root(const char *root, const char *path, struct stat *st)
 		 */
 		while (*path == '/')
 			path++;
-		fd = openat(root_fd, path, O_PATH | O_CLOEXEC);
+		fd = openat(root_fd, path, O_PATH | O_CLOEXEC | flags);
 	}
 	if (fd < 0)
 		fd = -errno;
@@ -543,7 +544,54 @@ int proc_open_in_root(const char *root, const char *path)
 {
 	struct stat st;
 
-	return open_in_root(root, path, &st);
+	return open_in_root(root, path, 0, &st);
+}
+
+/* The number at the end (@last) or start of the line "Name:\t1\t2\t3" of a status file. */
+static bool find_id(const char *text, const char *name, bool last, uint64_t *ret)
+{
+	const char *line = strstr(text, name), *end;
+	bool found = false;
+
+	if (!line)
+		return false;
+	line += strlen(name);
+	end = line + strcspn(line, "\n");
+	do {
+		line += strspn(line, "\t");
+		if (!eat_number(&line, end, 10, UINT32_MAX, ret))
+			break;
+		found = true;
+	} while (last);
+	return found;
+}
+
+int proc_open_perf_map(pid_t pid)
+{
+	uint64_t inner_pid, uid;
+	char root[64], path[64], *status;
+	struct stat st;
+	size_t len;
+	bool known;
+	int fd;
+
+	fd = read_pid_file(pid, "status", &status, &len);
+	if (fd)
+		return fd;
+	/* NSpid ends with the PID in the innermost namespace, which is what getpid() gave the program. */
+	known = find_id(status, "\nNSpid:", true, &inner_pid) && find_id(status, "\nUid:", false, &uid);
+	free(status);
+	if (!known)
+		return -EPROTO;
+	snprintf(root, sizeof(root), "/proc/%d/root", pid);
+	snprintf(path, sizeof(path), "/tmp/perf-%u.map", (unsigned int)inner_pid);
+	/* In a folder that anybody writes to: no link to a file that somebody else wrote. */
+	fd = open_in_root(root, path, O_NOFOLLOW, &st);
+	if (fd >= 0 && st.st_uid != 0 && st.st_uid != uid) {
+		close(fd);
+		return -EPERM;
+	}
+	return fd;
 }
 
 int proc_open_mapping(pid_t pid, const struct mapping *map)
@@ -575,7 +623,7 @@ int proc_open_mapping(pid_t pid, const struct mapping *map)
 	if (map->path[0] != '/')
 		return -ENOENT;
 	snprintf(path, sizeof(path), "/proc/%d/root", pid);
-	fd = open_in_root(path, map->path, &st);
+	fd = open_in_root(path, map->path, 0, &st);
 	if (fd < 0)
 		return fd;
 	/* By name it could be any file. The device may differ (see above), the inode then is all the proof there is. */

@@ -86,6 +86,12 @@ int proc_open_mapping(pid_t pid, const struct mapping *map);
  */
 int proc_open_in_root(const char *root, const char *path);
 
+/*
+ * Open the perf map of @pid, "/tmp/perf-PID.map" as the process sees /tmp and its PID: a regular file of the
+ * process's user or of root. fd, -ENOENT when there is none, or another -errno.
+ */
+int proc_open_perf_map(pid_t pid);
+
 /* Children of all threads of @pid (one level): calls @fn for each. */
 int proc_each_child(pid_t pid, int (*fn)(void *ctx, pid_t child), void *ctx);
 

@@ -627,6 +627,12 @@ struct task_struct {
 struct return_instance;
 struct uprobe_task {
 	struct return_instance *return_instances;
+	union {
+		struct {
+			long unsigned int vaddr;
+		};
+	};
+	long unsigned int xol_vaddr;
 };
 
 struct return_instance {

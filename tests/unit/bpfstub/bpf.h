@@ -42,13 +42,23 @@
 #define barrier_var(var) __asm__ volatile("" : "+r"(var))
 #endif
 
-/* The registers and the task, as far as arch.bpf.h looks at them. */
+/* Functions whose return is probed, and that a thread has not left. */
+struct return_instance {
+	unsigned long stack, orig_ret_vaddr;
+	struct return_instance *next;
+};
+struct uprobe_task {
+	struct return_instance *return_instances;
+};
+
+/* The registers and the task, as far as arch.bpf.h and unwind.bpf.h look at them. */
 #if defined(__x86_64__)
 #define __TARGET_ARCH_x86
 struct pt_regs {
 	unsigned long ax, bx, cx, dx, si, di, bp, sp, ip, flags, r8, r9, r10, r11, r12, r13, r14, r15;
 };
 struct task_struct {
+	struct uprobe_task *utask;
 	struct {
 		unsigned long fsbase;
 	} thread;
@@ -65,6 +75,7 @@ struct pt_regs {
 	struct user_pt_regs user;
 };
 struct task_struct {
+	struct uprobe_task *utask;
 	struct {
 		struct {
 			unsigned long tp_value;
@@ -75,7 +86,15 @@ struct task_struct {
 #define PT_REGS_SP(ctx) ((ctx)->user.sp)
 #define PT_REGS_FP(ctx) ((ctx)->user.regs[29])
 #endif
-#define BPF_CORE_READ(base, field) ((base)->field)
+/* A field, or a field of what a field points to: zero behind a null pointer. */
+#define BPF_CORE_READ(base, ...) FAKE_READ_N(__VA_ARGS__, FAKE_READ_2, FAKE_READ_1)(base, __VA_ARGS__)
+#define FAKE_READ_N(a, b, name, ...) name
+#define FAKE_READ_1(base, field) ((base)->field)
+#define FAKE_READ_2(base, a, b)                                                                                         \
+	({                                                                                                              \
+		__typeof__((base)->a) fake_p = (base)->a;                                                               \
+		fake_p ? fake_p->b : (__typeof__(fake_p->b))0;                                                          \
+	})
 
 /* As the kernel does it: until the function returns other than 0. */
 static inline long bpf_loop(__u32 n, void *fn, void *ctx, __u64 flags)
