@@ -52,10 +52,26 @@ def breakpoint_address(pid, func):
     raise gdb.GdbError("no place for a breakpoint")
 
 
-def frames():
+def is_generated(frame, code):
+    """V8's code, made at run time or with the program: without unwind information, gdb guesses from there on."""
+    return (frame.name() or "").startswith("Builtins_") or not any(a <= frame.pc() < b for a, b in code)
+
+
+def file_code(pid):
+    with open("/proc/%d/maps" % pid) as maps:
+        for line in maps:
+            words = line.split()
+            if len(words) > 5 and words[5].startswith("/") and "x" in words[1]:
+                yield tuple(int(x, 16) for x in words[0].split("-"))
+
+
+def frames(code):
+    """Return addresses, innermost first; the last is None where generated code begins."""
     pcs = []
     frame = gdb.newest_frame()
     while frame is not None and frame.is_valid():
+        if is_generated(frame, code):
+            return pcs + [None]
         if frame.type() not in (gdb.INLINE_FRAME, gdb.TAILCALL_FRAME):  # those have no return address of their own
             pcs.append(frame.pc())
         try:
@@ -69,6 +85,7 @@ def main():
     setup()
     random.seed(1)
     pid = gdb.selected_inferior().pid
+    code = list(file_code(pid))
     func = function_address(FUNC, MODULE)
     point = gdb.Breakpoint("*%d" % breakpoint_address(pid, func), internal=False)
     stacks = []
@@ -80,7 +97,7 @@ def main():
             break
         if not gdb.selected_inferior().pid:
             break
-        stacks.append(frames()[1:])
+        stacks.append(frames(code)[1:])
     point.delete()
     with open(OUT, "w") as out:
         json.dump(stacks, out)

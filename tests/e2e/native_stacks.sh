@@ -89,10 +89,12 @@ test_node() {
 		setImmediate(round);
 	}
 	round();
+	setTimeout(() => console.log('warm'), 1000);
 	J
 	node work.js </dev/null >node.log 2>&1 &
 	pids+=($!)
-	like_gdb node $! malloc libc.so.6
+	until_ok grep -q warm node.log
+	like_gdb node "${pids[-1]}" malloc libc.so.6
 }
 
 # The backend of one connection.
@@ -128,7 +130,7 @@ test_cplusplus() {
 
 test_rust() {
 	need rg
-	yes 'some_words(1, other) and more' | rg --json '[a-z]+_[a-z]+\(.*\)' >/dev/null 2>rg.log &
+	rg --files -uuu --threads 1 $(yes /usr/share | head -n 500) >/dev/null 2>rg.log </dev/null &
 	pids+=($!)
 	like_gdb rg $! malloc libc.so.6
 }
