@@ -197,20 +197,26 @@ TEST(warnings_of_the_plan_come_first)
 
 TEST(stacks)
 {
-	struct inspect_module mods[] = { { .id = 7, .fp_pct = 3 }, { .id = 8, .fp_pct = 98 } };
+	struct inspect_module mods[] = { { .id = 7, .unwind_pct = -1 }, { .id = 8, .unwind_pct = -1 } };
 	struct inspect_door door = { .name = "malloc" };
 	struct inspection in = { .go = { .module = MODULE_NONE }, .modules = mods, .nmodules = 2 };
 	char buf[256];
 
 	CHECK(strstr(doubts_stacks(&in, buf, sizeof(buf)), "no doors"));
 	with_door(&in, &door);
-	CHECK(strstr(doubts_stacks(&in, buf, sizeof(buf)), "1 of 2 files of C code has them"));
-	mods[0].fp_pct = 97;
-	CHECK_STR(doubts_stacks(&in, buf, sizeof(buf)), "by frame pointers, which the code here has");
-	/* Go's own file does not count among C's. */
-	mods[0].fp_pct = 0;
+	CHECK_STR(doubts_stacks(&in, buf, sizeof(buf)), "by frame pointers: no file has an unwind table");
+	mods[0].unwind_pct = 97;
+	mods[0].unwind_bytes = 3 << 19;
+	CHECK_STR(doubts_stacks(&in, buf, sizeof(buf)),
+		  "by unwind tables of 1 file, 1.5 MiB; 1 has none: a stack may end there");
+	mods[1].unwind_pct = 100;
+	mods[1].unwind_bytes = 1 << 19;
+	CHECK_STR(doubts_stacks(&in, buf, sizeof(buf)), "by unwind tables of 2 files, 2.0 MiB");
+	/* Go's own file needs none. */
+	mods[0].unwind_pct = -1;
 	in.go.module = 7;
-	CHECK(strstr(doubts_stacks(&in, buf, sizeof(buf)), "all Go code, and the C code here"));
+	CHECK_STR(doubts_stacks(&in, buf, sizeof(buf)),
+		  "Go's by frame pointers, C's by unwind tables of 1 file, 2.0 MiB");
 	door.is_go = true;
 	CHECK_STR(doubts_stacks(&in, buf, sizeof(buf)), "by frame pointers, which all Go code has");
 }

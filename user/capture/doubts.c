@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define ENOUGH_FP_PCT 40 /* of the functions of a file: without it is below 10; stubs never have one */
 
 struct judge {
 	const struct inspection *in;
@@ -164,34 +163,44 @@ void doubts_each(const struct inspection *in, const struct modules *mods, double
 	judge_modules(&j);
 }
 
-/* Of all files with code but Go's own. */
-static void count_fp(const struct inspection *in, uint32_t *ret_with, uint32_t *ret_known)
+struct tables {
+	uint32_t with, without; /* files of C code */
+	uint64_t bytes;
+};
+
+static struct tables count_tables(const struct inspection *in)
 {
-	*ret_with = *ret_known = 0;
+	struct tables ret = { 0 };
+
 	for (size_t i = 0; i < in->nmodules; i++) {
-		if (in->modules[i].id == in->go.module || in->modules[i].fp_pct < 0)
-			continue;
-		++*ret_known;
-		*ret_with += in->modules[i].fp_pct >= ENOUGH_FP_PCT;
+		const struct inspect_module *mod = &in->modules[i];
+
+		ret.bytes += mod->unwind_bytes;
+		if (mod->unwind_pct >= 0)
+			ret.with++;
+		else if (mod->id != in->go.module)
+			ret.without++;
 	}
+	return ret;
 }
 
 const char *doubts_stacks(const struct inspection *in, char *buf, size_t size)
 {
 	bool go = in->go.module != MODULE_NONE;
-	uint32_t with, known;
+	struct tables tables = count_tables(in);
+	const char *whose = go ? "Go's by frame pointers, C's by unwind tables" : "by unwind tables";
 
-	count_fp(in, &with, &known);
 	if (!has_c_doors(in))
 		snprintf(buf, size, "%s",
 			 go ? "by frame pointers, which all Go code has" : "none to be found: no doors");
-	else if (known && with == known)
-		snprintf(buf, size, "by frame pointers, which %s has",
-			 go ? "all Go code, and the C code here," : "the code here");
+	else if (!tables.with)
+		snprintf(buf, size, "by frame pointers%s: no file has an unwind table", go ? ", which all Go code has" : "");
+	else if (!tables.without)
+		snprintf(buf, size, "%s of %u file%s, %.1f MiB", whose, tables.with, tables.with == 1 ? "" : "s",
+			 (double)tables.bytes / (1 << 20));
 	else
-		snprintf(buf, size,
-			 "by frame pointers%s; %u of %u files of C code %s them, and a stack ends at the first function"
-			 " without",
-			 go ? ", which all Go code has" : "", with, known, with == 1 ? "has" : "have");
+		snprintf(buf, size, "%s of %u file%s, %.1f MiB; %u %s none: a stack may end there", whose, tables.with,
+			 tables.with == 1 ? "" : "s", (double)tables.bytes / (1 << 20), tables.without,
+			 tables.without == 1 ? "has" : "have");
 	return buf;
 }

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/vec.h"
+#include "capture/unwind_module.h"
 #include "target/elf_fp.h"
 
 #define FAMILY "runtime.mallocgc"
@@ -195,6 +196,25 @@ static bool is_listed(const struct inspection *in, uint32_t module)
 	return false;
 }
 
+static void look_at_table(struct inspector *it, const struct module *mod, struct inspect_module *ret)
+{
+	struct unwind_table table;
+	struct unwind_chain chain;
+	uint64_t code, unknown = 0;
+
+	if (unwind_module_compile(mod, it->gomods, &table, &chain))
+		return;
+	code = table.stats.code_bytes;
+	for (int cause = 0; cause < ABI_UNWIND__N; cause++)
+		unknown += table.stats.bytes[cause];
+	for (uint32_t i = 0; i < chain.n; i++)
+		code -= chain.ranges[i].end - chain.ranges[i].start < code ? chain.ranges[i].end - chain.ranges[i].start : code;
+	if (code)
+		ret->unwind_pct = unknown < code ? (int)((code - unknown) * 100 / code) : 0;
+	ret->unwind_bytes = 4ull * table.nrows + sizeof(struct abi_unwind_page) * table.npages;
+	unwind_table__free(&table);
+}
+
 static int add_module(struct inspector *it, const struct module *mod, bool deleted)
 {
 	struct inspection *in = it->in;
@@ -206,13 +226,14 @@ static int add_module(struct inspector *it, const struct module *mod, bool delet
 	if (vec_reserve((void **)&in->modules, &in->cap_modules, in->nmodules + 1, sizeof(*in->modules)))
 		return -ENOMEM;
 	to = &in->modules[in->nmodules++];
-	*to = (struct inspect_module){ .id = mod->id, .deleted = deleted, .fp_pct = -1 };
+	*to = (struct inspect_module){ .id = mod->id, .deleted = deleted, .fp_pct = -1, .unwind_pct = -1 };
 	if (!mod->elf)
 		return 0;
 	bin = gomods__get(it->gomods, mod->id);
 	if (bin && in->go.module == MODULE_NONE)
 		in->go.open_ns = now_ns() - start;
 	to->fp_pct = elf_fp_percent(mod->elf);
+	look_at_table(it, mod, to);
 	err = plan_module(it, mod);
 	if (err)
 		return err;

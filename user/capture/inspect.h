@@ -27,6 +27,8 @@ struct inspect_module {
 	uint32_t id;
 	bool deleted;
 	int fp_pct; /* elf_fp_percent() */
+	int unwind_pct; /* of its code (without Go's) that an unwind table covers; -1: it has none, or no such code */
+	uint64_t unwind_bytes; /* of the table */
 };
 
 #define INSPECT_MAX_STRANGERS 8

@@ -140,6 +140,11 @@ static void write_module(struct jsonw *w, const struct check *check, const struc
 		jsonw_u64(w, "frame_pointer_pct", (uint64_t)m->fp_pct);
 	else
 		jsonw_null(w, "frame_pointer_pct");
+	if (m->unwind_pct >= 0)
+		jsonw_u64(w, "unwind_table_pct", (uint64_t)m->unwind_pct);
+	else
+		jsonw_null(w, "unwind_table_pct");
+	jsonw_u64(w, "unwind_table_bytes", m->unwind_bytes);
 	jsonw_bool(w, "deleted", m->deleted);
 	jsonw_end_object(w);
 }

@@ -184,7 +184,9 @@ static void put_module(struct paper *p, const struct check *check, const struct 
 		paper_item(p, STYLE_PLAIN, "symbols");
 	else if (!has.debug_file && !is_go)
 		paper_item(p, STYLE_ALERT, "%s", has.dynsym ? "dynamic symbols only" : "none");
-	if (m->fp_pct >= 0)
+	if (m->unwind_pct >= 0)
+		paper_item(p, STYLE_DIM, "unwind table for %d %% of its %scode", m->unwind_pct, is_go ? "C " : "");
+	else if (m->fp_pct >= 0)
 		paper_item(p, STYLE_DIM, "frame pointers in %d %% of its %sfunctions", m->fp_pct, is_go ? "C " : "");
 	paper_newline(p);
 }
