@@ -73,6 +73,7 @@ def reconcile(report):
                   sum(s[key] for s in stacks(report, source)), totals[key])
 
 
+BLOCK_KEYS = ("free_objects", "free_bytes", "live_objects", "live_bytes")
 SUM_KEYS = ("alloc_objects", "alloc_bytes", "requested_bytes")
 
 
@@ -90,8 +91,8 @@ def by_site(report, source, names, callers=(), skip=lambda frames: False):
         site = dict(callers).get(next(iter(funcs(stack)[1:]), None))
         site = site or next((f for f in funcs(stack) if f in names), None)
         found[site].append(stack)
-        for key in SUM_KEYS:
-            sums[site][key] += stack[key]
+        for key in SUM_KEYS + BLOCK_KEYS:
+            sums[site][key] += stack[key] or 0
     return sums, found
 
 
@@ -565,6 +566,49 @@ def c_caller(stack, site):
         fail("the caller of %s is %s, want %s" % (names[0], names[1], site["door"]))
 
 
+def live_totals(report):
+    """What was allocated is given back, or live, in each row and in the totals."""
+    rows = stacks(report, "malloc")
+    totals = report["totals"]["malloc"]
+    for row in rows:
+        for unit in ("objects", "bytes"):
+            equal("given back and live %s of %s" % (unit, funcs(row)[:3]),
+                  row["free_" + unit] + row["live_" + unit], row["alloc_" + unit])
+        equal("age of %s" % funcs(row)[:3], row["oldest_s"] is not None, row["live_objects"] > 0)
+        if row["oldest_s"] is not None:
+            within("median age of %s" % funcs(row)[:3], row["median_age_s"], 0, row["oldest_s"])
+            within("oldest of %s" % funcs(row)[:3], row["oldest_s"], 0, report["duration_s"] + 1)
+    for key in ("free_objects", "free_bytes", "live_objects", "live_bytes"):
+        equal("sum of %s over the stacks" % key, sum(s[key] for s in rows), totals[key])
+    equal("blocks that are followed", report["blocks"]["followed"], totals["live_objects"])
+
+
+# What is told beside the losses and is none.
+NOT_LOST = ("events", "free_before_attach", "free_missed")
+
+
+def cmd_live_sites(report_path, ledger_path, *flags):
+    """Frees and live objects of each site, counted at the stack that allocated."""
+    report, ledger = load(report_path), load_ledger(ledger_path)
+    # A thread that ends has glibc call free for each chunk in its cache: the program has given those back before.
+    no_losses(report, ("stack_unreadable", "stack_broken") + (("free_before_attach",) if "threads" in flags else ()))
+    reconcile(report)
+    live_totals(report)
+    names = {s["func"] for s in ledger["sites"]}
+    callers = {alias: s["func"] for s in ledger["sites"] for alias in THROUGH.get(s["door"], ())}
+    sums, _ = by_site(report, "malloc", names, callers)
+    for site in ledger["sites"]:
+        got = sums[site["func"]]
+        equal(site["func"] + " objects", got["alloc_objects"], site["objects"])
+        equal(site["func"] + " free_objects", got["free_objects"], site["free_objects"])
+        equal(site["func"] + " live_objects", got["live_objects"], site["objects"] - site["free_objects"])
+        equal(site["func"] + " live_bytes", got["live_bytes"], site["live_bytes"])
+        equal(site["func"] + " free_bytes", got["free_bytes"], site["requested_bytes"] - site["live_bytes"])
+    totals = report["totals"]["malloc"]
+    note("%d objects, %d given back, %d live of %d bytes" % (
+        totals["alloc_objects"], totals["free_objects"], totals["live_objects"], totals["live_bytes"]))
+
+
 def cmd_c(report_path, ledger_path, *flags):
     """flags: "total": nothing but the sites allocates; "roots": each stack reaches a thread's start
     (the site's own code has frame pointers). Without "roots" a stack may end where
@@ -725,7 +769,7 @@ def cmd_schema(report_path):
             if re.search(r"[\x00-\x1f\x7f]", f["func"]) and "\\u" not in f["func"]:
                 pass  # JSON may carry them, escaped
     events = report["losses"]["events"]
-    equal("sum of the named losses", sum(v for k, v in report["losses"].items() if k != "events"), events)
+    equal("sum of the named losses", sum(v for k, v in report["losses"].items() if k not in NOT_LOST), events)
 
 
 # --- services ---------------------------------------------------------------

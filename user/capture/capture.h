@@ -25,6 +25,9 @@ struct capture_opts {
 	bool count_goroutines;
 	bool want_live; /* follow objects to see which of them stay */
 	uint32_t live_rate_bytes; /* where that is ours to say: one sample in so many bytes */
+	uint32_t block_rate_bytes; /* of the C allocator's blocks; 0: every one is followed */
+	uint32_t max_blocks; /* that can be followed at a time; 0: ABI_BLOCKS */
+	double older_s; /* C blocks that are younger do not count as live */
 	bool kernel_log; /* let libbpf print what the kernel says of a program it refuses */
 	const struct diag *diag;
 };
@@ -49,6 +52,8 @@ void capture__step(struct capture *capture);
 int capture__sweep(struct capture *capture);
 /* The last sweep: RSS is read from /proc once more, so that what the stacks explain is compared with another source. */
 int capture__finish(struct capture *capture);
+/* For a report: how old the live blocks of C programs are, and what exec and exit made of them. 0 or -errno. */
+int capture__look_at_blocks(struct capture *capture);
 /* The site map is filling up: sweep before it is full. */
 bool capture__wants_sweep(const struct capture *capture);
 
@@ -77,6 +82,13 @@ bool capture__has_source(const struct capture *capture, enum event_source source
 
 /* What is known of live Go objects. false: nothing is followed. */
 bool capture__live(const struct capture *capture, struct golive_stats *ret);
+
+/* What is known of live C blocks. false: none is followed. */
+struct capture_blocks {
+	uint64_t blocks; /* in the table */
+	bool counted; /* all frees are: else live counts are estimates, or of some blocks only */
+};
+bool capture__blocks(const struct capture *capture, struct capture_blocks *ret);
 
 struct capture_cost {
 	uint64_t hits, trap_ns, bpf_ns;

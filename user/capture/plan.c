@@ -51,10 +51,16 @@ static const struct c_door c_doors[] = {
 	{ "pvalloc", ABI_DOOR_MALLOC },
 };
 
+/* What gives memory back, probed when blocks are followed. realloc is a door already. */
+static const char *const c_releases[] = {
+	"free", "cfree", "free_sized", "free_aligned_sized",
+};
+
 struct planner {
 	struct plan *plan;
 	const struct module *mod;
 	const struct diag *diag;
+	unsigned int want;
 };
 
 static bool has_site(const struct plan *plan, uint64_t file_off)
@@ -81,8 +87,12 @@ static int add_site(struct planner *p, enum probe_prog prog, enum abi_door door,
 			  (unsigned long long)entry);
 		return 0;
 	}
-	err = prog != PROBE_C && prog != PROBE_MAPS ? spot_find_go((struct span){ code, len }, old_abi, &spot) :
-				 spot_find_c((struct span){ code, len }, &spot);
+	if (prog == PROBE_C_FREE)
+		err = spot_find_release((struct span){ code, len }, &spot);
+	else if (prog == PROBE_C || prog == PROBE_MAPS)
+		err = spot_find_c((struct span){ code, len }, &spot);
+	else
+		err = spot_find_go((struct span){ code, len }, old_abi, &spot);
 	if (err || spot.offset + PROBE_CHECK_BYTES > (size_t)len ||
 	    !elf_file__vaddr_to_off(p->mod->elf, entry + spot.offset, &site.file_off)) {
 		diag_emit(p->diag, DIAG_WARN,
@@ -118,6 +128,12 @@ static int on_c_sym(void *ctx, const struct elf_sym *sym)
 			continue;
 		err = add_site(p, PROBE_C, c_doors[i].door, sym->name, sym->vaddr, false);
 		p->plan->has_c |= err > 0;
+		return err < 0 ? err : 0;
+	}
+	for (size_t i = 0; p->want & PLAN_LIVE && i < sizeof(c_releases) / sizeof(c_releases[0]); i++) {
+		if (strcmp(sym->name, c_releases[i]) != 0)
+			continue;
+		err = add_site(p, PROBE_C_FREE, ABI_DOOR_FREE, sym->name, sym->vaddr, false);
 		return err < 0 ? err : 0;
 	}
 	return 0;
@@ -303,7 +319,7 @@ static int add_go(struct planner *p, const struct gobin *bin, bool live)
 int plan__add_module(struct plan *plan, struct gomods *gomods, const struct module *mod, unsigned int want,
 		     const struct diag *diag)
 {
-	struct planner p = { .plan = plan, .mod = mod, .diag = diag };
+	struct planner p = { .plan = plan, .mod = mod, .diag = diag, .want = want };
 	const struct gobin *bin;
 	int err = 0;
 
@@ -327,6 +343,6 @@ void plan__clear(struct plan *plan)
 
 bool probe_site__is_hot(const struct probe_site *site)
 {
-	return site->prog == PROBE_GO || strcmp(site->name, "malloc") == 0 || strcmp(site->name, "calloc") == 0 ||
+	return site->prog == PROBE_GO || strcmp(site->name, "free") == 0 || strcmp(site->name, "malloc") == 0 || strcmp(site->name, "calloc") == 0 ||
 	       strcmp(site->name, "realloc") == 0;
 }

@@ -14,6 +14,7 @@
 
 enum probe_prog {
 	PROBE_GO, /* go_malloc */
+	PROBE_C_FREE, /* c_free; before PROBE_C, so that no block is followed whose free would not be seen */
 	PROBE_C, /* c_malloc and, at the return, c_malloc_return */
 	PROBE_MAPS, /* maps_changed */
 	PROBE_GO_SAMPLED, /* go_profile_malloc */

@@ -55,6 +55,8 @@ static void set_constants(struct session *session, const struct session_opts *op
 	ro->only_tid = opts->only_tid;
 	ro->count_goroutines = opts->count_goroutines;
 	ro->nr_cpus = session->ncpus;
+	ro->follow_blocks = opts->blocks;
+	ro->block_rate_bytes = opts->block_rate_bytes;
 	ro->watch_rss = session->has_rss;
 	ro->sweep_mark = bpf_map__max_entries(session->skel->maps.sites_a) / 2;
 }
@@ -62,7 +64,7 @@ static void set_constants(struct session *session, const struct session_opts *op
 static void choose_programs(struct session *session)
 {
 	struct allocsnoop_bpf *skel = session->skel;
-	struct bpf_program *uprobes[] = { skel->progs.go_malloc, skel->progs.c_malloc, skel->progs.c_malloc_return,
+	struct bpf_program *uprobes[] = { skel->progs.go_malloc, skel->progs.c_malloc, skel->progs.c_malloc_return, skel->progs.c_free,
 					  skel->progs.maps_changed, skel->progs.go_profile_malloc,
 					  skel->progs.go_profile_free, skel->progs.go_span_push,
 					  skel->progs.go_gc_start };
@@ -121,6 +123,7 @@ int session__open(const struct session_opts *opts, struct session **ret, struct 
 		bpf_map__set_max_entries(session->skel->maps.waiting, 1);
 		bpf_map__set_max_entries(session->skel->maps.doors, 1);
 	}
+	bpf_map__set_max_entries(session->skel->maps.blocks, !opts->blocks ? 1 : opts->max_blocks ? opts->max_blocks : ABI_BLOCKS);
 	choose_programs(session);
 	code = allocsnoop_bpf__load(session->skel);
 	if (code) {
@@ -227,6 +230,11 @@ int session__set_go(struct session *session, uint32_t slot, const struct abi_go 
 	return bpf_map_update_elem(bpf_map__fd(session->skel->maps.runtimes), &slot, go, BPF_ANY) ? -errno : 0;
 }
 
+int session__heap(struct session *session, uint32_t slot, struct abi_heap *ret)
+{
+	return bpf_map_lookup_elem(bpf_map__fd(session->skel->maps.heaps), &slot, ret) ? -errno : 0;
+}
+
 void session__remove_target(struct session *session, pid_t pid)
 {
 	uint32_t tgid = pid;
@@ -330,6 +338,7 @@ static int attach_prog(struct session *session, struct attach_job *job, enum pro
 	struct allocsnoop_bpf *skel = session->skel;
 	struct bpf_program *const entry[PROBE__N] = {
 		[PROBE_GO] = skel->progs.go_malloc,
+		[PROBE_C_FREE] = skel->progs.c_free,
 		[PROBE_C] = skel->progs.c_malloc,
 		[PROBE_MAPS] = skel->progs.maps_changed,
 		[PROBE_GO_SAMPLED] = skel->progs.go_profile_malloc,
@@ -431,6 +440,7 @@ void session__maps(const struct session *session, struct session_maps *ret)
 	ret->sites_inner[1] = bpf_map__fd(session->skel->maps.sites_b);
 	ret->ring = bpf_map__fd(session->skel->maps.ring);
 	ret->scratches = bpf_map__fd(session->skel->maps.scratches);
+	ret->blocks = bpf_map__fd(session->skel->maps.blocks);
 }
 
 uint64_t session__lost_scratch_busy(const struct session *session)

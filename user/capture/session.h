@@ -19,6 +19,9 @@ struct session_opts {
 	uint32_t only_tid; /* 0: all */
 	bool count_goroutines;
 	bool live; /* follow objects */
+	bool blocks; /* follow the C allocator's blocks: */
+	uint32_t block_rate_bytes; /* one in so many bytes; 0: every one */
+	uint32_t max_blocks; /* 0: ABI_BLOCKS */
 	bool rss; /* attach the RSS ledger's program, if the kernel has it */
 	bool kernel_log; /* let libbpf print what the kernel says of a program it refuses */
 };
@@ -37,6 +40,8 @@ void session__set_loader(struct session *session, uint32_t slot, uint32_t loader
 /* What is known of the Go runtime in a slot. */
 int session__set_go(struct session *session, uint32_t slot, const struct abi_go *go);
 void session__remove_target(struct session *session, pid_t pid);
+/* The blocks of a slot. @mark_bytes: at so many live bytes a sweep is asked for, 0: never. */
+int session__heap(struct session *session, uint32_t slot, struct abi_heap *ret);
 /* Start the RSS ledger of @pid, which was added, from the kernel's counters of now. */
 int session__seed_rss(struct session *session, pid_t pid);
 /*
@@ -61,6 +66,7 @@ struct session_maps {
 	int sites_inner[2];
 	int ring;
 	int scratches;
+	int blocks;
 };
 void session__maps(const struct session *session, struct session_maps *ret);
 /* Counters in memory shared with the programs. */

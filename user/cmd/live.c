@@ -174,6 +174,9 @@ static int open_capture(struct live *live, struct err *err)
 		.only_tid = o->tid,
 		.want_live = o->live,
 		.live_rate_bytes = o->live_rate_bytes,
+		.block_rate_bytes = o->block_rate_bytes,
+		.max_blocks = o->max_blocks,
+		.older_s = o->older_s,
 		.count_goroutines = o->group == GROUP_GOROUTINE,
 		.kernel_log = o->verbose,
 		.diag = &live->diag,
@@ -276,6 +279,24 @@ static void update_live(struct live *live)
 		 stats.before_cut, false);
 }
 
+static void update_blocks(struct live *live)
+{
+	const struct options *o = live->opts;
+	struct capture_blocks blocks;
+
+	if (!capture__blocks(live->capture, &blocks) || !live->prof->has_source[SOURCE_MALLOC])
+		return;
+	live->prof->live[SOURCE_MALLOC] = (struct prof_live){
+		.measured = true,
+		.how = "blocks since the attach",
+		.rate_bytes = o->block_rate_bytes,
+		.samples = blocks.blocks,
+		.frees_counted = blocks.counted,
+		.ages_known = true,
+		.older_s = o->older_s,
+	};
+}
+
 /* Bring the profile's states up to date with the capture's. */
 static void update_profile(struct live *live)
 {
@@ -297,6 +318,7 @@ static void update_profile(struct live *live)
 	prof->has_source[SOURCE_GO] = capture__has_source(live->capture, EVENT_GO);
 	update_live(live);
 	prof->has_source[SOURCE_MALLOC] = capture__has_source(live->capture, EVENT_MALLOC);
+	update_blocks(live);
 	prof->has_source[SOURCE_RSS] = live->opts->want_rss && capture__has_source(live->capture, EVENT_RSS);
 }
 
@@ -370,6 +392,9 @@ static int report(struct live *live, bool is_final, struct err *err)
 	struct export_opts opts;
 	int code;
 
+	code = capture__look_at_blocks(live->capture);
+	if (code)
+		return err_set(err, FAIL_GENERAL, code, "cannot read the live blocks: %s", strerror(-code));
 	update_profile(live);
 	code = sym__annotate(live->sym, live->prof);
 	if (code)

@@ -19,7 +19,7 @@ struct word {
 
 static const struct word sort_words[] = {
 	{ "bytes", SORT_BYTES }, { "objects", SORT_OBJECTS }, { "live", SORT_LIVE }, { "rss", SORT_RSS },
-	{ "waste", SORT_WASTE }, { "rate", SORT_RATE },	      { NULL, 0 },
+	{ "waste", SORT_WASTE }, { "rate", SORT_RATE },	      { "growth", SORT_GROWTH }, { NULL, 0 },
 };
 static const struct word group_words[] = {
 	{ "stack", GROUP_STACK }, { "func", GROUP_FUNC }, { "line", GROUP_LINE },
@@ -88,9 +88,27 @@ static int parse_live(struct options *o, const char *arg)
 
 static int parse_live_rate(struct options *o, const char *arg)
 {
-	int err = args_size(arg, &o->live_rate_bytes);
+	uint64_t rate;
+	int err = args_size(arg, &rate);
 
-	return err || (o->live_rate_bytes && o->live_rate_bytes <= 1u << 24) ? err : -ERANGE;
+	if (err || rate > 1u << 24)
+		return err ? err : -ERANGE;
+	o->live_rate_given = true;
+	o->block_rate_bytes = rate;
+	o->live_rate_bytes = rate ? rate : LIVE_RATE_BYTES;
+	return 0;
+}
+
+static int parse_older(struct options *o, const char *arg)
+{
+	return args_seconds(arg, &o->older_s);
+}
+
+static int parse_max_blocks(struct options *o, const char *arg)
+{
+	int err = args_size(arg, &o->max_blocks);
+
+	return err || (o->max_blocks && o->max_blocks <= 1u << 28) ? err : -ERANGE;
 }
 
 static int parse_follow(struct options *o, const char *arg)
@@ -239,11 +257,13 @@ static const struct option_row rows[] = {
 	{ 0, "min-size", "BYTES", "only allocations of at least BYTES (4K, 1M, ...)", parse_min_size },
 	{ 0, "max-size", "BYTES", "only allocations of at most BYTES", parse_max_size },
 	{ 0, "source", "LIST", "go, malloc, rss (default: all that the target has)", parse_source },
-	{ 0, "live", NULL, "also what is still there of what was allocated (Go)", parse_live },
-	{ 0, "live-rate", "BYTES", "one sample in so many bytes (64K), where the program's own profile is off", parse_live_rate },
+	{ 0, "live", NULL, "also what is still there of what was allocated, and since when (C)", parse_live },
+	{ 0, "live-rate", "BYTES", "one sample in so many bytes: of Go (64K) where its own profile is off, of C (0: every block)", parse_live_rate },
+	{ 0, "older", "SEC", "with --live: only C blocks that are at least so old count as live", parse_older },
+	{ 0, "max-blocks", "N", "with --live: C blocks that can be followed at a time (4M; 16 bytes each, 96 more when used)", parse_max_blocks },
 	{ 0, "mode", "MODE", "exact, auto (which is exact)", parse_mode },
 	{ 'n', "top", "N", "rows per text report (10)", parse_top },
-	{ 's', "sort", "COLUMN", "bytes, objects, live, rss, waste, rate", parse_sort },
+	{ 's', "sort", "COLUMN", "bytes, objects, live, growth, rss, waste, rate", parse_sort },
 	{ 'g', "group-by", "KEY", "stack, func, line, type, goroutine, labels, module", parse_group },
 	{ 0, "format", "FMT", NULL, parse_format },
 	{ 'o', "output", "FILE", "where the result goes, may be given again; its format follows from .folded .pb.gz .json", parse_output },
@@ -347,12 +367,18 @@ static int check(struct options *o, struct err *err)
 		return wrong(err, "-t takes one thread of the one process of -p");
 	if (o->metric == METRIC_RSS_BYTES && !o->want_rss)
 		return wrong(err, "-m rss_bytes needs the source rss");
-	if ((o->metric == METRIC_LIVE_BYTES || o->metric == METRIC_LIVE_OBJECTS || o->sort == SORT_LIVE) && !o->live)
+	if ((o->metric == METRIC_LIVE_BYTES || o->metric == METRIC_LIVE_OBJECTS || o->sort == SORT_LIVE ||
+	     o->sort == SORT_GROWTH) &&
+	    !o->live)
 		return wrong(err, "live bytes and objects need --live");
-	if (o->live && !o->want_go)
-		return wrong(err, "--live needs the source go");
-	if (!o->live && o->live_rate_bytes != LIVE_RATE_BYTES)
+	if (o->live && !o->want_go && !o->want_malloc)
+		return wrong(err, "--live needs the source go or malloc");
+	if (!o->live && o->live_rate_given)
 		return wrong(err, "--live-rate needs --live");
+	if (o->older_s > 0 && !(o->live && o->want_malloc))
+		return wrong(err, "--older needs --live and the source malloc");
+	if (o->max_blocks && !(o->live && o->want_malloc))
+		return wrong(err, "--max-blocks needs --live and the source malloc");
 	if (o->live && !o->sort_given)
 		o->sort = SORT_LIVE;
 	if (o->npids && o->command)

@@ -80,6 +80,10 @@ static void put_live(struct json *j, enum source source, const struct prof_count
 		jsonw_null(&j->w, "live_objects");
 		jsonw_null(&j->w, "live_bytes");
 	}
+	if (live->ages_known)
+		jsonw_i64(&j->w, "live_grown_bytes", prof_signed(c->live_grown_bytes));
+	else
+		jsonw_null(&j->w, "live_grown_bytes");
 	if (sampled) {
 		jsonw_double(&j->w, "live_objects_se", prof_se(c->live_objects_var), 1);
 		jsonw_double(&j->w, "live_bytes_se", prof_se(c->live_bytes_var), 1);
@@ -87,6 +91,47 @@ static void put_live(struct json *j, enum source source, const struct prof_count
 		jsonw_null(&j->w, "live_objects_se");
 		jsonw_null(&j->w, "live_bytes_se");
 	}
+}
+
+static void put_ages(struct json *j, enum source source, const struct prof_counts *c)
+{
+	if (j->prof->live[source].ages_known && c->aged_objects) {
+		jsonw_double(&j->w, "oldest_s", c->oldest_s, 6);
+		jsonw_double(&j->w, "median_age_s", c->median_age_s, 6);
+	} else {
+		jsonw_null(&j->w, "oldest_s");
+		jsonw_null(&j->w, "median_age_s");
+	}
+}
+
+static void put_frees(struct json *j, enum source source, const struct prof_counts *c)
+{
+	if (j->prof->live[source].frees_counted) {
+		jsonw_u64(&j->w, "free_objects", c->free_objects);
+		jsonw_u64(&j->w, "free_bytes", c->free_bytes);
+	} else {
+		jsonw_null(&j->w, "free_objects");
+		jsonw_null(&j->w, "free_bytes");
+	}
+}
+
+/* Where live numbers of C come from; null when blocks are not followed. */
+static void put_block_source(struct json *j)
+{
+	const struct prof_live *live = &j->prof->live[SOURCE_MALLOC];
+
+	if (!live->measured) {
+		jsonw_null(&j->w, "blocks");
+		return;
+	}
+	jsonw_object(&j->w, "blocks");
+	jsonw_u64(&j->w, "rate_bytes", live->rate_bytes);
+	jsonw_u64(&j->w, "followed", live->samples);
+	if (live->older_s > 0)
+		jsonw_double(&j->w, "older_s", live->older_s, 6);
+	else
+		jsonw_null(&j->w, "older_s");
+	jsonw_end_object(&j->w);
 }
 
 /* Where live numbers come from; null when nothing is followed. */
@@ -120,10 +165,8 @@ static void put_total(struct json *j, enum source source)
 	jsonw_u64(&j->w, "alloc_objects", sum.alloc_objects);
 	jsonw_u64(&j->w, "alloc_bytes", sum.alloc_bytes);
 	jsonw_u64(&j->w, "requested_bytes", sum.requested_bytes);
-	if (source != SOURCE_GO) { /* Go frees by collection: nobody can count it */
-		jsonw_null(&j->w, "free_objects");
-		jsonw_null(&j->w, "free_bytes");
-	}
+	if (source != SOURCE_GO) /* Go frees by collection: nobody can count it */
+		put_frees(j, source, &sum);
 	put_live(j, source, &sum);
 	jsonw_end_object(&j->w);
 }
@@ -268,9 +311,9 @@ static void put_counts(struct json *j, enum source source, const struct prof_cou
 	}
 	jsonw_null(w, "alloc_objects_se"); /* counted, not estimated */
 	jsonw_null(w, "alloc_bytes_se");
-	jsonw_null(w, "free_objects");
-	jsonw_null(w, "free_bytes");
+	put_frees(j, source, counts);
 	put_live(j, source, counts);
+	put_ages(j, source, counts);
 	if (source == SOURCE_RSS)
 		jsonw_i64(w, "rss_bytes", counts->rss_bytes);
 	else
@@ -346,6 +389,7 @@ int json_write(const struct profile *prof, const struct export_opts *opts, FILE 
 	put_overhead(&j);
 	put_rss(&j);
 	put_live_source(&j);
+	put_block_source(&j);
 	jsonw_null(&j.w, "gc");
 	put_stacks(&j);
 	jsonw_end_object(&j.w);

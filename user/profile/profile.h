@@ -90,9 +90,14 @@ struct prof_context {
 
 struct prof_counts {
 	uint64_t alloc_objects, alloc_bytes, requested_bytes;
+	uint64_t free_objects, free_bytes; /* of what was allocated since the attach */
 	int64_t rss_bytes;
 	/* A state, the same in every window; estimates where objects are sampled, with their variances. */
 	double live_objects, live_bytes, live_objects_var, live_bytes_var;
+	double live_grown_bytes; /* by how much live_bytes grew in the window */
+	/* How long the live objects are there: a state. Of counts that were added up the mean of their medians, by objects. */
+	uint64_t aged_objects; /* of which it is known; 0: of none */
+	double oldest_s, median_age_s;
 };
 
 struct prof_row {
@@ -142,6 +147,9 @@ struct prof_live {
 	uint64_t samples;
 	uint64_t unjudged_bytes; /* made since the last garbage collection: nobody knows whether they are garbage */
 	uint64_t unsure; /* samples that were looked at too late to be sure */
+	bool frees_counted; /* else free counts of this source are null */
+	bool ages_known;
+	double older_s; /* what is younger does not count as live */
 };
 
 enum rss_kind { RSS_FILE, RSS_ANON, RSS_SWAP, RSS_SHMEM, RSS_KIND__N }; /* MM_FILEPAGES.. order of mm_types_task.h */
@@ -221,6 +229,11 @@ void profile__mark(struct profile *prof);
 static inline uint64_t prof_whole(double value)
 {
 	return value > 0 && value < 9e18 ? (uint64_t)(value + 0.5) : 0;
+}
+
+static inline int64_t prof_signed(double value)
+{
+	return value < 0 ? -(int64_t)prof_whole(-value) : (int64_t)prof_whole(value);
 }
 
 /* Standard error. */
