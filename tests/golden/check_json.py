@@ -57,7 +57,7 @@ if which == "context":
         [None, None, {"an empty value": ""}, 1]])
     sys.exit(0)
 
-LIVE = "live_objects live_bytes live_grown_bytes live_objects_se live_bytes_se oldest_s median_age_s".split()
+LIVE = "live_objects live_bytes live_objects_se live_bytes_se".split()
 if which.startswith("live"):
     exact = which == "live-exact"
     same("live", doc["live"], {"source": "by mark bits, since the attach", "rate_bytes": 1 if exact else 65536,

@@ -38,6 +38,8 @@
 #define WIDE_COLUMNS 96
 #define PID_COLUMNS 9
 #define GOROUTINE_COLUMNS 11
+#define GROWN_COLUMNS 12
+#define AGE_COLUMNS 9
 
 struct report {
 	const struct profile *prof;
@@ -47,6 +49,8 @@ struct report {
 	bool wide; /* room for the columns that can be missed */
 	bool live; /* columns for what is there now */
 	bool narrow; /* no room for all of those */
+	bool estimated; /* some of it has a standard error */
+	bool aged; /* of some it is known since when */
 };
 
 static const char *last_component(const char *path)
@@ -184,6 +188,14 @@ static void put_live(struct report *r, enum source source)
 	else if (sum.live_bytes_var > 0)
 		paper_item(&r->paper, STYLE_PLAIN, "+-%s", fmt_bytes(UNITS_TMP, prof_whole(prof_se(sum.live_bytes_var))));
 	paper_item(&r->paper, STYLE_PLAIN, "%s objects", fmt_grouped(UNITS_TMP, prof_whole(sum.live_objects)));
+	if (live->older_s > 0)
+		paper_item(&r->paper, STYLE_BOLD, "at least %s old", fmt_duration(UNITS_TMP, live->older_s));
+	if (live->ages_known && r->opts->window == WINDOW_INTERVAL)
+		paper_item(&r->paper, STYLE_PLAIN, "%s in this interval",
+			   fmt_bytes_signed(UNITS_TMP, prof_signed(sum.live_grown_bytes)));
+	if (live->frees_counted)
+		paper_item(&r->paper, STYLE_PLAIN, "%s in %s objects given back", fmt_bytes(UNITS_TMP, sum.free_bytes),
+			   fmt_grouped(UNITS_TMP, sum.free_objects));
 	if (live->unjudged_bytes)
 		paper_item(&r->paper, STYLE_PLAIN, "%s of it younger than the last GC",
 			   fmt_bytes(UNITS_TMP, live->unjudged_bytes));
@@ -447,6 +459,25 @@ static bool has_goroutine_column(const struct report *r)
 	return r->opts->group == GROUP_GOROUTINE && r->prof->has_goroutines;
 }
 
+static void put_age_titles(struct report *r)
+{
+	if (!r->aged)
+		return;
+	paper_right(&r->paper, STYLE_BOLD, AGE_COLUMNS, "oldest");
+	if (!r->narrow)
+		paper_right(&r->paper, STYLE_BOLD, AGE_COLUMNS, "median");
+}
+
+static void put_ages(struct report *r, const struct prof_counts *c)
+{
+	if (!r->aged)
+		return;
+	paper_right(&r->paper, STYLE_PLAIN, AGE_COLUMNS, c->aged_objects ? fmt_duration(UNITS_TMP, c->oldest_s) : "-");
+	if (!r->narrow)
+		paper_right(&r->paper, STYLE_PLAIN, AGE_COLUMNS,
+			    c->aged_objects ? fmt_duration(UNITS_TMP, c->median_age_s) : "-");
+}
+
 static void put_title(struct report *r, const char *what)
 {
 	struct paper *p = &r->paper;
@@ -456,14 +487,18 @@ static void put_title(struct report *r, const char *what)
 	paper_right(p, STYLE_BOLD, 9, "share");
 	if (r->live) {
 		paper_right(p, STYLE_BOLD, 12, "live");
-		paper_right(p, STYLE_BOLD, 11, "+-");
+		if (r->estimated)
+			paper_right(p, STYLE_BOLD, 11, "+-");
+		if (r->aged)
+			paper_right(p, STYLE_BOLD, GROWN_COLUMNS, "grown");
 		if (!r->narrow)
 			paper_right(p, STYLE_BOLD, 14, "live objects");
+		put_age_titles(r);
 	}
 	paper_right(p, STYLE_BOLD, 12, r->live ? "allocated" : "bytes");
 	if (r->opts->sort == SORT_WASTE)
 		paper_right(p, STYLE_BOLD, 14, "wasted");
-	else if (!r->narrow)
+	else if (!r->narrow && !r->aged)
 		paper_right(p, STYLE_BOLD, 14, "bytes/s");
 	if (!r->live)
 		paper_right(p, STYLE_BOLD, 14, "objects");
@@ -492,9 +527,14 @@ static void put_live_numbers(struct report *r, const struct prof_counts *c, bool
 	struct paper *p = &r->paper;
 
 	paper_right(p, STYLE_BOLD, 12, known ? fmt_bytes(UNITS_TMP, prof_whole(c->live_bytes)) : "-");
-	paper_right(p, STYLE_PLAIN, 11, known ? fmt_bytes(UNITS_TMP, prof_whole(prof_se(c->live_bytes_var))) : "-");
+	if (r->estimated)
+		paper_right(p, STYLE_PLAIN, 11, known ? fmt_bytes(UNITS_TMP, prof_whole(prof_se(c->live_bytes_var))) : "-");
+	if (r->aged)
+		paper_right(p, STYLE_PLAIN, GROWN_COLUMNS,
+			    known ? fmt_bytes_signed(UNITS_TMP, prof_signed(c->live_grown_bytes)) : "-");
 	if (!r->narrow)
 		paper_right(p, STYLE_PLAIN, 14, known ? fmt_grouped(UNITS_TMP, prof_whole(c->live_objects)) : "-");
+	put_ages(r, c);
 }
 
 static void put_alloc_numbers(struct report *r, const struct prof_counts *c, const struct prof_counts *sum, bool live_known)
@@ -510,7 +550,7 @@ static void put_alloc_numbers(struct report *r, const struct prof_counts *c, con
 	paper_right(p, STYLE_BOLD, 12, fmt_bytes(UNITS_TMP, c->alloc_bytes));
 	if (r->opts->sort == SORT_WASTE)
 		paper_right(p, STYLE_PLAIN, 14, fmt_bytes(UNITS_TMP, waste_bytes(c)));
-	else if (!r->narrow)
+	else if (!r->narrow && !r->aged)
 		paper_right(p, STYLE_PLAIN, 14, fmt_byte_rate(UNITS_TMP, per_second(r, c->alloc_bytes)));
 	if (!r->live)
 		paper_right(p, STYLE_PLAIN, 14, fmt_grouped(UNITS_TMP, c->alloc_objects));
@@ -755,6 +795,11 @@ int text_write(const struct profile *prof, const struct export_opts *opts, FILE 
 	paper_init(&r.paper, out, opts->width, opts->color);
 	r.live = prof->live[SOURCE_GO].measured || prof->live[SOURCE_MALLOC].measured;
 	r.narrow = r.live && r.paper.width < WIDE_COLUMNS;
+	r.aged = prof->live[SOURCE_MALLOC].ages_known;
+	/* Go's objects are samples nearly always. */
+	r.estimated = prof->live[SOURCE_GO].measured || prof->live[SOURCE_MALLOC].rate_bytes;
+	if (r.aged && r.narrow)
+		r.estimated = false;
 	r.wide = opts->group == GROUP_STACK && !r.live &&
 		 r.paper.width >= WIDE_COLUMNS + (prof->ntargets > 1 ? PID_COLUMNS - 5 : 0);
 	put_heading(&r);
