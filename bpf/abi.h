@@ -256,6 +256,7 @@ enum abi_spot_flag {
 	ABI_SPOT_STACK_CHECK = 2, /* a jbe after Go's stack check: taken means the function starts again */
 	ABI_SPOT_STEPPED = 4, /* the kernel single-steps this instruction: a dear trap */
 	ABI_SPOT_GO_STACK_ARGS = 8, /* Go before 1.17: arguments on the stack */
+	ABI_SPOT_MAY_THROW = 16, /* the door's end is seen at its return instructions, unless it throws */
 };
 
 enum abi_door {

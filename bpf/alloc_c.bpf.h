@@ -13,6 +13,11 @@
  * are followed (blocks.bpf.h). free has a probe at its entry alone: a free inside of
  * a door is recognised by the stack pointer, too, and is the door's own affair.
  *
+ * operator new may throw, and an exception that meets a uretprobe's trampoline ends the
+ * program: such a door has probes on its return instructions instead (ABI_SPOT_MAY_THROW).
+ * One that has thrown stays in flight; more doors entered below it than it can need show
+ * that.
+ *
  * A return can be missed (longjmp out of a signal handler, more than 64 uretprobes
  * nested). A door entered above the remembered depth shows that at once; below it,
  * more nested doors without a return than uretprobes can nest do.
@@ -26,6 +31,13 @@
 #include "walk.bpf.h"
 
 #define NESTED_MAX 64 /* MAX_URETPROBE_DEPTH of linux/uprobes.h */
+#define THROW_NESTED_MAX 8 /* doors that operator new comes through: malloc, the exception, a handler */
+
+#if defined(__TARGET_ARCH_x86)
+#define RETURN_POPS 8 /* a return takes its address off the stack */
+#else
+#define RETURN_POPS 0
+#endif
 
 struct in_flight {
 	__u64 sp; /* at the entry, where the return address is; 0: none */
@@ -38,6 +50,8 @@ struct in_flight {
 	struct abi_block old; /* realloc: the block that it was given */
 	__u32 has_old;
 	__u32 nested_frees; /* frees below this door */
+	__u32 may_throw; /* ABI_SPOT_MAY_THROW: then `nested` counts all that were entered */
+	__u32 pad;
 };
 
 struct c_args {
@@ -109,7 +123,9 @@ static __noinline int give_up(struct scratch *s, struct in_flight *f, __u32 slot
 {
 	struct abi_target *target = bpf_map_lookup_elem(&targets, &slot);
 
-	stat_add(s, ABI_STAT_LOST_RETURN_MISSED, 1);
+	/* One that threw has allocated nothing. */
+	if (!f->may_throw || f->nested >= THROW_NESTED_MAX)
+		stat_add(s, ABI_STAT_LOST_RETURN_MISSED, 1);
 	f->sp = 0;
 	if (target && f->has_old)
 		block_freed(s, target, &f->old);
@@ -130,7 +146,7 @@ static __noinline void c_enter(struct pt_regs *ctx, struct scratch *s, __u64 coo
 
 	if (!f)
 		return;
-	if (f->sp && sp < f->sp && f->nested < NESTED_MAX) {
+	if (f->sp && sp < f->sp && f->nested < (f->may_throw ? THROW_NESTED_MAX : NESTED_MAX)) {
 		f->nested++;
 		return;
 	}
@@ -143,9 +159,10 @@ static __noinline void c_enter(struct pt_regs *ctx, struct scratch *s, __u64 coo
 	/*
 	 * At the depth of the door in flight: a tail call from it (realloc(NULL) to malloc), whose word at
 	 * [sp] is by now the uretprobe's trampoline, so keep the caller that is known. If it is a caller
-	 * instead, or at another depth, the return of the former was missed.
+	 * instead, or at another depth, the return of the former was missed. (One that may throw leaves
+	 * the word as it was; called again by the same code after it threw, it is the same door.)
 	 */
-	if (f->sp != sp || ra == f->ra) {
+	if (f->sp != sp || (ra == f->ra && !f->may_throw)) {
 		if (f->sp)
 			give_up(s, f, ABI_COOKIE_SLOT(cookie));
 		f->ra = ra;
@@ -154,6 +171,7 @@ static __noinline void c_enter(struct pt_regs *ctx, struct scratch *s, __u64 coo
 	f->sp = sp;
 	f->nested = 0;
 	f->nested_frees = 0;
+	f->may_throw = !!(ABI_COOKIE_SPOT(cookie) & ABI_SPOT_MAY_THROW);
 	f->door = ABI_COOKIE_DOOR(cookie);
 	f->size_bytes = door_size(&args, f->door);
 	f->ptr = args.a;
@@ -184,22 +202,20 @@ static __always_inline __u64 block_addr(__u64 result, const struct in_flight *f)
 	return result;
 }
 
-static __noinline void c_return(struct pt_regs *ctx, struct scratch *s, __u64 cookie)
+/* @sp: where the return address is, or was. */
+static __noinline void c_return(struct pt_regs *ctx, struct scratch *s, __u64 cookie, __u64 sp)
 {
 	__u32 slot = ABI_COOKIE_SLOT(cookie), tid = (__u32)bpf_get_current_pid_tgid();
 	struct abi_target *target = bpf_map_lookup_elem(&targets, &slot);
 	struct in_flight *f = bpf_map_lookup_elem(&threads, &tid);
-	__u64 size, sp = PT_REGS_SP(ctx), result = PT_REGS_RC(ctx);
+	__u64 size, result = PT_REGS_RC(ctx);
 	struct abi_site *site;
 	bool failed;
 
 	if (!target || !f || !f->sp)
 		return;
-#if defined(__TARGET_ARCH_x86)
-	sp -= 8; /* the return address is off the stack */
-#endif
 	if (sp != f->sp) {
-		if (sp < f->sp && f->nested)
+		if (sp < f->sp && f->nested && !f->may_throw)
 			f->nested--;
 		return;
 	}
@@ -210,7 +226,7 @@ static __noinline void c_return(struct pt_regs *ctx, struct scratch *s, __u64 co
 		settle_old(s, target, f, failed);
 	if (failed || size < min_size_bytes || size > max_size_bytes || (only_tid && only_tid != tid))
 		return;
-	s->from = (struct walk_from){ .ip = f->ip, .sp = PT_REGS_SP(ctx), .fp = PT_REGS_FP(ctx), .ra = f->ra };
+	s->from = (struct walk_from){ .ip = f->ip, .sp = sp + RETURN_POPS, .fp = PT_REGS_FP(ctx), .ra = f->ra };
 	cgo_enter(s, slot);
 	walk(s, target);
 	site = account_stack(s, target->tgid, ABI_SOURCE_MALLOC, 0, 1, size, size);
@@ -294,7 +310,23 @@ int c_malloc_return(struct pt_regs *ctx)
 
 	if (s) {
 		run_begin(s, ABI_STAT_HITS_RETURN);
-		c_return(ctx, s, cookie);
+		c_return(ctx, s, cookie, PT_REGS_SP(ctx) - RETURN_POPS);
+		run_end(s, ABI_STAT_TIMED, ABI_STAT_TIMED_NS);
+	}
+	guard_exit(s);
+	return 0;
+}
+
+/* On a return instruction of a door that may throw. */
+SEC("uprobe")
+int c_new_return(struct pt_regs *ctx)
+{
+	struct scratch *s = guard_enter(SCRATCH_ALLOC);
+	__u64 cookie = bpf_get_attach_cookie(ctx);
+
+	if (s) {
+		run_begin(s, ABI_STAT_HITS_STEPPED);
+		c_return(ctx, s, cookie, PT_REGS_SP(ctx));
 		run_end(s, ABI_STAT_TIMED, ABI_STAT_TIMED_NS);
 	}
 	guard_exit(s);

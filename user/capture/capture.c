@@ -187,6 +187,7 @@ static const struct plan *plan_of(struct capture *c, uint32_t module)
 	}
 	if (!c->planned[module]) {
 		c->planned[module] = true;
+		c->plans[module].malloc_prefixes = c->opts.malloc_prefixes;
 		if (plan__add_module(&c->plans[module], c->gomods, modules__get(c->mods, module), want, c->opts.diag))
 			return NULL;
 	}

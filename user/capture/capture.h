@@ -25,6 +25,7 @@ struct capture_opts {
 	bool count_goroutines;
 	bool want_live; /* follow objects to see which of them stay */
 	uint32_t live_rate_bytes; /* where that is ours to say: one sample in so many bytes */
+	const char *malloc_prefixes; /* "je_,mi_": of doors that are called malloc with a prefix; NULL: none */
 	uint32_t block_rate_bytes; /* of the C allocator's blocks; 0: every one is followed */
 	uint32_t max_blocks; /* that can be followed at a time; 0: ABI_BLOCKS */
 	double older_s; /* C blocks that are younger do not count as live */

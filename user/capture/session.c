@@ -64,7 +64,7 @@ static void set_constants(struct session *session, const struct session_opts *op
 static void choose_programs(struct session *session)
 {
 	struct allocsnoop_bpf *skel = session->skel;
-	struct bpf_program *uprobes[] = { skel->progs.go_malloc, skel->progs.c_malloc, skel->progs.c_malloc_return, skel->progs.c_free,
+	struct bpf_program *uprobes[] = { skel->progs.go_malloc, skel->progs.c_malloc, skel->progs.c_malloc_return, skel->progs.c_free, skel->progs.c_new_return,
 					  skel->progs.maps_changed, skel->progs.go_profile_malloc,
 					  skel->progs.go_profile_free, skel->progs.go_span_push,
 					  skel->progs.go_gc_start };
@@ -339,7 +339,9 @@ static int attach_prog(struct session *session, struct attach_job *job, enum pro
 	struct bpf_program *const entry[PROBE__N] = {
 		[PROBE_GO] = skel->progs.go_malloc,
 		[PROBE_C_FREE] = skel->progs.c_free,
+		[PROBE_C_RETURN] = skel->progs.c_new_return,
 		[PROBE_C] = skel->progs.c_malloc,
+		[PROBE_C_NEW] = skel->progs.c_malloc,
 		[PROBE_MAPS] = skel->progs.maps_changed,
 		[PROBE_GO_SAMPLED] = skel->progs.go_profile_malloc,
 		[PROBE_GO_FREED] = skel->progs.go_profile_free,

@@ -174,6 +174,7 @@ static int open_capture(struct live *live, struct err *err)
 		.only_tid = o->tid,
 		.want_live = o->live,
 		.live_rate_bytes = o->live_rate_bytes,
+		.malloc_prefixes = o->malloc_prefixes,
 		.block_rate_bytes = o->block_rate_bytes,
 		.max_blocks = o->max_blocks,
 		.older_s = o->older_s,

@@ -104,6 +104,12 @@ static int parse_older(struct options *o, const char *arg)
 	return args_seconds(arg, &o->older_s);
 }
 
+static int parse_malloc_prefix(struct options *o, const char *arg)
+{
+	o->malloc_prefixes = arg;
+	return arg[0] ? 0 : -EINVAL;
+}
+
 static int parse_max_blocks(struct options *o, const char *arg)
 {
 	int err = args_size(arg, &o->max_blocks);
@@ -257,6 +263,7 @@ static const struct option_row rows[] = {
 	{ 0, "min-size", "BYTES", "only allocations of at least BYTES (4K, 1M, ...)", parse_min_size },
 	{ 0, "max-size", "BYTES", "only allocations of at most BYTES", parse_max_size },
 	{ 0, "source", "LIST", "go, malloc, rss (default: all that the target has)", parse_source },
+	{ 0, "malloc-prefix", "PREFIX[,PREFIX]", "also je_malloc, mi_malloc, ... as a program's own malloc", parse_malloc_prefix },
 	{ 0, "live", NULL, "also what is still there of what was allocated, and since when (C)", parse_live },
 	{ 0, "live-rate", "BYTES", "one sample in so many bytes: of Go (64K) where its own profile is off, of C (0: every block)", parse_live_rate },
 	{ 0, "older", "SEC", "with --live: only C blocks that are at least so old count as live", parse_older },

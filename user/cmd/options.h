@@ -35,6 +35,7 @@ struct options {
 	uint64_t block_rate_bytes; /* of C blocks; 0: every one */
 	uint64_t max_blocks; /* 0: as many as usual */
 	double older_s; /* 0: any age */
+	const char *malloc_prefixes; /* NULL: none */
 	const struct exporter *format; /* NULL: not given */
 	const char *outputs[MAX_OUTPUTS];
 	size_t noutputs;
