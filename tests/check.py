@@ -609,6 +609,58 @@ def cmd_live_sites(report_path, ledger_path, *flags):
         totals["alloc_objects"], totals["free_objects"], totals["live_objects"], totals["live_bytes"]))
 
 
+def cmd_live_new(report_path, n):
+    """tests/targets/c/throw.cc: three kinds of operator new, all given back; those that threw are none."""
+    report, n = load(report_path), int(n)
+    no_losses(report, NOT_LOST + ("stack_unreadable", "stack_broken"))
+    reconcile(report)
+    live_totals(report)
+    # The caller of libstdc++'s aligned operator new, whose code uses the frame pointer's register, is not known.
+    rows = [s for s in stacks(report, "malloc") if any("align_val_t" in f or f.startswith("site_new(") for f in funcs(s))]
+    equal("objects of site_new", sum(s["alloc_objects"] for s in rows), 3 * n)
+    equal("bytes of site_new", sum(s["alloc_bytes"] for s in rows), 3 * sum(64 + i % 50 * 64 for i in range(n)))
+    equal("given back of site_new", sum(s["free_objects"] for s in rows), 3 * n)
+
+
+def cmd_live_valgrind(report_path, log_path, *flags):
+    """bytes-near: sizes of a few objects hang on addresses."""
+    log = open(log_path).read().replace(",", "")
+    allocs, frees, size = map(int, re.search(r"total heap usage: (\d+) allocs (\d+) frees (\d+) bytes", log).groups())
+    left_bytes, left = map(int, re.search(r"in use at exit: (\d+) bytes in (\d+) blocks", log).groups())
+    report = load(report_path)
+    no_losses(report, NOT_LOST + ("stack_unreadable", "stack_broken", "stack_truncated"))
+    reconcile(report)
+    live_totals(report)
+    totals = report["totals"]["malloc"]
+    equal("objects", totals["alloc_objects"], allocs)
+    equal("frees", totals["free_objects"], frees)
+    equal("objects in use at exit", totals["live_objects"], left)
+    equal("bytes in use at exit", totals["live_bytes"], left_bytes)
+    slack = size // 10000 if "bytes-near" in flags else 0
+    within("bytes", totals["alloc_bytes"], size - slack, size + slack)
+    note("%d allocs, %d frees, %d bytes (%+d), %d in use at exit" % (
+        allocs, frees, size, totals["alloc_bytes"] - size, left_bytes))
+
+
+def cmd_heaptrack(report_path, folded_path, *names):
+    """Leaked bytes of each function, by heaptrack's flame graph of leaks."""
+    want = collections.Counter()
+    for line in open(folded_path):
+        stack, _, value = line.rstrip().rpartition(" ")
+        name = next((n for n in names if re.search(r"\b%s\b" % n, stack)), None)
+        want[name] += int(value)
+    got = collections.Counter()
+    for s in stacks(load(report_path), "malloc"):
+        name = next((n for n in names if any(f.startswith(n) for f in funcs(s))), None)
+        got[name] += s["live_bytes"]
+    for name in names:
+        equal("leaked by " + name, got[name], want[name])
+    # libstdc++ keeps a pool for exceptions that find no memory; heaptrack leaves it out.
+    pool = sum(s["live_bytes"] for s in stacks(load(report_path), "malloc") if s["live_bytes"] == 72704 and s["live_objects"] == 1)
+    equal("leaked in all", sum(got.values()) - pool, sum(want.values()))
+    note(", ".join("%s %d" % (n, got[n]) for n in names))
+
+
 def cmd_c(report_path, ledger_path, *flags):
     """flags: "total": nothing but the sites allocates; "roots": each stack reaches a thread's start
     (the site's own code has frame pointers). Without "roots" a stack may end where

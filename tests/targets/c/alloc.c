@@ -4,8 +4,8 @@
  *
  * The rules of the ledger: an allocation is a call that returned memory; its
  * size is what was asked for (calloc: the product). realloc is a free and an
- * allocation of the new size; of NULL only an allocation; to 0 only a free
- * (glibc frees and returns NULL); one that fails is neither. free(NULL) is nothing.
+ * allocation of the new size; of NULL only an allocation; to 0 only a free where
+ * it returns NULL (glibc); one that fails is neither. free(NULL) is nothing.
  *
  * Threads are made before "ready", because pthread_create() allocates; they wait
  * in a barrier, which does not.
@@ -91,8 +91,7 @@ static inline __attribute__((always_inline)) void *resize(struct site *site, voi
 
 	if (old && (q || !size))
 		site->free_objects++;
-	if (size)
-		took(site, q, size);
+	took(site, q, size);
 	return q ? q : size ? old : NULL;
 }
 
@@ -133,6 +132,7 @@ static SITE void site_realloc_zero(struct site *site)
 
 	took(site, p, 60);
 	p = resize(site, p, 0);
+	drop(site, p);
 }
 
 static SITE void site_reallocarray(struct site *site)
