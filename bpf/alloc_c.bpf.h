@@ -15,8 +15,9 @@
  *
  * operator new may throw, and an exception that meets a uretprobe's trampoline ends the
  * program: such a door has probes on its return instructions instead (ABI_SPOT_MAY_THROW).
- * One that has thrown stays in flight; more doors entered below it than it can need show
- * that.
+ * That it throws is seen at __cxa_throw, into which it comes by then. (The exception's
+ * own memory, allocated below the door, is the door's affair, as all that is nested.)
+ * Where that was missed, more doors entered below it than it can need show it.
  *
  * A return can be missed (longjmp out of a signal handler, more than 64 uretprobes
  * nested). A door entered above the remembered depth shows that at once; below it,
@@ -299,6 +300,18 @@ int c_free(struct pt_regs *ctx)
 		run_end(s, ABI_STAT_TIMED, ABI_STAT_TIMED_NS);
 	}
 	guard_exit(s);
+	return 0;
+}
+
+/* __cxa_throw: a door below which it is called will not return, unless it may not throw: then it catches. */
+SEC("uprobe")
+int c_throw(struct pt_regs *ctx)
+{
+	__u32 tid = (__u32)bpf_get_current_pid_tgid();
+	struct in_flight *f = bpf_map_lookup_elem(&threads, &tid);
+
+	if (f && f->may_throw && PT_REGS_SP(ctx) < f->sp)
+		f->sp = 0;
 	return 0;
 }
 

@@ -1062,9 +1062,13 @@ bool capture__live(const struct capture *capture, struct golive_stats *ret)
 
 bool capture__blocks(const struct capture *capture, struct capture_blocks *ret)
 {
+	struct abi_heap heap;
+
 	if (!capture->blocks)
 		return false;
-	*ret = (struct capture_blocks){ blocks__len(capture->blocks), !capture->opts.block_rate_bytes };
+	*ret = (struct capture_blocks){ blocks__len(capture->blocks), !capture->opts.block_rate_bytes, 0 };
+	if (ret->counted && capture->ntargets == 1 && !session__heap(capture->session, 0, &heap))
+		ret->high_bytes = heap.high_bytes;
 	return true;
 }
 

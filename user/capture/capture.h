@@ -88,6 +88,7 @@ bool capture__live(const struct capture *capture, struct golive_stats *ret);
 struct capture_blocks {
 	uint64_t blocks; /* in the table */
 	bool counted; /* all frees are: else live counts are estimates, or of some blocks only */
+	uint64_t high_bytes; /* the most that was live at a time, by the probes; 0: not known (samples, several processes) */
 };
 bool capture__blocks(const struct capture *capture, struct capture_blocks *ret);
 

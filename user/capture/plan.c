@@ -126,7 +126,7 @@ static int add_site(struct planner *p, enum probe_prog prog, enum abi_door door,
 	}
 	if (prog == PROBE_C_FREE)
 		err = spot_find_release((struct span){ code, len }, &spot);
-	else if (prog == PROBE_C || prog == PROBE_C_NEW || prog == PROBE_MAPS)
+	else if (prog == PROBE_C || prog == PROBE_C_NEW || prog == PROBE_C_THROW || prog == PROBE_MAPS)
 		err = spot_find_c((struct span){ code, len }, &spot);
 	else
 		err = spot_find_go((struct span){ code, len }, old_abi, &spot);
@@ -273,6 +273,8 @@ static int on_c_sym(void *ctx, const struct elf_sym *sym)
 		return 0;
 	if (strcmp(sym->name, "_dl_debug_state") == 0) {
 		err = add_site(p, PROBE_MAPS, 0, sym->name, sym->vaddr, false);
+	} else if (strcmp(sym->name, "__cxa_throw") == 0) {
+		err = add_site(p, PROBE_C_THROW, 0, sym->name, sym->vaddr, false);
 	} else if (door || (p->defines_malloc && is_new(sym->name))) {
 		err = door ? add_site(p, PROBE_C, door->door, sym->name, sym->vaddr, false) : add_new(p, sym);
 		p->plan->has_c |= err > 0;

@@ -17,6 +17,7 @@ enum probe_prog {
 	PROBE_C_FREE, /* c_free; before PROBE_C, so that no block is followed whose free would not be seen */
 	PROBE_C_RETURN, /* c_new_return, on a return instruction */
 	PROBE_C, /* c_malloc and, at the return, c_malloc_return */
+	PROBE_C_THROW, /* c_throw, on what C++ throws by */
 	PROBE_C_NEW, /* c_malloc on a door that may throw */
 	PROBE_MAPS, /* maps_changed */
 	PROBE_GO_SAMPLED, /* go_profile_malloc */

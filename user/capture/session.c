@@ -65,6 +65,7 @@ static void choose_programs(struct session *session)
 {
 	struct allocsnoop_bpf *skel = session->skel;
 	struct bpf_program *uprobes[] = { skel->progs.go_malloc, skel->progs.c_malloc, skel->progs.c_malloc_return, skel->progs.c_free, skel->progs.c_new_return,
+					  skel->progs.c_throw,
 					  skel->progs.maps_changed, skel->progs.go_profile_malloc,
 					  skel->progs.go_profile_free, skel->progs.go_span_push,
 					  skel->progs.go_gc_start };
@@ -341,6 +342,7 @@ static int attach_prog(struct session *session, struct attach_job *job, enum pro
 		[PROBE_C_FREE] = skel->progs.c_free,
 		[PROBE_C_RETURN] = skel->progs.c_new_return,
 		[PROBE_C] = skel->progs.c_malloc,
+		[PROBE_C_THROW] = skel->progs.c_throw,
 		[PROBE_C_NEW] = skel->progs.c_malloc,
 		[PROBE_MAPS] = skel->progs.maps_changed,
 		[PROBE_GO_SAMPLED] = skel->progs.go_profile_malloc,

@@ -294,6 +294,7 @@ static void update_blocks(struct live *live)
 		.samples = blocks.blocks,
 		.frees_counted = blocks.counted,
 		.ages_known = true,
+		.high_bytes = blocks.high_bytes,
 		.older_s = o->older_s,
 	};
 }

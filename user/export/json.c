@@ -127,6 +127,10 @@ static void put_block_source(struct json *j)
 	jsonw_object(&j->w, "blocks");
 	jsonw_u64(&j->w, "rate_bytes", live->rate_bytes);
 	jsonw_u64(&j->w, "followed", live->samples);
+	if (live->high_bytes)
+		jsonw_u64(&j->w, "high_bytes", live->high_bytes);
+	else
+		jsonw_null(&j->w, "high_bytes");
 	if (live->older_s > 0)
 		jsonw_double(&j->w, "older_s", live->older_s, 6);
 	else

@@ -196,6 +196,8 @@ static void put_live(struct report *r, enum source source)
 	if (live->frees_counted)
 		paper_item(&r->paper, STYLE_PLAIN, "%s in %s objects given back", fmt_bytes(UNITS_TMP, sum.free_bytes),
 			   fmt_grouped(UNITS_TMP, sum.free_objects));
+	if (live->high_bytes)
+		paper_item(&r->paper, STYLE_PLAIN, "at most %s at a time", fmt_bytes(UNITS_TMP, live->high_bytes));
 	if (live->unjudged_bytes)
 		paper_item(&r->paper, STYLE_PLAIN, "%s of it younger than the last GC",
 			   fmt_bytes(UNITS_TMP, live->unjudged_bytes));

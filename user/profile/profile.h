@@ -149,6 +149,7 @@ struct prof_live {
 	uint64_t unsure; /* samples that were looked at too late to be sure */
 	bool frees_counted; /* else free counts of this source are null */
 	bool ages_known;
+	uint64_t high_bytes; /* the most that was live at a time; 0: not known */
 	double older_s; /* what is younger does not count as live */
 };
 
