@@ -299,7 +299,7 @@ void options_print_help(FILE *out)
 {
 	fputs("usage: allocsnoop -p PID [options] [INTERVAL [COUNT]]\n"
 	      "       allocsnoop [options] -- COMMAND [ARG...]\n"
-	      "       allocsnoop check [-p PID] [-d SEC] [--source LIST] [--format text|json]\n\n"
+	      "       allocsnoop check [-p PID] [-d SEC] [--source LIST] [--live] [--format text|json]\n\n"
 	      "Who allocates in a running Go, C, C++ or Rust process, and what made its RSS grow.\n"
 	      "Prints a report every INTERVAL seconds (5) until Ctrl-C, COUNT reports, or -d.\n"
 	      "With -o, or a format other than text, and no INTERVAL: one result at the end.\n"
@@ -343,7 +343,7 @@ static int parse_operands(int argc, char **argv, int at, struct options *o, stru
 static bool is_for_check(const struct option_row *row)
 {
 	static const char *const names[] = { "pid",   "duration", "source", "format", "verbose",
-					     "quiet", "no-color", "help",   "version" };
+					     "quiet", "no-color", "help",   "version", "live" };
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		if (strcmp(names[i], row->name) == 0)
