@@ -76,12 +76,11 @@ struct abi_block {
 /* The blocks of a target, by slot in the map `heaps`. */
 struct abi_heap {
 	__s64 live_bytes, high_bytes; /* now, and the most there ever was */
-	__s64 mark_bytes; /* at so many a sweep is asked for; 0: never */
 };
 
 _Static_assert(sizeof(struct abi_block_key) == 16, "abi");
 _Static_assert(sizeof(struct abi_block) == 24, "abi");
-_Static_assert(sizeof(struct abi_heap) == 24, "abi");
+_Static_assert(sizeof(struct abi_heap) == 16, "abi");
 
 _Static_assert(sizeof(struct abi_site_key) == 24, "abi");
 _Static_assert(sizeof(struct abi_site) == 64, "abi");

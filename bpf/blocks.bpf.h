@@ -29,6 +29,7 @@
 
 /* Set once before load. */
 const volatile bool follow_blocks = false;
+const volatile bool watch_peak = false;
 const volatile __u32 block_rate_bytes = 0; /* one block in so many bytes, on average; 0: every block */
 
 /* Not preallocated: the memory of blocks that never were would be most of it. */
@@ -54,11 +55,28 @@ static __always_inline bool blocks_are_some(void)
 	return block_rate_bytes || only_tid || min_size_bytes || max_size_bytes != ~0ULL;
 }
 
+/* By slot: at so many live bytes a sweep is asked for; 0: at none. User space sets it, a program takes it away. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, ABI_MAX_TARGETS);
+	__type(key, __u32);
+	__type(value, __s64);
+} heap_marks SEC(".maps");
+
+/* One of those that see it passed tells user space, which sets the next mark. */
+static __always_inline void heap_check_mark(__s64 *mark, __s64 live)
+{
+	struct abi_rec rec = { .kind = ABI_REC_SWEEP };
+	__s64 bytes = *mark;
+
+	if (bytes && live >= bytes && __sync_val_compare_and_swap(mark, bytes, 0) == bytes)
+		bpf_ringbuf_output(&ring, &rec, sizeof(rec), BPF_RB_FORCE_WAKEUP);
+}
+
 static __always_inline void heap_grow(__u32 slot, __u64 bytes)
 {
 	struct abi_heap *heap = bpf_map_lookup_elem(&heaps, &slot);
-	struct abi_rec rec = { .kind = ABI_REC_SWEEP };
-	__s64 live, high;
+	__s64 *mark, live, high;
 
 	if (!heap)
 		return;
@@ -71,10 +89,11 @@ static __always_inline void heap_grow(__u32 slot, __u64 bytes)
 			break;
 		high = seen;
 	}
-	/* One of those that see it tells user space, which sets the next mark. */
-	high = heap->mark_bytes;
-	if (high && live >= high && __sync_val_compare_and_swap(&heap->mark_bytes, high, 0) == high)
-		bpf_ringbuf_output(&ring, &rec, sizeof(rec), BPF_RB_FORCE_WAKEUP);
+	if (!watch_peak)
+		return;
+	mark = bpf_map_lookup_elem(&heap_marks, &slot);
+	if (mark)
+		heap_check_mark(mark, live);
 }
 
 static __always_inline void heap_shrink(__u32 slot, __u64 bytes)

@@ -583,6 +583,37 @@ def live_totals(report):
     equal("blocks that are followed", report["blocks"]["followed"], totals["live_objects"])
 
 
+def cmd_live_sampled(report_path, truth):
+    report, truth = load(report_path), int(truth)
+    no_losses(report, NOT_LOST + ("stack_unreadable", "stack_broken"))
+    reconcile(report)
+    totals = report["totals"]["malloc"]
+    equal("frees are not counted", totals["free_objects"], None)
+    within("standard error", totals["live_bytes_se"], 1, truth / 10)
+    slack = 5 * totals["live_bytes_se"]
+    within("live_bytes", totals["live_bytes"], truth - slack, truth + slack)
+    note("%d of %d bytes live, +-%d, from %d of the blocks" % (
+        totals["live_bytes"], truth, totals["live_bytes_se"], report["blocks"]["followed"]))
+
+
+def cmd_live_peak(report_path):
+    """tests/targets/c/peak.c: the exact height, and a snapshot that is near it and has both sites, not the late one."""
+    report = load(report_path)
+    no_losses(report, NOT_LOST)
+    live_totals(report)
+    peak = report["peak"]
+    equal("the most that was live", peak["high_bytes"], 100 * 1000 + 100 * 50000)
+    rows = stacks(report, "malloc")
+    equal("sum of peak_bytes", sum(s["peak_bytes"] for s in rows), peak["live_bytes"])
+    equal("sum of peak_objects", sum(s["peak_objects"] for s in rows), peak["live_objects"])
+    at = {n: sum(s["peak_bytes"] for s in rows if n in funcs(s)) for n in ("site_low", "site_high", "site_late")}
+    # Every 5 % more ask for a snapshot; it is taken while the program goes on.
+    within("snapshot", peak["live_bytes"], peak["high_bytes"] // 2, peak["high_bytes"])
+    equal("site_low at the peak", at["site_low"], 100000)
+    equal("site_late at the peak", at["site_late"], 0)
+    note("%d of %d bytes in the best of %d snapshots" % (peak["live_bytes"], peak["high_bytes"], peak["snapshots"]))
+
+
 # What is told beside the losses and is none.
 NOT_LOST = ("events", "free_before_attach", "free_missed")
 

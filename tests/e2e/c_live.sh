@@ -159,3 +159,16 @@ test_leaks_as_heaptrack() {
 	"$SNOOP" --source malloc --live --format json -o c.json -- "$TARGETS/leak" 2>snoop.err
 	check heaptrack c.json leaked.folded leak_nodes leak_array leak_realloc leak_calloc
 }
+
+test_peak() {
+	need "$TARGETS/peak"
+	"$SNOOP" --source malloc --live --peak --format json -o c.json -- "$TARGETS/peak" 2>snoop.err
+	check live-peak c.json
+}
+
+# One block in so many bytes: what is live is estimated, what was allocated is counted.
+test_sampled() {
+	need "$TARGETS/leak"
+	"$SNOOP" --source malloc --live --live-rate 200 --format json -o c.json -- "$TARGETS/leak" 2>snoop.err
+	check live-sampled c.json 160464
+}

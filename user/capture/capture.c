@@ -89,6 +89,7 @@ int capture__open(const struct capture_opts *opts, struct modules *mods, struct 
 	session_opts.count_goroutines = opts->count_goroutines;
 	session_opts.live = opts->want_live;
 	session_opts.blocks = opts->want_live && opts->want_malloc;
+	session_opts.peak = opts->want_peak;
 	session_opts.block_rate_bytes = opts->block_rate_bytes;
 	session_opts.max_blocks = opts->max_blocks;
 	session_opts.rss = opts->want_rss;
@@ -918,6 +919,15 @@ int capture__sweep(struct capture *capture)
 	err = drain__sweep(capture->drain);
 	look_after_targets(capture);
 	return err;
+}
+
+void capture__mark_heaps(struct capture *capture, uint64_t step_bytes)
+{
+	struct abi_heap heap;
+
+	for (size_t i = 0; i < capture->ntargets; i++)
+		if (target__is_running(capture->targets[i]) && !session__heap(capture->session, i, &heap))
+			session__set_heap_mark(capture->session, i, heap.live_bytes + (int64_t)step_bytes);
 }
 
 struct block_scan {

@@ -56,6 +56,7 @@ static void set_constants(struct session *session, const struct session_opts *op
 	ro->count_goroutines = opts->count_goroutines;
 	ro->nr_cpus = session->ncpus;
 	ro->follow_blocks = opts->blocks;
+	ro->watch_peak = opts->peak;
 	ro->block_rate_bytes = opts->block_rate_bytes;
 	ro->watch_rss = session->has_rss;
 	ro->sweep_mark = bpf_map__max_entries(session->skel->maps.sites_a) / 2;
@@ -229,6 +230,11 @@ void session__set_loader(struct session *session, uint32_t slot, uint32_t loader
 int session__set_go(struct session *session, uint32_t slot, const struct abi_go *go)
 {
 	return bpf_map_update_elem(bpf_map__fd(session->skel->maps.runtimes), &slot, go, BPF_ANY) ? -errno : 0;
+}
+
+void session__set_heap_mark(struct session *session, uint32_t slot, int64_t bytes)
+{
+	bpf_map_update_elem(bpf_map__fd(session->skel->maps.heap_marks), &slot, &bytes, BPF_ANY);
 }
 
 int session__heap(struct session *session, uint32_t slot, struct abi_heap *ret)

@@ -19,6 +19,7 @@ struct session_opts {
 	uint32_t only_tid; /* 0: all */
 	bool count_goroutines;
 	bool live; /* follow objects */
+	bool peak; /* marks of heaps are looked at */
 	bool blocks; /* follow the C allocator's blocks: */
 	uint32_t block_rate_bytes; /* one in so many bytes; 0: every one */
 	uint32_t max_blocks; /* 0: ABI_BLOCKS */
@@ -40,7 +41,9 @@ void session__set_loader(struct session *session, uint32_t slot, uint32_t loader
 /* What is known of the Go runtime in a slot. */
 int session__set_go(struct session *session, uint32_t slot, const struct abi_go *go);
 void session__remove_target(struct session *session, pid_t pid);
-/* The blocks of a slot. @mark_bytes: at so many live bytes a sweep is asked for, 0: never. */
+/* At so many live bytes of a slot a sweep is asked for, once. */
+void session__set_heap_mark(struct session *session, uint32_t slot, int64_t bytes);
+/* The blocks of a slot. */
 int session__heap(struct session *session, uint32_t slot, struct abi_heap *ret);
 /* Start the RSS ledger of @pid, which was added, from the kernel's counters of now. */
 int session__seed_rss(struct session *session, pid_t pid);

@@ -19,7 +19,7 @@ struct word {
 
 static const struct word sort_words[] = {
 	{ "bytes", SORT_BYTES }, { "objects", SORT_OBJECTS }, { "live", SORT_LIVE }, { "rss", SORT_RSS },
-	{ "waste", SORT_WASTE }, { "rate", SORT_RATE },	      { "growth", SORT_GROWTH }, { NULL, 0 },
+	{ "waste", SORT_WASTE }, { "rate", SORT_RATE },	      { "growth", SORT_GROWTH }, { "peak", SORT_PEAK }, { NULL, 0 },
 };
 static const struct word group_words[] = {
 	{ "stack", GROUP_STACK }, { "func", GROUP_FUNC }, { "line", GROUP_LINE },
@@ -96,6 +96,13 @@ static int parse_live_rate(struct options *o, const char *arg)
 	o->live_rate_given = true;
 	o->block_rate_bytes = rate;
 	o->live_rate_bytes = rate ? rate : LIVE_RATE_BYTES;
+	return 0;
+}
+
+static int parse_peak(struct options *o, const char *arg)
+{
+	(void)arg;
+	o->peak = true;
 	return 0;
 }
 
@@ -267,10 +274,11 @@ static const struct option_row rows[] = {
 	{ 0, "live", NULL, "also what is still there of what was allocated, and since when (C)", parse_live },
 	{ 0, "live-rate", "BYTES", "one sample in so many bytes: of Go (64K) where its own profile is off, of C (0: every block)", parse_live_rate },
 	{ 0, "older", "SEC", "with --live: only C blocks that are at least so old count as live", parse_older },
+	{ 0, "peak", NULL, "with --live: which stacks had the C blocks when most were live (-s peak)", parse_peak },
 	{ 0, "max-blocks", "N", "with --live: C blocks that can be followed at a time (4M; 16 bytes each, 96 more when used)", parse_max_blocks },
 	{ 0, "mode", "MODE", "exact, auto (which is exact)", parse_mode },
 	{ 'n', "top", "N", "rows per text report (10)", parse_top },
-	{ 's', "sort", "COLUMN", "bytes, objects, live, growth, rss, waste, rate", parse_sort },
+	{ 's', "sort", "COLUMN", "bytes, objects, live, growth, peak, rss, waste, rate", parse_sort },
 	{ 'g', "group-by", "KEY", "stack, func, line, type, goroutine, labels, module", parse_group },
 	{ 0, "format", "FMT", NULL, parse_format },
 	{ 'o', "output", "FILE", "where the result goes, may be given again; its format follows from .folded .pb.gz .json", parse_output },
@@ -384,6 +392,12 @@ static int check(struct options *o, struct err *err)
 		return wrong(err, "--live-rate needs --live");
 	if (o->older_s > 0 && !(o->live && o->want_malloc))
 		return wrong(err, "--older needs --live and the source malloc");
+	if (o->peak && !(o->live && o->want_malloc))
+		return wrong(err, "--peak needs --live and the source malloc");
+	if (o->peak && (o->block_rate_bytes || o->older_s > 0))
+		return wrong(err, "--peak needs every block: no --live-rate, no --older");
+	if (o->sort == SORT_PEAK && !o->peak)
+		return wrong(err, "-s peak needs --peak");
 	if (o->max_blocks && !(o->live && o->want_malloc))
 		return wrong(err, "--max-blocks needs --live and the source malloc");
 	if (o->live && !o->sort_given)

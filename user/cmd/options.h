@@ -30,7 +30,7 @@ struct options {
 	enum metric metric;
 	bool want_go, want_malloc, want_rss;
 	bool source_given, sort_given;
-	bool live, live_rate_given;
+	bool live, live_rate_given, peak;
 	uint64_t live_rate_bytes; /* of Go's objects */
 	uint64_t block_rate_bytes; /* of C blocks; 0: every one */
 	uint64_t max_blocks; /* 0: as many as usual */

@@ -104,6 +104,39 @@ static void put_ages(struct json *j, enum source source, const struct prof_count
 	}
 }
 
+static void put_row_peak(struct json *j, enum source source, const struct prof_counts *c)
+{
+	if (j->prof->peak.measured && source == SOURCE_MALLOC) {
+		jsonw_u64(&j->w, "peak_objects", prof_whole(c->peak_objects));
+		jsonw_u64(&j->w, "peak_bytes", prof_whole(c->peak_bytes));
+	} else {
+		jsonw_null(&j->w, "peak_objects");
+		jsonw_null(&j->w, "peak_bytes");
+	}
+}
+
+/* The highest snapshot; "high_bytes" is what the probes saw, of one process, between snapshots, too. */
+static void put_peak(struct json *j)
+{
+	const struct prof_peak *peak = &j->prof->peak;
+	uint64_t high = j->prof->live[SOURCE_MALLOC].high_bytes;
+
+	if (!peak->measured) {
+		jsonw_null(&j->w, "peak");
+		return;
+	}
+	jsonw_object(&j->w, "peak");
+	jsonw_u64(&j->w, "live_bytes", prof_whole(peak->bytes));
+	jsonw_u64(&j->w, "live_objects", prof_whole(peak->objects));
+	put_time(j, "at", peak->unix_ns);
+	jsonw_u64(&j->w, "snapshots", peak->snapshots);
+	if (high)
+		jsonw_u64(&j->w, "high_bytes", high);
+	else
+		jsonw_null(&j->w, "high_bytes");
+	jsonw_end_object(&j->w);
+}
+
 static void put_frees(struct json *j, enum source source, const struct prof_counts *c)
 {
 	if (j->prof->live[source].frees_counted) {
@@ -318,6 +351,7 @@ static void put_counts(struct json *j, enum source source, const struct prof_cou
 	put_frees(j, source, counts);
 	put_live(j, source, counts);
 	put_ages(j, source, counts);
+	put_row_peak(j, source, counts);
 	if (source == SOURCE_RSS)
 		jsonw_i64(w, "rss_bytes", counts->rss_bytes);
 	else
@@ -394,6 +428,7 @@ int json_write(const struct profile *prof, const struct export_opts *opts, FILE 
 	put_rss(&j);
 	put_live_source(&j);
 	put_block_source(&j);
+	put_peak(&j);
 	jsonw_null(&j.w, "gc");
 	put_stacks(&j);
 	jsonw_end_object(&j.w);

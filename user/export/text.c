@@ -212,6 +212,27 @@ static void put_live(struct report *r, enum source source)
 	paper_newline(&r->paper);
 }
 
+/* "peak    1.2 GiB  in 12,345 objects  3.4 s after the attach  at most 1.2 GiB by the probes". */
+static void put_peak(struct report *r)
+{
+	const struct prof_peak *peak = &r->prof->peak;
+	uint64_t high = r->prof->live[SOURCE_MALLOC].high_bytes;
+
+	if (!peak->measured)
+		return;
+	paper_put(&r->paper, STYLE_BOLD, "peak");
+	paper_indent(&r->paper, 6);
+	paper_item(&r->paper, STYLE_BOLD, "%s", fmt_bytes(UNITS_TMP, prof_whole(peak->bytes)));
+	paper_item(&r->paper, STYLE_PLAIN, "%s objects", fmt_grouped(UNITS_TMP, prof_whole(peak->objects)));
+	if (peak->unix_ns > r->prof->start_unix_ns)
+		paper_item(&r->paper, STYLE_PLAIN, "%s after the attach",
+			   fmt_duration(UNITS_TMP, (double)(peak->unix_ns - r->prof->start_unix_ns) / 1e9));
+	if (high)
+		paper_item(&r->paper, STYLE_DIM, "the highest of the snapshots: %s of what there was at most",
+			   fmt_pct(UNITS_TMP, peak->bytes, (double)high));
+	paper_newline(&r->paper);
+}
+
 static void put_rss_kinds(struct report *r)
 {
 	const struct prof_rss_kind *k = r->prof->rss_kinds;
@@ -497,7 +518,7 @@ static void put_title(struct report *r, const char *what)
 			paper_right(p, STYLE_BOLD, 14, "live objects");
 		put_age_titles(r);
 	}
-	paper_right(p, STYLE_BOLD, 12, r->live ? "allocated" : "bytes");
+	paper_right(p, STYLE_BOLD, 12, r->prof->peak.measured ? "at peak" : r->live ? "allocated" : "bytes");
 	if (r->opts->sort == SORT_WASTE)
 		paper_right(p, STYLE_BOLD, 14, "wasted");
 	else if (!r->narrow && !r->aged)
@@ -549,7 +570,8 @@ static void put_alloc_numbers(struct report *r, const struct prof_counts *c, con
 			      fmt_pct(UNITS_TMP, (double)c->alloc_bytes, (double)sum->alloc_bytes));
 	if (r->live)
 		put_live_numbers(r, c, live_known);
-	paper_right(p, STYLE_BOLD, 12, fmt_bytes(UNITS_TMP, c->alloc_bytes));
+	paper_right(p, STYLE_BOLD, 12,
+		    fmt_bytes(UNITS_TMP, r->prof->peak.measured ? prof_whole(c->peak_bytes) : c->alloc_bytes));
 	if (r->opts->sort == SORT_WASTE)
 		paper_right(p, STYLE_PLAIN, 14, fmt_bytes(UNITS_TMP, waste_bytes(c)));
 	else if (!r->narrow && !r->aged)
@@ -811,6 +833,7 @@ int text_write(const struct profile *prof, const struct export_opts *opts, FILE 
 			put_sum(&r, source);
 		put_live(&r, source);
 	}
+	put_peak(&r);
 	put_rss(&r);
 	/* What was asked for comes first. */
 	err = opts->sort == SORT_RSS ? put_rss_table(&r) : put_alloc_table(&r);

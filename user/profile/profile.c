@@ -357,6 +357,36 @@ void profile__mark(struct profile *prof)
 	prof->mark_unix_ns = prof->now_unix_ns;
 }
 
+static bool is_at_peak(const struct profile *prof, const struct prof_row *row)
+{
+	const struct prof_target *t = row->source == SOURCE_MALLOC ? profile__find_target(prof, row->pid) : NULL;
+
+	return row->source == SOURCE_MALLOC && (!t || t->exit_code == PROF_RUNNING);
+}
+
+void profile__note_peak(struct profile *prof, uint64_t now_unix_ns)
+{
+	struct prof_peak now = { .measured = true, .unix_ns = now_unix_ns, .snapshots = prof->peak.snapshots + 1 };
+
+	prof->peak.measured = true;
+	for (uint32_t i = 0; i < prof->nrows; i++) {
+		if (!is_at_peak(prof, &prof->rows[i]))
+			continue;
+		now.bytes += prof->rows[i].total.live_bytes;
+		now.objects += prof->rows[i].total.live_objects;
+	}
+	if (now.bytes <= prof->peak.bytes)
+		return;
+	prof->peak = now;
+	for (uint32_t i = 0; i < prof->nrows; i++) {
+		struct prof_row *row = &prof->rows[i];
+		bool counts = is_at_peak(prof, row);
+
+		row->total.peak_bytes = counts ? row->total.live_bytes : 0;
+		row->total.peak_objects = counts ? row->total.live_objects : 0;
+	}
+}
+
 /* What a counter grew by; one that went back (a process that is gone reads 0) did not grow. */
 static uint64_t grown(uint64_t now, uint64_t before)
 {
@@ -372,7 +402,8 @@ bool prof_counts_are_zero(const struct prof_counts *counts)
 {
 	/* A sum of estimates comes back to 0 but for its rounding. */
 	return !counts->alloc_objects && !counts->alloc_bytes && !counts->requested_bytes && !counts->rss_bytes &&
-	       !counts->free_objects && counts->live_objects < 0.5;
+	       !counts->free_objects && counts->live_objects < 0.5 &&
+	       counts->peak_objects < 0.5;
 }
 
 void prof_counts_add(struct prof_counts *to, const struct prof_counts *counts)
@@ -388,6 +419,8 @@ void prof_counts_add(struct prof_counts *to, const struct prof_counts *counts)
 	to->live_objects_var += counts->live_objects_var;
 	to->live_bytes_var += counts->live_bytes_var;
 	to->live_grown_bytes += counts->live_grown_bytes;
+	to->peak_bytes += counts->peak_bytes;
+	to->peak_objects += counts->peak_objects;
 	if (!counts->aged_objects)
 		return;
 	to->oldest_s = fmax(to->oldest_s, counts->oldest_s);

@@ -94,6 +94,7 @@ struct prof_counts {
 	int64_t rss_bytes;
 	/* A state, the same in every window; estimates where objects are sampled, with their variances. */
 	double live_objects, live_bytes, live_objects_var, live_bytes_var;
+	double peak_objects, peak_bytes; /* live when most was: a state (profile__note_peak()) */
 	double live_grown_bytes; /* by how much live_bytes grew in the window */
 	/* How long the live objects are there: a state. Of counts that were added up the mean of their medians, by objects. */
 	uint64_t aged_objects; /* of which it is known; 0: of none */
@@ -153,6 +154,14 @@ struct prof_live {
 	double older_s; /* what is younger does not count as live */
 };
 
+/* The snapshot of the moment when most was live, of those that there were. */
+struct prof_peak {
+	bool measured;
+	double bytes, objects;
+	uint64_t unix_ns;
+	uint64_t snapshots; /* that were larger than all before */
+};
+
 enum rss_kind { RSS_FILE, RSS_ANON, RSS_SWAP, RSS_SHMEM, RSS_KIND__N }; /* MM_FILEPAGES.. order of mm_types_task.h */
 
 struct profile {
@@ -183,6 +192,7 @@ struct profile {
 	bool has_source[SOURCE__N]; /* was it captured at all? else its numbers are null, not 0 */
 	bool has_goroutines; /* were they counted? */
 	struct prof_live live[SOURCE__N];
+	struct prof_peak peak; /* of malloc */
 	struct prof_cost cost, cost_marked;
 	struct prof_rss_kind rss_kinds[RSS_KIND__N]; /* sums over targets */
 	bool has_rss_kinds;
@@ -224,6 +234,9 @@ struct prof_target *profile__find_target(const struct profile *prof, uint32_t pi
 
 /* Start a new interval: everything's "marked" becomes its total of now. */
 void profile__mark(struct profile *prof);
+
+/* If more of malloc is live now than at any call before, in processes that run: keep what each row has. */
+void profile__note_peak(struct profile *prof, uint64_t now_unix_ns);
 
 /* Views: all derived, nothing stored twice. */
 /* An estimate as the number to show: whole, and never below 0 for its rounding. */
