@@ -654,7 +654,7 @@ def cmd_live_new(report_path, n):
 
 
 def cmd_live_valgrind(report_path, log_path, *flags):
-    """bytes-near: sizes of a few objects hang on addresses."""
+    """bytes-near: the sum of the sizes may be a little off."""
     log = open(log_path).read().replace(",", "")
     allocs, frees, size = map(int, re.search(r"total heap usage: (\d+) allocs (\d+) frees (\d+) bytes", log).groups())
     left_bytes, left = map(int, re.search(r"in use at exit: (\d+) bytes in (\d+) blocks", log).groups())
