@@ -31,6 +31,7 @@
 #define ABI_MAX_THREADS 65536
 #define ABI_RSS_MAX_CPUS 512 /* possible CPUs up to which the verifier follows the sums of RSS counters */
 #define ABI_RING_BYTES (4u << 20)
+#define ABI_BLOCKS (4u << 20) /* of the C allocator that can be followed, unless told otherwise */
 
 enum abi_source {
 	ABI_SOURCE_GO,
@@ -55,10 +56,35 @@ struct abi_site {
 	__u64 requested_bytes;
 	__u32 sent; /* the stack's frames and the context are on the ring, or were before */
 	__u32 goroutines; /* that had not been seen to allocate before, anywhere */
+	/* ABI_SOURCE_MALLOC, when every block is followed: what was given back, and what came to the table less what left it. */
+	__u64 free_objects, free_bytes;
+	__s64 live_objects, live_bytes;
 };
 
+/* A live block of the C allocator, in the map `blocks`. */
+struct abi_block_key {
+	__u64 addr;
+	__u32 slot;
+	__u32 image;
+};
+
+struct abi_block {
+	__u64 stack_id;
+	__u64 bytes; /* that were asked for */
+	__u64 time_ns; /* CLOCK_MONOTONIC */
+};
+
+/* The blocks of a target, by slot in the map `heaps`. */
+struct abi_heap {
+	__s64 live_bytes, high_bytes; /* now, and the most there ever was */
+};
+
+_Static_assert(sizeof(struct abi_block_key) == 16, "abi");
+_Static_assert(sizeof(struct abi_block) == 24, "abi");
+_Static_assert(sizeof(struct abi_heap) == 16, "abi");
+
 _Static_assert(sizeof(struct abi_site_key) == 24, "abi");
-_Static_assert(sizeof(struct abi_site) == 32, "abi");
+_Static_assert(sizeof(struct abi_site) == 64, "abi");
 
 /*
  * A hash has its top bit set; other stack ids are reserved, all for RSS. OTHERS: another
@@ -339,6 +365,7 @@ enum abi_spot_flag {
 	ABI_SPOT_STACK_CHECK = 2, /* a jbe after Go's stack check: taken means the function starts again */
 	ABI_SPOT_STEPPED = 4, /* the kernel single-steps this instruction: a dear trap */
 	ABI_SPOT_GO_STACK_ARGS = 8, /* Go before 1.17: arguments on the stack */
+	ABI_SPOT_MAY_THROW = 16, /* the door's end is seen at its return instructions, unless it throws */
 };
 
 enum abi_door {
@@ -355,6 +382,7 @@ enum abi_door {
 	ABI_DOOR_REALLOCARRAY, /* (ptr, n, size) */
 	ABI_DOOR_POSIX_MEMALIGN, /* (&ptr, align, size) returns errno */
 	ABI_DOOR_MEMALIGN, /* (align, size) */
+	ABI_DOOR_FREE, /* (ptr, ...) */
 };
 
 #define ABI_COOKIE(slot, spot, door) ((__u64)(slot) | (__u64)(spot) << 16 | (__u64)(door) << 24)
@@ -493,6 +521,8 @@ enum abi_stat {
 	ABI_STAT_TIMED_MMAP, /* the same for them */
 	ABI_STAT_TIMED_MMAP_NS,
 	ABI_STAT_RESTARTED, /* Go doors that went to grow the stack and will start again: not a loss */
+	ABI_STAT_FREE_BEFORE, /* blocks given back whose allocation was not seen: not a loss */
+	ABI_STAT_FREE_MISSED, /* blocks whose address was handed out again: that they were given back was not seen */
 	ABI_STAT_LOST, /* first loss */
 	ABI_STAT_LOST_SITE_MAP_FULL = ABI_STAT_LOST,
 	ABI_STAT_LOST_SITE_BYTES, /* not an event count: bytes of the allocations above */
@@ -501,6 +531,9 @@ enum abi_stat {
 	ABI_STAT_LOST_ARGS_UNREADABLE,
 	ABI_STAT_LOST_RING_FULL_STACK,
 	ABI_STAT_LOST_GO_TINY_UNREADABLE,
+	ABI_STAT_LOST_BLOCK, /* blocks that are not followed for lack of room */
+	ABI_STAT_LOST_BLOCK_BYTES,
+	ABI_STAT_LOST_FREE_SITE, /* frees that found no room in the site map */
 	ABI_STAT_LOST_SAMPLE, /* sampled objects whose address could not be found out, or not be told */
 	ABI_STAT_LOST_MMAP, /* calls that changed the address space and could not be told */
 	ABI_STAT__N,

@@ -55,6 +55,8 @@ int BPF_PROG(proc_exec, struct task_struct *task, pid_t old_pid, struct linux_bi
 	bpf_get_current_comm(rec.comm, sizeof(rec.comm));
 	rec.image = ++target->image; /* one thread at a time executes */
 	forget_space(target->slot);
+	if (follow_blocks)
+		heap_drop(target->slot);
 	if (watch_rss)
 		rss_watch_exec(task, target, rec.rec.tgid);
 	send_proc(&rec);

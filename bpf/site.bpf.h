@@ -87,8 +87,8 @@ static __always_inline struct abi_site *account(struct scratch *s, __u32 tgid, _
 }
 
 /* The same for a source without contexts. */
-static __always_inline void account_stack(struct scratch *s, __u32 tgid, __u16 source, __u16 detail, __u64 objects,
-					  __s64 bytes, __u64 requested_bytes)
+static __always_inline struct abi_site *account_stack(struct scratch *s, __u32 tgid, __u16 source, __u16 detail,
+						      __u64 objects, __s64 bytes, __u64 requested_bytes)
 {
 	struct abi_site *site;
 
@@ -96,6 +96,7 @@ static __always_inline void account_stack(struct scratch *s, __u32 tgid, __u16 s
 	site = account(s, tgid, source, detail, objects, bytes, requested_bytes);
 	if (site && !site->sent && s->key.stack_id >> 63)
 		site->sent = send_stack(s);
+	return site;
 }
 
 /*

@@ -29,7 +29,7 @@ def keys(what, got, want):
     same("keys of " + what, sorted(got), sorted(want.split()))
 
 
-keys("document", doc, "schema tool kernel start duration_s target mode totals losses overhead rss live gc stacks")
+keys("document", doc, "schema tool kernel start duration_s target mode totals losses overhead rss live blocks peak gc stacks")
 same("schema", doc["schema"], 1)
 same("tool", doc["tool"], "allocsnoop 0.1.0")
 same("mode", doc["mode"], "exact")
@@ -88,8 +88,9 @@ go = {"alloc_objects": 10, "alloc_bytes": 1000, "requested_bytes": 900} if inter
      {"alloc_objects": 1235806, "alloc_bytes": 150000080, "requested_bytes": 144000075}
 malloc = {"alloc_objects": 0, "alloc_bytes": 0, "requested_bytes": 0} if interval else \
          {"alloc_objects": 80, "alloc_bytes": 8000, "requested_bytes": 8000}
-go.update(live_objects=None, live_bytes=None, live_objects_se=None, live_bytes_se=None)
-malloc.update(free_objects=None, free_bytes=None, live_objects=None, live_bytes=None, live_objects_se=None, live_bytes_se=None)
+go.update(live_objects=None, live_bytes=None, live_grown_bytes=None, live_objects_se=None, live_bytes_se=None)
+malloc.update(free_objects=None, free_bytes=None, live_objects=None, live_bytes=None, live_grown_bytes=None, live_objects_se=None,
+              live_bytes_se=None)
 same("totals", doc["totals"], {"go": go, "malloc": malloc})
 lost = 0 if interval else 1234
 same("losses", doc["losses"], {"events": lost, "site_map_full": lost, "ring_drop": 0})
@@ -111,12 +112,12 @@ same("ledger", rss["end_bytes"] - rss["start_bytes"], rss["grown_bytes"] - rss["
 
 same("number of stacks", len(doc["stacks"]), 1 if interval else 9)
 ROW = "pid source type goroutine labels alloc_objects alloc_bytes requested_bytes alloc_objects_se alloc_bytes_se " \
-      "free_objects free_bytes live_objects live_bytes live_objects_se live_bytes_se rss_bytes incomplete walked frames"
+      "free_objects free_bytes live_objects live_bytes live_grown_bytes live_objects_se live_bytes_se oldest_s median_age_s peak_objects peak_bytes rss_bytes incomplete walked frames"
 for s in doc["stacks"]:
     keys("stack", s, ROW)
     same("pid", s["pid"], 1234)
     same("labels", s["labels"], {})
-    for k in "goroutine alloc_objects_se alloc_bytes_se free_objects free_bytes live_objects live_bytes live_objects_se live_bytes_se".split():
+    for k in "goroutine alloc_objects_se alloc_bytes_se free_objects free_bytes live_objects live_bytes live_grown_bytes live_objects_se live_bytes_se oldest_s median_age_s peak_objects peak_bytes".split():
         same(k, s[k], None)
     for k in "alloc_objects alloc_bytes requested_bytes".split():
         same(k, type(s[k]), type(None) if s["source"] == "rss" else int)

@@ -34,7 +34,7 @@ cc() {
 
 fp="-O1 -fno-omit-frame-pointer"
 nofp="-O2 -fomit-frame-pointer"
-for name in alloc touch mapper loop fork exec short dlopen; do
+for name in alloc peak touch mapper loop fork exec short dlopen; do
 	# shellcheck disable=SC2086
 	cc $name $name.c $fp
 done
@@ -48,6 +48,25 @@ done
 	cc alloc-static alloc.c $fp -static || rm -f "$out/alloc-static"
 	cc mapper-static mapper.c $fp -static || rm -f "$out/mapper-static"
 }
+if command -v musl-gcc >/dev/null; then
+	for static in "" -static; do
+		# shellcheck disable=SC2086
+		newer "$out/alloc-musl$static" c/alloc.c c/ledger.h && musl-gcc $common $fp $static -o "$out/alloc-musl$static" c/alloc.c
+	done
+	# Of other allocators, linked and static.
+	for lib in jemalloc tcmalloc_minimal mimalloc; do
+		newer "$out/alloc-$lib" c/alloc.c c/ledger.h || continue
+		# shellcheck disable=SC2086
+		gcc $common $fp -fno-builtin -o "$out/alloc-$lib" c/alloc.c -l$lib -lpthread 2>/dev/null || rm -f "$out/alloc-$lib"
+	done
+	if newer "$out/alloc-jemalloc-static" c/alloc.c c/ledger.h; then
+		# shellcheck disable=SC2086
+		gcc $common $fp -fno-builtin -o "$out/alloc-jemalloc-static" c/alloc.c -Wl,-Bstatic -ljemalloc -lstdc++ -Wl,-Bdynamic -lpthread -lm -ldl 2>/dev/null ||
+			rm -f "$out/alloc-jemalloc-static"
+	fi
+fi
+newer "$out/leak" c/leak.cc && g++ -std=c++17 -O1 -fno-omit-frame-pointer -g $warn -o "$out/leak" c/leak.cc
+newer "$out/throw" c/throw.cc && g++ -std=c++17 -O1 -fno-omit-frame-pointer -g $warn -Wno-alloc-size-larger-than -o "$out/throw" c/throw.cc
 cp "$out/alloc-static" "$out/alloc-static-stripped" 2>/dev/null && strip "$out/alloc-static-stripped"
 newer "$out/new" c/new.cc c/ledger.h && g++ -O1 -fno-omit-frame-pointer -g $warn -o "$out/new" c/new.cc
 gcc -nostdlib -static -o "$out/bare" c/bare.S

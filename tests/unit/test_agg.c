@@ -57,7 +57,7 @@ static int add_stack(struct fixture *f, uint64_t id, const struct event_frame *f
 static int add_counts(struct fixture *f, uint32_t pid, enum event_source source, uint64_t id, uint64_t objects,
 		      int64_t bytes, uint64_t requested)
 {
-	struct event_counts counts = { objects, bytes, requested, 0 };
+	struct event_counts counts = { objects, bytes, requested, 0, 0, 0 };
 
 	return f->sink.on_counts(f->sink.ctx, pid, source, id, 0, &counts);
 }
@@ -110,7 +110,7 @@ TEST(contexts)
 	const struct event_label ab[] = { { "a", "1" }, { "b", "2" } }, ba[] = { { "b", "2" }, { "a", "1" } };
 	struct event_context context = { .type_module = 1, .type_vaddr = 0x4000, .has_creator = true,
 					 .creator = { 0, 0x111, 0x7f0111 }, .labels = ab, .nlabels = 2 };
-	struct event_counts counts = { 1, 16, 9, 1 };
+	struct event_counts counts = { 1, 16, 9, 1, 0, 0 };
 	const struct prof_context *got;
 	struct label label;
 	const char *set;
@@ -347,7 +347,7 @@ TEST(followed_memory)
 {
 	struct event_context context = { .type_module = UINT32_MAX, .kind = "brk" };
 	struct event_live more = { .objects = 2, .bytes = 8192 }, less = { .objects = -1, .bytes = -4096 };
-	struct event_counts counts = { 2, 8192, 8000, 0 };
+	struct event_counts counts = { .objects = 2, .bytes = 8192, .requested_bytes = 8000 };
 	const struct prof_context *got;
 	struct fixture f;
 

@@ -244,10 +244,11 @@ TEST(what_must_be_refused)
 		{ "\t.data\n" FUNC("malloc") "\tpush %rbp\n\t.zero 64\n", 0, 1, "is not code" },
 		{ FUNC("malloc") "\tint3\n\tmov %rsp,%rbp\n\tpop %rbp\n\tret\n\tnop;nop;nop\n", 0, 1,
 		  "not understood (cc 48 89 e5)" },
-		{ FUNC("mallocx") "\tpush %rbp\n\t.zero 64\n" FUNC("xmalloc") "\tpush %rbp\n\t.zero 64\n", 0, 0, NULL },
+		{ FUNC("malloc_x") "\tpush %rbp\n\t.zero 64\n" FUNC("xmalloc") "\tpush %rbp\n\t.zero 64\n", 0, 0, NULL },
 		{ "\t.globl malloc\n\t.type malloc, @object\nmalloc:\n\tpush %rbp\n\t.zero 64\n", 0, 0, NULL },
 		{ FUNC("malloc") FUNC("valloc") "\tpush %rbp\n\t.zero 64\n", 1, 0, NULL }, /* one address */
-		{ "\t.globl malloc\n\t.type malloc, @gnu_indirect_function\nmalloc:\n\tpush %rbp\n\t.zero 64\n", 0, 0, NULL },
+		{ "\t.globl malloc\n\t.type malloc, @gnu_indirect_function\nmalloc:\n\tpush %rbp\n\t.zero 64\n", 0, 1,
+		  "is decided at run time" },
 		{ "\t.globl malloc\n\t.type malloc, @function\n\t.set malloc, 0x7fffffffffff\n", 0, 0, NULL }, /* absolute */
 		{ FUNC("malloc") "\tendbr64\n\tpush %r12\n\t.zero 64\n", 1, 0, NULL },
 	};

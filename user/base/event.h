@@ -55,12 +55,19 @@ struct event_counts {
 	int64_t bytes; /* RSS: signed */
 	uint64_t requested_bytes;
 	uint64_t goroutines; /* not seen before to allocate, if they are counted */
+	uint64_t free_objects, free_bytes; /* given back of what this stack allocated, where that is seen */
 };
 
 /* What is live more (or, negative, less) than before: an estimate, with its variance. */
 struct event_live {
 	double objects, bytes;
 	double objects_var, bytes_var;
+};
+
+/* How long ago the live objects of a stack were allocated. */
+struct event_age {
+	uint64_t objects; /* of which that is known; 0: there are none */
+	double oldest_s, median_s;
 };
 
 struct event_sink {
@@ -79,6 +86,9 @@ struct event_sink {
 	/* Objects that are there now, or are not any more. */
 	int (*on_live)(void *ctx, uint32_t pid, enum event_source source, uint64_t stack_id, uint64_t context_id,
 		       const struct event_live *live);
+	/* A state: takes the place of what was told before. */
+	int (*on_age)(void *ctx, uint32_t pid, enum event_source source, uint64_t stack_id, uint64_t context_id,
+		      const struct event_age *age);
 };
 
 #endif

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/vec.h"
+#include "capture/blocks.h"
 #include "capture/drain.h"
 #include "capture/image.h"
 #include "capture/kfeat.h"
@@ -44,6 +45,7 @@ struct capture {
 	struct drain *drain;
 	struct golive *live; /* NULL: objects are not followed */
 	struct unwind_load *unwind;
+	struct blocks *blocks; /* NULL: neither are C blocks */
 	struct target **targets;
 	size_t ntargets, cap_targets;
 	struct plan *plans; /* by module id */
@@ -59,6 +61,7 @@ struct capture {
 	uint64_t lost_loop, lost_rule[ABI_UNWIND__N]; /* stacks that unwind tables lead no further */
 	uint64_t lost_labels;
 	struct mmaps_stats mmaps_ended; /* of processes whose address space is not kept any more */
+	uint64_t exec_blocks;
 };
 
 static void follow_children(struct capture *c, const struct target *t);
@@ -117,6 +120,10 @@ int capture__open(const struct capture_opts *opts, struct modules *mods, struct 
 	session_opts.count_goroutines = opts->count_goroutines;
 	session_opts.kernel_stacks = opts->kernel_stacks;
 	session_opts.live = opts->want_live;
+	session_opts.blocks = opts->want_live && opts->want_malloc;
+	session_opts.peak = opts->want_peak;
+	session_opts.block_rate_bytes = opts->block_rate_bytes;
+	session_opts.max_blocks = opts->max_blocks;
 	session_opts.rss = opts->want_rss;
 	session_opts.kernel_log = opts->kernel_log;
 	code = session__open(&session_opts, &c->session, err);
@@ -145,6 +152,15 @@ int capture__open(const struct capture_opts *opts, struct modules *mods, struct 
 	}
 	if (session__has_mmap(c->session))
 		mmaps_tell_contexts(sink);
+	if (session_opts.blocks) {
+		const struct blocks_opts blocks_opts = { opts->block_rate_bytes, (uint64_t)(opts->older_s * 1e9) };
+
+		code = blocks__new(sink, &blocks_opts, &c->blocks);
+		if (code) {
+			err_set(err, FAIL_GENERAL, code, "out of memory");
+			goto fail;
+		}
+	}
 	code = calib_run(c->feat.uprobe_multi, &c->calib, err);
 	if (code)
 		goto fail;
@@ -164,6 +180,7 @@ void capture__free(struct capture *capture)
 	mmapwatch__free(capture->mmaps);
 	golive__free(capture->live);
 	unwind_load__free(capture->unwind);
+	blocks__free(capture->blocks);
 	drain__free(capture->drain);
 	session__free(capture->session);
 	for (size_t i = 0; i < capture->ntargets; i++)
@@ -212,6 +229,7 @@ static const struct plan *plan_of(struct capture *c, uint32_t module)
 	}
 	if (!c->planned[module]) {
 		c->planned[module] = true;
+		c->plans[module].malloc_prefixes = c->opts.malloc_prefixes;
 		if (plan__add_module(&c->plans[module], c->gomods, modules__get(c->mods, module), want, c->opts.diag))
 			return NULL;
 	}
@@ -983,7 +1001,9 @@ static void on_site(void *ctx, const struct abi_site_key *key, const struct abi_
 		[ABI_SOURCE_RSS] = EVENT_RSS,
 	};
 	struct capture *c = ctx;
-	struct event_counts counts = { site->objects, site->bytes, site->requested_bytes, site->goroutines };
+	struct event_counts counts = { site->objects,	 site->bytes,	    site->requested_bytes,
+				       site->goroutines, site->free_objects, site->free_bytes };
+	struct event_live live = { (double)site->live_objects, (double)site->live_bytes, 0, 0 };
 
 	if (key->source >= sizeof(sources) / sizeof(sources[0]))
 		return;
@@ -994,6 +1014,8 @@ static void on_site(void *ctx, const struct abi_site_key *key, const struct abi_
 	}
 	c->sink.on_counts(c->sink.ctx, key->tgid, sources[key->source], event_stack_id(key->stack_id), key->context_id,
 			   &counts);
+	if ((site->live_objects || site->live_bytes) && c->blocks && !blocks__counts_live(c->blocks))
+		c->sink.on_live(c->sink.ctx, key->tgid, EVENT_MALLOC, event_stack_id(key->stack_id), key->context_id, &live);
 }
 
 static void look_after_targets(struct capture *c)
@@ -1044,6 +1066,60 @@ int capture__sweep(struct capture *capture)
 		unwind_load__settle(capture->unwind); /* the sweep has waited for the programs */
 	look_after_targets(capture);
 	return err;
+}
+
+void capture__mark_heaps(struct capture *capture, uint64_t step_bytes)
+{
+	struct abi_heap heap;
+
+	for (size_t i = 0; i < capture->ntargets; i++)
+		if (target__is_running(capture->targets[i]) && !session__heap(capture->session, i, &heap))
+			session__set_heap_mark(capture->session, i, heap.live_bytes + (int64_t)step_bytes);
+}
+
+struct block_scan {
+	struct capture *capture;
+	uint64_t now_ns;
+	int err;
+};
+
+static bool on_block(void *ctx, const struct abi_block_key *key, const struct abi_block *block)
+{
+	struct block_scan *scan = ctx;
+	struct capture *c = scan->capture;
+	const struct event_live gone = { -1, -(double)block->bytes, 0, 0 };
+	const struct target *t = key->slot < c->ntargets ? c->targets[key->slot] : NULL;
+	bool has_ended = t && !target__is_running(t);
+	uint64_t now_ns = has_ended ? t->end_ns : scan->now_ns;
+
+	if (!t)
+		return true;
+	/* The address space of an image that executed another is gone, with all that was in it. */
+	if ((int32_t)(key->image - t->image) < 0) {
+		c->exec_blocks++;
+		if (!blocks__counts_live(c->blocks))
+			c->sink.on_live(c->sink.ctx, t->info.pid, EVENT_MALLOC, block->stack_id, 0, &gone);
+		return true;
+	}
+	if (!scan->err)
+		scan->err = blocks__add(c->blocks, t->info.pid, block,
+					now_ns > block->time_ns ? now_ns - block->time_ns : 0, has_ended);
+	return has_ended; /* what it had at its end is known now */
+}
+
+int capture__look_at_blocks(struct capture *capture)
+{
+	struct block_scan scan = { .capture = capture };
+	int err;
+
+	if (!capture->blocks)
+		return 0;
+	scan.now_ns = target_clock_ns();
+	blocks__begin(capture->blocks);
+	err = drain__blocks(capture->drain, on_block, &scan);
+	if (!err)
+		err = scan.err;
+	return err ? err : blocks__end(capture->blocks);
 }
 
 int capture__finish(struct capture *capture)
@@ -1160,6 +1236,18 @@ bool capture__mmaps(const struct capture *capture, struct mmaps_stats *ret)
 	return session__has_mmap(capture->session);
 }
 
+bool capture__blocks(const struct capture *capture, struct capture_blocks *ret)
+{
+	struct abi_heap heap;
+
+	if (!capture->blocks)
+		return false;
+	*ret = (struct capture_blocks){ blocks__len(capture->blocks), !capture->opts.block_rate_bytes, 0 };
+	if (ret->counted && capture->ntargets == 1 && !session__heap(capture->session, 0, &heap))
+		ret->high_bytes = heap.high_bytes;
+	return true;
+}
+
 struct loss_row {
 	const char *name, *text;
 	enum abi_stat stat;
@@ -1172,6 +1260,15 @@ static const struct loss_row loss_rows[] = {
 	{ "return_missed", "the allocating function's return was not seen", ABI_STAT_LOST_RETURN_MISSED, true },
 	{ "args_unreadable", "size or caller were not readable", ABI_STAT_LOST_ARGS_UNREADABLE, true },
 	{ "mmap_lost", "a call of mmap, munmap, mremap or brk was not told: what is mapped is off by it", ABI_STAT_LOST_MMAP, true },
+	{ "block_table_full", "live blocks that are not followed, for lack of room: live counts are too low",
+	  ABI_STAT_LOST_BLOCK, true },
+	{ "free_uncounted", "frees that found no room among the counts: live counts are too high",
+	  ABI_STAT_LOST_FREE_SITE, true },
+	{ "block_table_full_bytes", "bytes of the blocks of block_table_full", ABI_STAT_LOST_BLOCK_BYTES, false },
+	{ "free_before_attach", "frees of what was allocated before the attach or the fork, or is glibc's own, as its caches at a thread's end",
+	  ABI_STAT_FREE_BEFORE, false },
+	{ "free_missed", "blocks whose memory was handed out again: when they were given back was not seen",
+	  ABI_STAT_FREE_MISSED, false },
 	{ "site_map_full_bytes", "bytes of what is not counted because of site_map_full", ABI_STAT_LOST_SITE_BYTES, false },
 	{ "ring_full", "stacks that could not be handed out at the first try", ABI_STAT_LOST_RING_FULL_STACK, false },
 	{ "sample_lost", "objects chosen to be followed that could not be", ABI_STAT_LOST_SAMPLE, false },
@@ -1214,6 +1311,7 @@ void capture__each_loss(struct capture *capture, capture_loss_fn *fn, void *ctx)
 	fn(ctx, "unwind_unmapped", "code mappings beyond those that stacks are walked through", unwind.unmapped, false);
 	fn(ctx, "stack_image_gone", "stacks of a program that had executed another before it could be looked at",
 	   capture->lost_image, false);
+	fn(ctx, "exec_blocks", "live blocks of programs that executed another: gone, but not given back", capture->exec_blocks, false);
 	fn(ctx, "label_cut", "pprof labels that are longer than what is kept, or too many to be told apart", capture->lost_labels, false);
 	fn(ctx, "process_event_lost", "an exec, fork or exit was not seen", session__lost_ring_full_proc(capture->session), false);
 	fn(ctx, "not_followed", "children that ended before they could be attached to, or too many of them",

@@ -28,6 +28,11 @@ struct capture_opts {
 	bool kernel_stacks; /* the kernel's frames in stacks of source RSS, too */
 	bool want_live; /* follow objects to see which of them stay */
 	uint32_t live_rate_bytes; /* where that is ours to say: one sample in so many bytes */
+	const char *malloc_prefixes; /* "je_,mi_": of doors that are called malloc with a prefix; NULL: none */
+	uint32_t block_rate_bytes; /* of the C allocator's blocks; 0: every one is followed */
+	uint32_t max_blocks; /* that can be followed at a time; 0: ABI_BLOCKS */
+	bool want_peak; /* sweeps when live C blocks grow: see capture__mark_heaps() */
+	double older_s; /* C blocks that are younger do not count as live */
 	bool kernel_log; /* let libbpf print what the kernel says of a program it refuses */
 	const struct diag *diag;
 };
@@ -52,6 +57,10 @@ void capture__step(struct capture *capture);
 int capture__sweep(struct capture *capture);
 /* The last sweep: RSS is read from /proc once more, so that what the stacks explain is compared with another source. */
 int capture__finish(struct capture *capture);
+/* For a report: how old the live blocks of C programs are, and what exec and exit made of them. 0 or -errno. */
+int capture__look_at_blocks(struct capture *capture);
+/* Ask for a sweep when the live C blocks of any process have grown by @step_bytes. */
+void capture__mark_heaps(struct capture *capture, uint64_t step_bytes);
 /* The site map is filling up: sweep before it is full. */
 bool capture__wants_sweep(const struct capture *capture);
 
@@ -83,6 +92,13 @@ bool capture__live(const struct capture *capture, struct golive_stats *ret);
 
 /* What is known of mapped address space, of all targets. false: it is not watched. */
 bool capture__mmaps(const struct capture *capture, struct mmaps_stats *ret);
+/* What is known of live C blocks. false: none is followed. */
+struct capture_blocks {
+	uint64_t blocks; /* in the table */
+	bool counted; /* all frees are: else live counts are estimates, or of some blocks only */
+	uint64_t high_bytes; /* the most that was live at a time, by the probes; 0: not known (samples, several processes) */
+};
+bool capture__blocks(const struct capture *capture, struct capture_blocks *ret);
 
 struct capture_cost {
 	uint64_t hits, trap_ns, bpf_ns;

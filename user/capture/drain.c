@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/vec.h"
+
 #define BATCH 4096
 
 struct drain {
@@ -120,6 +122,80 @@ int drain__sweep(struct drain *drain)
 	session__reset_sites_used(drain->session);
 	drain__ring(drain);
 	return read_sites(drain, drain->maps.sites_inner[rest]);
+}
+
+struct block_batch {
+	struct abi_block_key *keys;
+	struct abi_block *blocks;
+	__u32 size;
+	struct abi_block_key *gone; /* to be taken out */
+	size_t ngone, cap_gone;
+};
+
+static int batch_resize(struct block_batch *batch, __u32 size)
+{
+	free(batch->keys);
+	free(batch->blocks);
+	batch->size = size;
+	batch->keys = calloc(size, sizeof(*batch->keys));
+	batch->blocks = calloc(size, sizeof(*batch->blocks));
+	return batch->keys && batch->blocks ? 0 : -ENOMEM;
+}
+
+static int batch_take(struct block_batch *batch, __u32 n, drain_block_fn *fn, void *ctx)
+{
+	for (__u32 i = 0; i < n; i++) {
+		if (!fn(ctx, &batch->keys[i], &batch->blocks[i]))
+			continue;
+		if (vec_reserve((void **)&batch->gone, &batch->cap_gone, batch->ngone + 1, sizeof(*batch->gone)))
+			return -ENOMEM;
+		batch->gone[batch->ngone++] = batch->keys[i];
+	}
+	return 0;
+}
+
+#define BLOCK_BATCH 8192
+#define BLOCK_BATCH_MAX (1u << 20)
+
+static int read_blocks(int fd, struct block_batch *batch, drain_block_fn *fn, void *ctx)
+{
+	__u32 in = 0, out = 0, n;
+	void *start = NULL;
+	int err = batch_resize(batch, BLOCK_BATCH);
+
+	while (!err) {
+		bool end;
+
+		n = batch->size;
+		err = bpf_map_lookup_batch(fd, start, &out, batch->keys, batch->blocks, &n, NULL) ? -errno : 0;
+		if (err == -ENOSPC && !n && batch->size < BLOCK_BATCH_MAX) { /* one bucket holds more */
+			err = batch_resize(batch, batch->size * 4);
+			continue;
+		}
+		end = err == -ENOENT;
+		if (err && !end)
+			break;
+		err = batch_take(batch, n, fn, ctx);
+		if (end)
+			break;
+		in = out;
+		start = &in;
+	}
+	return err;
+}
+
+int drain__blocks(struct drain *drain, drain_block_fn *fn, void *ctx)
+{
+	struct block_batch batch = { 0 };
+	int err = read_blocks(drain->maps.blocks, &batch, fn, ctx);
+
+	/* Not while reading: that goes on behind the key it read last. */
+	for (size_t i = 0; i < batch.ngone; i++)
+		bpf_map_delete_elem(drain->maps.blocks, &batch.gone[i]);
+	free(batch.keys);
+	free(batch.blocks);
+	free(batch.gone);
+	return err;
 }
 
 int drain__stats(struct drain *drain, struct abi_stats *ret)

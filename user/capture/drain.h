@@ -29,6 +29,12 @@ void drain__ring(struct drain *drain);
  * the counts that follow), then the counts of the map that was live. 0 or -errno.
  */
 int drain__sweep(struct drain *drain);
+/*
+ * Every block in the table, while the probes go on: those that come or go meanwhile may be among them. Those for
+ * which the function says so are taken out. 0 or -errno.
+ */
+typedef bool drain_block_fn(void *ctx, const struct abi_block_key *key, const struct abi_block *block);
+int drain__blocks(struct drain *drain, drain_block_fn *fn, void *ctx);
 /* Sum of every counter. */
 int drain__stats(struct drain *drain, struct abi_stats *ret);
 

@@ -163,7 +163,7 @@ static int add_door(struct inspector *it, uint32_t module, const struct probe_si
 	struct inspection *in = it->in;
 	struct inspect_door *door;
 
-	if (site->prog != PROBE_GO && site->prog != PROBE_C)
+	if (site->prog != PROBE_GO && site->prog != PROBE_C && site->prog != PROBE_C_NEW && site->prog != PROBE_C_FREE)
 		return 0;
 	if (vec_reserve((void **)&in->doors, &in->cap_doors, in->ndoors + 1, sizeof(*in->doors)))
 		return -ENOMEM;
@@ -343,7 +343,7 @@ int inspect__new(pid_t pid, const struct inspect_opts *opts, struct modules *mod
 	in->go.module = in->exe_module = MODULE_NONE;
 	in->go.experiment = in->go.pclntab_section = "";
 	in->wants_c = opts->want_malloc;
-	it.want = (opts->want_go ? PLAN_GO : 0) | (opts->want_malloc ? PLAN_C : 0);
+	it.want = (opts->want_go ? PLAN_GO : 0) | (opts->want_malloc ? PLAN_C : 0) | (opts->want_live ? PLAN_LIVE : 0);
 	code = read_process(in, pid, err);
 	if (!code)
 		code = gather(&it, err);

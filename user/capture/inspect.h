@@ -73,6 +73,7 @@ struct inspection {
 
 struct inspect_opts {
 	bool want_go, want_malloc;
+	bool want_live; /* also what gives memory back */
 };
 
 /*

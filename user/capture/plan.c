@@ -12,6 +12,13 @@
  * that no SC<n> takes. *SlowPath functions are continuations, entered while the GC
  * marks, and never doors. Where mallocgc's other rooms are known as well they take its place: then no allocation
  * passes two probes.
+ *
+ * C's doors are the malloc family, whatever defines it: a libc, an allocator that is
+ * preloaded, linked or static, found by the names. Where several do (python's libc and a
+ * preloaded jemalloc) all are probed: the BPF side counts the outermost door. operator
+ * new is a door where the same file defines malloc: then it need not come by malloc. (That
+ * of libstdc++ always does.) It may throw, so its end is probed at its return
+ * instructions (capture/returns.h), not by a uretprobe.
  */
 #include "capture/plan.h"
 
@@ -23,6 +30,7 @@
 #include "base/vec.h"
 #include "capture/cgo.h"
 #include "capture/goabi.h"
+#include "capture/returns.h"
 #include "capture/spot.h"
 
 #define CODE_BYTES 64 /* of a function, enough for any prologue */
@@ -49,12 +57,34 @@ static const struct c_door c_doors[] = {
 	{ "memalign", ABI_DOOR_MEMALIGN },
 	{ "valloc", ABI_DOOR_MALLOC },
 	{ "pvalloc", ABI_DOOR_MALLOC },
+	{ "mallocx", ABI_DOOR_MALLOC }, /* jemalloc; its xallocx resizes in place: the block stays what was asked for first */
+	{ "rallocx", ABI_DOOR_REALLOC },
+};
+
+/* Names that are common words without a prefix. */
+static const struct c_door prefixed_doors[] = {
+	{ "zalloc", ABI_DOOR_MALLOC }, /* mimalloc */
+	{ "malloc_aligned", ABI_DOOR_MALLOC },
+	{ "realloc_aligned", ABI_DOOR_REALLOC },
+};
+
+/* What gives memory back, probed when blocks are followed. realloc is a door already. */
+static const char *const c_releases[] = {
+	"free", "cfree", "free_sized", "free_aligned_sized", "dallocx", "sdallocx",
+};
+
+/* What follows _Znw, _Zna (operator new, new[]) and _Zdl, _Zda; size_t is m or, with 32 bits, j (Itanium C++ ABI, 5.1). */
+static const char *const new_suffixes[] = { "m", "mRKSt9nothrow_t", "mSt11align_val_t", "mSt11align_val_tRKSt9nothrow_t" };
+static const char *const delete_suffixes[] = {
+	"Pv", "Pvm", "PvRKSt9nothrow_t", "PvSt11align_val_t", "PvmSt11align_val_t", "PvSt11align_val_tRKSt9nothrow_t",
 };
 
 struct planner {
 	struct plan *plan;
 	const struct module *mod;
 	const struct diag *diag;
+	unsigned int want;
+	bool defines_malloc;
 };
 
 static bool has_site(const struct plan *plan, uint64_t file_off)
@@ -63,6 +93,19 @@ static bool has_site(const struct plan *plan, uint64_t file_off)
 		if (plan->sites[i].file_off == file_off)
 			return true;
 	return false;
+}
+
+/* 1: added, 0: refused or there already, or -ENOMEM. @code: of the instruction at site->vaddr. */
+static int keep_site(struct planner *p, struct probe_site *site, const uint8_t *code, const char *name)
+{
+	if (!elf_file__vaddr_to_off(p->mod->elf, site->vaddr, &site->file_off) || has_site(p->plan, site->file_off))
+		return 0;
+	memcpy(site->bytes, code, PROBE_CHECK_BYTES);
+	snprintf(site->name, sizeof(site->name), "%s", name);
+	if (vec_reserve((void **)&p->plan->sites, &p->plan->cap, p->plan->len + 1, sizeof(*site)))
+		return -ENOMEM;
+	p->plan->sites[p->plan->len++] = *site;
+	return 1;
 }
 
 /* Add the spot in the function at @entry. 1: added, 0: refused or there already, or -ENOMEM. */
@@ -81,46 +124,164 @@ static int add_site(struct planner *p, enum probe_prog prog, enum abi_door door,
 			  (unsigned long long)entry);
 		return 0;
 	}
-	err = prog != PROBE_C && prog != PROBE_MAPS ? spot_find_go((struct span){ code, len }, old_abi, &spot) :
-				 spot_find_c((struct span){ code, len }, &spot);
-	if (err || spot.offset + PROBE_CHECK_BYTES > (size_t)len ||
-	    !elf_file__vaddr_to_off(p->mod->elf, entry + spot.offset, &site.file_off)) {
+	if (prog == PROBE_C_FREE)
+		err = spot_find_release((struct span){ code, len }, &spot);
+	else if (prog == PROBE_C || prog == PROBE_C_NEW || prog == PROBE_C_THROW || prog == PROBE_MAPS)
+		err = spot_find_c((struct span){ code, len }, &spot);
+	else
+		err = spot_find_go((struct span){ code, len }, old_abi, &spot);
+	if (err || spot.offset + PROBE_CHECK_BYTES > (size_t)len) {
 		diag_emit(p->diag, DIAG_WARN,
 			  "%s: the code of %s begins with bytes that are not understood (%02x %02x %02x %02x): not probed",
 			  p->mod->name, name, code[0], code[1], code[2], code[3]);
 		return 0;
 	}
-	if (has_site(p->plan, site.file_off))
-		return 0;
 	site.vaddr = entry + spot.offset;
-	site.spot_flags = spot.flags;
-	memcpy(site.bytes, code + spot.offset, PROBE_CHECK_BYTES);
-	snprintf(site.name, sizeof(site.name), "%s", name);
-	if (vec_reserve((void **)&p->plan->sites, &p->plan->cap, p->plan->len + 1, sizeof(site)))
-		return -ENOMEM;
-	p->plan->sites[p->plan->len++] = site;
-	return 1;
+	site.spot_flags = spot.flags | (prog == PROBE_C_NEW ? ABI_SPOT_MAY_THROW : 0);
+	return keep_site(p, &site, code + spot.offset, name);
+}
+
+static size_t read_code(void *ctx, uint64_t vaddr, uint8_t *buf, size_t size)
+{
+	const struct elf_file *elf = ctx;
+	ssize_t n = elf_file__is_code(elf, vaddr) ? elf_file__read_vaddr(elf, vaddr, buf, size) : 0;
+
+	return n > 0 ? (size_t)n : 0;
+}
+
+/* A door that may throw: its entry and its return instructions, or nothing. */
+static int add_new(struct planner *p, const struct elf_sym *sym)
+{
+	const struct code_reader reader = { p->mod->elf, read_code };
+	struct probe_site site = { .prog = PROBE_C_RETURN, .spot_flags = ABI_SPOT_STEPPED };
+	uint64_t returns[RETURNS_MAX];
+	uint8_t code[PROBE_CHECK_BYTES];
+	size_t before = p->plan->len;
+	int n, err;
+
+	/* What throws inside of these is caught inside. */
+	if (strstr(sym->name, "nothrow"))
+		return add_site(p, PROBE_C, ABI_DOOR_MALLOC, sym->name, sym->vaddr, false);
+	n = returns_find(&reader, sym->vaddr, returns);
+	if (n <= 0) {
+		diag_emit(p->diag, DIAG_WARN, "%s: where %s returns is not understood: not probed, what it allocates is not counted",
+			  p->mod->name, sym->name);
+		return 0;
+	}
+	err = add_site(p, PROBE_C_NEW, ABI_DOOR_MALLOC, sym->name, sym->vaddr, false);
+	for (int i = 0; err > 0 && i < n; i++) {
+		int kept;
+
+		site.vaddr = returns[i];
+		if (elf_file__read_vaddr(p->mod->elf, site.vaddr, code, sizeof(code)) < (ssize_t)sizeof(code))
+			kept = -EILSEQ;
+		else
+			kept = keep_site(p, &site, code, sym->name);
+		err = kept < 0 ? kept : err;
+	}
+	if (err == -EILSEQ) {
+		p->plan->len = before;
+		return 0;
+	}
+	return err;
+}
+
+static bool is_one_of(const char *name, const char *const *names, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(name, names[i]) == 0)
+			return true;
+	return false;
+}
+
+#define N(array) (sizeof(array) / sizeof((array)[0]))
+
+static bool is_new(const char *name)
+{
+	return (strncmp(name, "_Znw", 4) == 0 || strncmp(name, "_Zna", 4) == 0) &&
+	       is_one_of(name + 4, new_suffixes, N(new_suffixes));
+}
+
+static bool is_delete(const char *name)
+{
+	return (strncmp(name, "_Zdl", 4) == 0 || strncmp(name, "_Zda", 4) == 0) &&
+	       is_one_of(name + 4, delete_suffixes, N(delete_suffixes));
+}
+
+static const struct c_door *find_door(const struct c_door *doors, size_t n, const char *name)
+{
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(name, doors[i].name) == 0)
+			return &doors[i];
+	return NULL;
+}
+
+/* @name behind the prefix of --malloc-prefix that it has, or NULL. */
+static const char *without_prefix(const struct planner *p, const char *name)
+{
+	const char *prefix = p->plan->malloc_prefixes;
+
+	while (prefix && *prefix) {
+		size_t len = strcspn(prefix, ",");
+
+		if (len && strncmp(name, prefix, len) == 0)
+			return name + len;
+		prefix += len + (prefix[len] == ',');
+	}
+	return NULL;
+}
+
+/* The allocation door of that name, with a prefix or without; NULL: none. */
+static const struct c_door *door_of(const struct planner *p, const char *name)
+{
+	const struct c_door *door = find_door(c_doors, N(c_doors), name);
+	const char *bare = door ? NULL : without_prefix(p, name);
+
+	if (bare)
+		door = find_door(c_doors, N(c_doors), bare);
+	if (bare && !door)
+		door = find_door(prefixed_doors, N(prefixed_doors), bare);
+	return door;
+}
+
+static bool is_release(const struct planner *p, const char *name)
+{
+	const char *bare = without_prefix(p, name);
+
+	return is_one_of(name, c_releases, N(c_releases)) || (bare && is_one_of(bare, c_releases, N(c_releases))) ||
+	       (p->defines_malloc && is_delete(name));
+}
+
+static int on_malloc_sym(void *ctx, const struct elf_sym *sym)
+{
+	struct planner *p = ctx;
+
+	p->defines_malloc |= sym->is_func && strcmp(sym->name, "malloc") == 0;
+	return p->defines_malloc;
 }
 
 static int on_c_sym(void *ctx, const struct elf_sym *sym)
 {
 	struct planner *p = ctx;
-	int err;
+	const struct c_door *door = door_of(p, sym->name);
+	int err = 0;
 
+	if (sym->is_ifunc && door)
+		diag_emit(p->diag, DIAG_WARN, "%s: which function %s is (an ifunc) is decided at run time: not probed",
+			  p->mod->name, sym->name);
 	if (!sym->is_func || sym->is_ifunc)
 		return 0;
 	if (strcmp(sym->name, "_dl_debug_state") == 0) {
 		err = add_site(p, PROBE_MAPS, 0, sym->name, sym->vaddr, false);
-		return err < 0 ? err : 0;
-	}
-	for (size_t i = 0; i < sizeof(c_doors) / sizeof(c_doors[0]); i++) {
-		if (strcmp(sym->name, c_doors[i].name) != 0)
-			continue;
-		err = add_site(p, PROBE_C, c_doors[i].door, sym->name, sym->vaddr, false);
+	} else if (strcmp(sym->name, "__cxa_throw") == 0) {
+		err = add_site(p, PROBE_C_THROW, 0, sym->name, sym->vaddr, false);
+	} else if (door || (p->defines_malloc && is_new(sym->name))) {
+		err = door ? add_site(p, PROBE_C, door->door, sym->name, sym->vaddr, false) : add_new(p, sym);
 		p->plan->has_c |= err > 0;
-		return err < 0 ? err : 0;
+	} else if (p->want & PLAN_LIVE && is_release(p, sym->name)) {
+		err = add_site(p, PROBE_C_FREE, ABI_DOOR_FREE, sym->name, sym->vaddr, false);
 	}
-	return 0;
+	return err < 0 ? err : 0;
 }
 
 /* A size-specialised door? Then the number of its size class, or 0 for one without (TinySize<n>); else -1. */
@@ -303,7 +464,7 @@ static int add_go(struct planner *p, const struct gobin *bin, bool live)
 int plan__add_module(struct plan *plan, struct gomods *gomods, const struct module *mod, unsigned int want,
 		     const struct diag *diag)
 {
-	struct planner p = { .plan = plan, .mod = mod, .diag = diag };
+	struct planner p = { .plan = plan, .mod = mod, .diag = diag, .want = want };
 	const struct gobin *bin;
 	int err = 0;
 
@@ -314,8 +475,10 @@ int plan__add_module(struct plan *plan, struct gomods *gomods, const struct modu
 		add_runtime(&p, bin);
 	if (bin && want & PLAN_GO)
 		err = add_go(&p, bin, want & PLAN_LIVE);
-	if (!err && want & PLAN_C)
-		err = elf_file__each_sym(mod->elf, on_c_sym, &p);
+	if (!err && want & PLAN_C) {
+		err = elf_file__each_sym(mod->elf, on_malloc_sym, &p);
+		err = err < 0 ? err : elf_file__each_sym(mod->elf, on_c_sym, &p);
+	}
 	return err;
 }
 
@@ -327,6 +490,6 @@ void plan__clear(struct plan *plan)
 
 bool probe_site__is_hot(const struct probe_site *site)
 {
-	return site->prog == PROBE_GO || strcmp(site->name, "malloc") == 0 || strcmp(site->name, "calloc") == 0 ||
+	return site->prog == PROBE_GO || strcmp(site->name, "free") == 0 || strcmp(site->name, "malloc") == 0 || strcmp(site->name, "calloc") == 0 ||
 	       strcmp(site->name, "realloc") == 0;
 }

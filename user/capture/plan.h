@@ -14,7 +14,11 @@
 
 enum probe_prog {
 	PROBE_GO, /* go_malloc */
+	PROBE_C_FREE, /* c_free; before PROBE_C, so that no block is followed whose free would not be seen */
+	PROBE_C_RETURN, /* c_new_return, on a return instruction */
 	PROBE_C, /* c_malloc and, at the return, c_malloc_return */
+	PROBE_C_THROW, /* c_throw, on what C++ throws by */
+	PROBE_C_NEW, /* c_malloc on a door that may throw */
 	PROBE_MAPS, /* maps_changed */
 	PROBE_GO_SAMPLED, /* go_profile_malloc */
 	PROBE_GO_FREED, /* go_profile_free */
@@ -37,6 +41,7 @@ struct probe_site {
 struct plan {
 	struct probe_site *sites;
 	size_t len, cap;
+	const char *malloc_prefixes; /* "je_,mi_": names that doors have, too; set before, borrowed; NULL: none */
 	bool has_go; /* doors of Go */
 	bool has_c;
 	bool has_runtime; /* a Go runtime of which something is known, with doors or without. Then: */

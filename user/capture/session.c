@@ -57,6 +57,9 @@ static void set_constants(struct session *session, const struct session_opts *op
 	ro->count_goroutines = opts->count_goroutines;
 	ro->kernel_stacks = opts->kernel_stacks;
 	ro->nr_cpus = session->ncpus;
+	ro->follow_blocks = opts->blocks;
+	ro->watch_peak = opts->peak;
+	ro->block_rate_bytes = opts->block_rate_bytes;
 	ro->watch_rss = session->has_rss;
 	ro->sweep_mark = bpf_map__max_entries(session->skel->maps.sites_a) / 2;
 }
@@ -64,7 +67,8 @@ static void set_constants(struct session *session, const struct session_opts *op
 static void choose_programs(struct session *session)
 {
 	struct allocsnoop_bpf *skel = session->skel;
-	struct bpf_program *uprobes[] = { skel->progs.go_malloc, skel->progs.c_malloc, skel->progs.c_malloc_return,
+	struct bpf_program *uprobes[] = { skel->progs.go_malloc, skel->progs.c_malloc, skel->progs.c_malloc_return, skel->progs.c_free, skel->progs.c_new_return,
+					  skel->progs.c_throw,
 					  skel->progs.maps_changed, skel->progs.go_profile_malloc,
 					  skel->progs.go_profile_free, skel->progs.go_span_push,
 					  skel->progs.go_gc_start };
@@ -152,6 +156,7 @@ int session__open(const struct session_opts *opts, struct session **ret, struct 
 		bpf_map__set_max_entries(session->skel->maps.waiting, 1);
 		bpf_map__set_max_entries(session->skel->maps.doors, 1);
 	}
+	bpf_map__set_max_entries(session->skel->maps.blocks, !opts->blocks ? 1 : opts->max_blocks ? opts->max_blocks : ABI_BLOCKS);
 	choose_programs(session);
 	code = allocsnoop_bpf__load(session->skel);
 	if (code) {
@@ -263,6 +268,16 @@ int session__set_go(struct session *session, uint32_t slot, const struct abi_go 
 	return bpf_map_update_elem(bpf_map__fd(session->skel->maps.runtimes), &slot, go, BPF_ANY) ? -errno : 0;
 }
 
+void session__set_heap_mark(struct session *session, uint32_t slot, int64_t bytes)
+{
+	bpf_map_update_elem(bpf_map__fd(session->skel->maps.heap_marks), &slot, &bytes, BPF_ANY);
+}
+
+int session__heap(struct session *session, uint32_t slot, struct abi_heap *ret)
+{
+	return bpf_map_lookup_elem(bpf_map__fd(session->skel->maps.heaps), &slot, ret) ? -errno : 0;
+}
+
 void session__remove_target(struct session *session, pid_t pid)
 {
 	uint32_t tgid = pid;
@@ -366,7 +381,11 @@ static int attach_prog(struct session *session, struct attach_job *job, enum pro
 	struct allocsnoop_bpf *skel = session->skel;
 	struct bpf_program *const entry[PROBE__N] = {
 		[PROBE_GO] = skel->progs.go_malloc,
+		[PROBE_C_FREE] = skel->progs.c_free,
+		[PROBE_C_RETURN] = skel->progs.c_new_return,
 		[PROBE_C] = skel->progs.c_malloc,
+		[PROBE_C_THROW] = skel->progs.c_throw,
+		[PROBE_C_NEW] = skel->progs.c_malloc,
 		[PROBE_MAPS] = skel->progs.maps_changed,
 		[PROBE_GO_SAMPLED] = skel->progs.go_profile_malloc,
 		[PROBE_GO_FREED] = skel->progs.go_profile_free,
@@ -471,6 +490,7 @@ void session__maps(const struct session *session, struct session_maps *ret)
 	ret->rules = bpf_map__fd(session->skel->maps.rules);
 	ret->spaces = bpf_map__fd(session->skel->maps.spaces);
 	ret->unwind_files = bpf_map__fd(session->skel->maps.unwind_files);
+	ret->blocks = bpf_map__fd(session->skel->maps.blocks);
 }
 
 uint64_t session__lost_scratch_busy(const struct session *session)

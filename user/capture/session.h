@@ -20,6 +20,10 @@ struct session_opts {
 	bool count_goroutines;
 	bool kernel_stacks; /* the kernel's frames in stacks of the RSS ledger */
 	bool live; /* follow objects */
+	bool peak; /* marks of heaps are looked at */
+	bool blocks; /* follow the C allocator's blocks: */
+	uint32_t block_rate_bytes; /* one in so many bytes; 0: every one */
+	uint32_t max_blocks; /* 0: ABI_BLOCKS */
 	bool rss; /* attach the RSS ledger's program, if the kernel has it */
 	bool mmap; /* attach to the calls that map address space, if the kernel has a way to */
 	bool kernel_log; /* let libbpf print what the kernel says of a program it refuses */
@@ -40,6 +44,10 @@ void session__set_loader(struct session *session, uint32_t slot, uint32_t loader
 /* What is known of the Go runtime in a slot. */
 int session__set_go(struct session *session, uint32_t slot, const struct abi_go *go);
 void session__remove_target(struct session *session, pid_t pid);
+/* At so many live bytes of a slot a sweep is asked for, once. */
+void session__set_heap_mark(struct session *session, uint32_t slot, int64_t bytes);
+/* The blocks of a slot. */
+int session__heap(struct session *session, uint32_t slot, struct abi_heap *ret);
 /* Start the RSS ledger of @pid, which was added, from the kernel's counters of now. */
 int session__seed_rss(struct session *session, pid_t pid);
 /*
@@ -65,6 +73,7 @@ struct session_maps {
 	int ring;
 	int scratches;
 	int slabs, rules, spaces, unwind_files; /* of stack walks by unwind tables: slabs.h */
+	int blocks;
 };
 void session__maps(const struct session *session, struct session_maps *ret);
 /* Counters in memory shared with the programs. */

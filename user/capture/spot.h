@@ -30,6 +30,12 @@ int spot_find_go(struct span code, bool old_abi, struct spot *ret);
 /* A C function: its first instruction, past an endbr64 if the next one is cheaper. */
 int spot_find_c(struct span code, struct spot *ret);
 
+/*
+ * A function (ptr, ...) that gives memory back: where @ptr is still in its register, which may be behind the
+ * test for NULL that it begins with.
+ */
+int spot_find_release(struct span code, struct spot *ret);
+
 /* Do the bytes @before an address end in a call instruction, so that the address can be a return address? */
 bool spot_is_after_call(struct span before);
 

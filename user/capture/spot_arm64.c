@@ -76,6 +76,17 @@ int spot_find_c(struct span code, struct spot *ret)
 	return 0;
 }
 
+/* The kernel simulates the cbz x0 with which free() begins. */
+int spot_find_release(struct span code, struct spot *ret)
+{
+	int err = spot_find_c(code, ret);
+	uint32_t insn;
+
+	if (!err && span_u32(code, 0, &insn) && (insn & 0xff00001f) == 0xb4000000)
+		ret->flags &= ~ABI_SPOT_STEPPED;
+	return err;
+}
+
 bool spot_is_after_call(struct span before)
 {
 	static const struct pattern calls[] = {

@@ -111,9 +111,26 @@ int spot_find_go(struct span code, bool old_abi, struct spot *ret)
 	return 0;
 }
 
+static const struct pattern endbr = { 4, { 0xf3, 0x0f, 0x1e, 0xfa }, { FF4 } };
+
+/* The branch of `test %rdi,%rdi; je`, with which free() begins: nothing else leads to it. */
+int spot_find_release(struct span code, struct spot *ret)
+{
+	static const struct pattern test = { 3, { 0x48, 0x85, 0xff }, { 0xff, 0xff, 0xff } };
+	static const struct pattern je[] = {
+		{ 2, { 0x74, 0 }, { 0xff, 0 } }, /* je rel8 */
+		{ 6, { 0x0f, 0x84, ANY4 }, { 0xff, 0xff, ANY4 } }, /* je rel32 */
+	};
+	uint32_t off = match(code, 0, &endbr, 1), len = match(code, off, &test, 1);
+
+	if (!len || !match(code, off + len, je, N(je)))
+		return spot_find_c(code, ret);
+	*ret = (struct spot){ off + len, ABI_SPOT_RA_AT_SP };
+	return 0;
+}
+
 int spot_find_c(struct span code, struct spot *ret)
 {
-	static const struct pattern endbr = { 4, { 0xf3, 0x0f, 0x1e, 0xfa }, { FF4 } };
 	uint32_t off = match(code, 0, &endbr, 1);
 	uint8_t op;
 

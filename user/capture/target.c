@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
@@ -154,9 +155,18 @@ void target__check_rss(struct target *t)
 		t->rss = rss;
 }
 
+uint64_t target_clock_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000u + ts.tv_nsec;
+}
+
 void target__end(struct target *t, int exit_code, uint64_t cpu_ns)
 {
 	t->exit_code = exit_code;
+	t->end_ns = target_clock_ns();
 	if (cpu_ns > t->cpu_start_ns && cpu_ns - t->cpu_start_ns > t->cpu_ns)
 		t->cpu_ns = cpu_ns - t->cpu_start_ns;
 	if (t->has_ledger)

@@ -36,6 +36,7 @@ struct target {
 	bool gc_started; /* of a Go program whose objects are followed */
 	bool may_be_stale; /* the address space was not read in this step */
 	int exit_code; /* TARGET_RUNNING, TARGET_EXIT_UNKNOWN, 0-255, 128 + signal */
+	uint64_t end_ns; /* CLOCK_MONOTONIC, when it was known to have ended */
 	uint64_t cpu_start_ns, cpu_ns;
 	bool has_rss_start, has_ledger;
 	struct proc_rss rss_start, rss;
@@ -61,6 +62,9 @@ void target__begin_image(struct target *t, uint32_t image);
  * code stands where code was known.
  */
 void target__refresh(struct target *t, struct session *session, struct modules *mods);
+
+/* The clock of end_ns, and of the BPF side's times. */
+uint64_t target_clock_ns(void);
 
 /* CPU time and RSS of now; the first call gives the start values. */
 void target__follow(struct target *t, struct session *session);

@@ -24,7 +24,7 @@ static void look_at_host(struct check_host *host)
 static void look_at_target(const struct check *check, struct check_target *target)
 {
 	const struct options *o = check->opts;
-	const struct inspect_opts opts = { o->want_go, o->want_malloc };
+	const struct inspect_opts opts = { o->want_go, o->want_malloc, o->live };
 
 	if (inspect__new(target->pid, &opts, check->mods, check->gomods, &target->in, &target->err))
 		return;

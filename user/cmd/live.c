@@ -29,6 +29,8 @@
 #define STEP_MS 100
 #define SWEEP_NS 500000000u
 #define MIN_REST_NS 1000000u
+#define PEAK_STEP_MIN_BYTES 4096
+#define PEAK_STEP_PART 20 /* 5 % */
 
 struct live {
 	const struct options *opts;
@@ -182,6 +184,11 @@ static int open_capture(struct live *live, struct err *err)
 		.only_tid = o->tid,
 		.want_live = o->live,
 		.live_rate_bytes = o->live_rate_bytes,
+		.malloc_prefixes = o->malloc_prefixes,
+		.block_rate_bytes = o->block_rate_bytes,
+		.max_blocks = o->max_blocks,
+		.want_peak = o->peak,
+		.older_s = o->older_s,
 		.count_goroutines = o->group == GROUP_GOROUTINE,
 		.kernel_stacks = o->kernel_stacks,
 		.kernel_log = o->verbose,
@@ -214,6 +221,8 @@ static int attach(struct live *live, struct err *err)
 	if (code)
 		return code;
 	live->prof->start_unix_ns = live->prof->mark_unix_ns = live->prof->now_unix_ns = clock_ns(CLOCK_REALTIME);
+	if (live->opts->peak)
+		capture__mark_heaps(live->capture, PEAK_STEP_MIN_BYTES);
 	say_attached(live);
 	return live->opts->command ? child__release(&live->child, err) : 0;
 }
@@ -296,6 +305,25 @@ static void update_mmaps(struct live *live)
 							    .before_gone_bytes = stats.before_bytes };
 }
 
+static void update_blocks(struct live *live)
+{
+	const struct options *o = live->opts;
+	struct capture_blocks blocks;
+
+	if (!capture__blocks(live->capture, &blocks) || !live->prof->has_source[SOURCE_MALLOC])
+		return;
+	live->prof->live[SOURCE_MALLOC] = (struct prof_live){
+		.measured = true,
+		.how = "blocks since the attach",
+		.rate_bytes = o->block_rate_bytes,
+		.samples = blocks.blocks,
+		.frees_counted = blocks.counted,
+		.ages_known = true,
+		.high_bytes = blocks.high_bytes,
+		.older_s = o->older_s,
+	};
+}
+
 /* Bring the profile's states up to date with the capture's. */
 static void update_profile(struct live *live)
 {
@@ -319,13 +347,34 @@ static void update_profile(struct live *live)
 	prof->has_source[SOURCE_MALLOC] = capture__has_source(live->capture, EVENT_MALLOC);
 	prof->has_source[SOURCE_MMAP] = capture__has_source(live->capture, EVENT_MMAP);
 	update_mmaps(live);
+	update_blocks(live);
 	prof->has_source[SOURCE_RSS] = live->opts->want_rss && capture__has_source(live->capture, EVENT_RSS);
+}
+
+/* A snapshot, if it is the highest so far; the next sweep comes when there is some more than at that. */
+static void look_for_peak(struct live *live)
+{
+	struct profile *prof = live->prof;
+	struct capture_target target;
+	double live_bytes, step;
+
+	/* A process that has just ended still counts: as it was at its end. */
+	profile__note_peak(prof, clock_ns(CLOCK_REALTIME));
+	for (uint32_t i = 0; i < capture__ntargets(live->capture); i++) {
+		capture__target(live->capture, i, &target);
+		update_target(live, &target);
+	}
+	live_bytes = profile__sum(prof, SOURCE_MALLOC, WINDOW_ALL).live_bytes;
+	step = prof->peak.bytes + prof->peak.bytes / PEAK_STEP_PART - live_bytes;
+	capture__mark_heaps(live->capture, step > PEAK_STEP_MIN_BYTES ? (uint64_t)step : PEAK_STEP_MIN_BYTES);
 }
 
 static int sweep(struct live *live, bool is_last, struct err *err)
 {
 	int code = is_last ? capture__finish(live->capture) : capture__sweep(live->capture);
 
+	if (!code && live->opts->peak)
+		look_for_peak(live);
 	return code ? err_set(err, FAIL_GENERAL, code, "cannot read the counts: %s", strerror(-code)) : 0;
 }
 
@@ -392,6 +441,9 @@ static int report(struct live *live, bool is_final, struct err *err)
 	struct export_opts opts;
 	int code;
 
+	code = capture__look_at_blocks(live->capture);
+	if (code)
+		return err_set(err, FAIL_GENERAL, code, "cannot read the live blocks: %s", strerror(-code));
 	update_profile(live);
 	code = sym__annotate(live->sym, live->prof);
 	if (code)

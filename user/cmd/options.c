@@ -19,7 +19,7 @@ struct word {
 
 static const struct word sort_words[] = {
 	{ "bytes", SORT_BYTES }, { "objects", SORT_OBJECTS }, { "live", SORT_LIVE }, { "rss", SORT_RSS },
-	{ "waste", SORT_WASTE }, { "rate", SORT_RATE },	      { NULL, 0 },
+	{ "waste", SORT_WASTE }, { "rate", SORT_RATE },	      { "growth", SORT_GROWTH }, { "peak", SORT_PEAK }, { NULL, 0 },
 };
 static const struct word group_words[] = {
 	{ "stack", GROUP_STACK }, { "func", GROUP_FUNC }, { "line", GROUP_LINE },
@@ -88,9 +88,40 @@ static int parse_live(struct options *o, const char *arg)
 
 static int parse_live_rate(struct options *o, const char *arg)
 {
-	int err = args_size(arg, &o->live_rate_bytes);
+	uint64_t rate;
+	int err = args_size(arg, &rate);
 
-	return err || (o->live_rate_bytes && o->live_rate_bytes <= 1u << 24) ? err : -ERANGE;
+	if (err || rate > 1u << 24)
+		return err ? err : -ERANGE;
+	o->live_rate_given = true;
+	o->block_rate_bytes = rate;
+	o->live_rate_bytes = rate ? rate : LIVE_RATE_BYTES;
+	return 0;
+}
+
+static int parse_peak(struct options *o, const char *arg)
+{
+	(void)arg;
+	o->peak = true;
+	return 0;
+}
+
+static int parse_older(struct options *o, const char *arg)
+{
+	return args_seconds(arg, &o->older_s);
+}
+
+static int parse_malloc_prefix(struct options *o, const char *arg)
+{
+	o->malloc_prefixes = arg;
+	return arg[0] ? 0 : -EINVAL;
+}
+
+static int parse_max_blocks(struct options *o, const char *arg)
+{
+	int err = args_size(arg, &o->max_blocks);
+
+	return err || (o->max_blocks && o->max_blocks <= 1u << 28) ? err : -ERANGE;
 }
 
 static int parse_kernel_stacks(struct options *o, const char *arg)
@@ -253,11 +284,15 @@ static const struct option_row rows[] = {
 	{ 0, "min-size", "BYTES", "only allocations of at least BYTES (4K, 1M, ...)", parse_min_size },
 	{ 0, "max-size", "BYTES", "only allocations of at most BYTES", parse_max_size },
 	{ 0, "source", "LIST", "go, malloc, rss (default: all of these), mmap (slows each system call of the host by 70 to 130 ns)", parse_source },
-	{ 0, "live", NULL, "also what is still there of what was allocated (Go)", parse_live },
-	{ 0, "live-rate", "BYTES", "one sample in so many bytes (64K), where the program's own profile is off", parse_live_rate },
+	{ 0, "malloc-prefix", "PREFIX[,PREFIX]", "also je_malloc, mi_malloc, ... as a program's own malloc", parse_malloc_prefix },
+	{ 0, "live", NULL, "also what is still there of what was allocated, and since when (C)", parse_live },
+	{ 0, "live-rate", "BYTES", "one sample in so many bytes: of Go (64K) where its own profile is off, of C (0: every block)", parse_live_rate },
+	{ 0, "older", "SEC", "with --live: only C blocks that are at least so old count as live", parse_older },
+	{ 0, "peak", NULL, "with --live: which stacks had the C blocks when most were live (-s peak)", parse_peak },
+	{ 0, "max-blocks", "N", "with --live: C blocks that can be followed at a time (4M; 16 bytes each, 96 more when used)", parse_max_blocks },
 	{ 0, "mode", "MODE", "exact, auto (which is exact)", parse_mode },
 	{ 'n', "top", "N", "rows per text report (10)", parse_top },
-	{ 's', "sort", "COLUMN", "bytes, objects, live, rss, waste, rate", parse_sort },
+	{ 's', "sort", "COLUMN", "bytes, objects, live, growth, peak, rss, waste, rate", parse_sort },
 	{ 'g', "group-by", "KEY", "stack, func, line, type, goroutine, labels, module", parse_group },
 	{ 0, "format", "FMT", NULL, parse_format },
 	{ 'o', "output", "FILE", "where the result goes, may be given again; its format follows from .folded .pb.gz .json", parse_output },
@@ -288,7 +323,7 @@ void options_print_help(FILE *out)
 {
 	fputs("usage: allocsnoop -p PID [options] [INTERVAL [COUNT]]\n"
 	      "       allocsnoop [options] -- COMMAND [ARG...]\n"
-	      "       allocsnoop check [-p PID] [-d SEC] [--source LIST] [--format text|json]\n\n"
+	      "       allocsnoop check [-p PID] [-d SEC] [--source LIST] [--live] [--format text|json]\n\n"
 	      "Who allocates in a running Go, C, C++ or Rust process, and what made its RSS grow.\n"
 	      "Prints a report every INTERVAL seconds (5) until Ctrl-C, COUNT reports, or -d.\n"
 	      "With -o, or a format other than text, and no INTERVAL: one result at the end.\n"
@@ -332,7 +367,7 @@ static int parse_operands(int argc, char **argv, int at, struct options *o, stru
 static bool is_for_check(const struct option_row *row)
 {
 	static const char *const names[] = { "pid",   "duration", "source", "format", "verbose",
-					     "quiet", "no-color", "help",   "version" };
+					     "quiet", "no-color", "help",   "version", "live" };
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		if (strcmp(names[i], row->name) == 0)
@@ -363,13 +398,24 @@ static int check(struct options *o, struct err *err)
 		return wrong(err, "-t takes one thread of the one process of -p");
 	if (o->metric == METRIC_RSS_BYTES && !o->want_rss)
 		return wrong(err, "-m rss_bytes needs the source rss");
-	if ((o->metric == METRIC_LIVE_BYTES || o->metric == METRIC_LIVE_OBJECTS || o->sort == SORT_LIVE) && !o->live &&
-	    !o->want_mmap)
+	if ((o->metric == METRIC_LIVE_BYTES || o->metric == METRIC_LIVE_OBJECTS || o->sort == SORT_LIVE ||
+	     o->sort == SORT_GROWTH) &&
+	    !o->live && !(o->want_mmap && o->sort != SORT_GROWTH))
 		return wrong(err, "live bytes and objects need --live, or the source mmap");
-	if (o->live && !o->want_go)
-		return wrong(err, "--live needs the source go");
-	if (!o->live && o->live_rate_bytes != LIVE_RATE_BYTES)
+	if (o->live && !o->want_go && !o->want_malloc)
+		return wrong(err, "--live needs the source go or malloc");
+	if (!o->live && o->live_rate_given)
 		return wrong(err, "--live-rate needs --live");
+	if (o->older_s > 0 && !(o->live && o->want_malloc))
+		return wrong(err, "--older needs --live and the source malloc");
+	if (o->peak && !(o->live && o->want_malloc))
+		return wrong(err, "--peak needs --live and the source malloc");
+	if (o->peak && (o->block_rate_bytes || o->older_s > 0))
+		return wrong(err, "--peak needs every block: no --live-rate, no --older");
+	if (o->sort == SORT_PEAK && !o->peak)
+		return wrong(err, "-s peak needs --peak");
+	if (o->max_blocks && !(o->live && o->want_malloc))
+		return wrong(err, "--max-blocks needs --live and the source malloc");
 	if (o->live && !o->sort_given)
 		o->sort = SORT_LIVE;
 	if (o->kernel_stacks && !o->want_rss)

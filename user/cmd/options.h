@@ -30,8 +30,12 @@ struct options {
 	enum metric metric;
 	bool want_go, want_malloc, want_mmap, want_rss;
 	bool source_given, sort_given;
-	bool live;
-	uint64_t live_rate_bytes;
+	bool live, live_rate_given, peak;
+	uint64_t live_rate_bytes; /* of Go's objects */
+	uint64_t block_rate_bytes; /* of C blocks; 0: every one */
+	uint64_t max_blocks; /* 0: as many as usual */
+	double older_s; /* 0: any age */
+	const char *malloc_prefixes; /* NULL: none */
 	const struct exporter *format; /* NULL: not given */
 	const char *outputs[MAX_OUTPUTS];
 	size_t noutputs;

@@ -217,6 +217,10 @@ static int64_t order_of(const struct group *group, enum sort_key sort)
 	switch (sort) {
 	case SORT_LIVE:
 		return (int64_t)c->live_bytes;
+	case SORT_PEAK:
+		return (int64_t)c->peak_bytes;
+	case SORT_GROWTH:
+		return (int64_t)c->live_grown_bytes;
 	case SORT_OBJECTS:
 		return (int64_t)c->alloc_objects;
 	case SORT_WASTE:

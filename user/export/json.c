@@ -80,6 +80,10 @@ static void put_live(struct json *j, enum source source, const struct prof_count
 		jsonw_null(&j->w, "live_objects");
 		jsonw_null(&j->w, "live_bytes");
 	}
+	if (live->ages_known)
+		jsonw_i64(&j->w, "live_grown_bytes", prof_signed(c->live_grown_bytes));
+	else
+		jsonw_null(&j->w, "live_grown_bytes");
 	if (sampled) {
 		jsonw_double(&j->w, "live_objects_se", prof_se(c->live_objects_var), 1);
 		jsonw_double(&j->w, "live_bytes_se", prof_se(c->live_bytes_var), 1);
@@ -87,6 +91,84 @@ static void put_live(struct json *j, enum source source, const struct prof_count
 		jsonw_null(&j->w, "live_objects_se");
 		jsonw_null(&j->w, "live_bytes_se");
 	}
+}
+
+static void put_ages(struct json *j, enum source source, const struct prof_counts *c)
+{
+	if (j->prof->live[source].ages_known && c->aged_objects) {
+		jsonw_double(&j->w, "oldest_s", c->oldest_s, 6);
+		jsonw_double(&j->w, "median_age_s", c->median_age_s, 6);
+	} else {
+		jsonw_null(&j->w, "oldest_s");
+		jsonw_null(&j->w, "median_age_s");
+	}
+}
+
+static void put_row_peak(struct json *j, enum source source, const struct prof_counts *c)
+{
+	if (j->prof->peak.measured && source == SOURCE_MALLOC) {
+		jsonw_u64(&j->w, "peak_objects", prof_whole(c->peak_objects));
+		jsonw_u64(&j->w, "peak_bytes", prof_whole(c->peak_bytes));
+	} else {
+		jsonw_null(&j->w, "peak_objects");
+		jsonw_null(&j->w, "peak_bytes");
+	}
+}
+
+/* The highest snapshot; "high_bytes" is what the probes saw, of one process, between snapshots, too. */
+static void put_peak(struct json *j)
+{
+	const struct prof_peak *peak = &j->prof->peak;
+	uint64_t high = j->prof->live[SOURCE_MALLOC].high_bytes;
+
+	if (!peak->measured) {
+		jsonw_null(&j->w, "peak");
+		return;
+	}
+	jsonw_object(&j->w, "peak");
+	jsonw_u64(&j->w, "live_bytes", prof_whole(peak->bytes));
+	jsonw_u64(&j->w, "live_objects", prof_whole(peak->objects));
+	put_time(j, "at", peak->unix_ns);
+	jsonw_u64(&j->w, "snapshots", peak->snapshots);
+	if (high)
+		jsonw_u64(&j->w, "high_bytes", high);
+	else
+		jsonw_null(&j->w, "high_bytes");
+	jsonw_end_object(&j->w);
+}
+
+static void put_frees(struct json *j, enum source source, const struct prof_counts *c)
+{
+	if (j->prof->live[source].frees_counted) {
+		jsonw_u64(&j->w, "free_objects", c->free_objects);
+		jsonw_u64(&j->w, "free_bytes", c->free_bytes);
+	} else {
+		jsonw_null(&j->w, "free_objects");
+		jsonw_null(&j->w, "free_bytes");
+	}
+}
+
+/* Where live numbers of C come from; null when blocks are not followed. */
+static void put_block_source(struct json *j)
+{
+	const struct prof_live *live = &j->prof->live[SOURCE_MALLOC];
+
+	if (!live->measured) {
+		jsonw_null(&j->w, "blocks");
+		return;
+	}
+	jsonw_object(&j->w, "blocks");
+	jsonw_u64(&j->w, "rate_bytes", live->rate_bytes);
+	jsonw_u64(&j->w, "followed", live->samples);
+	if (live->high_bytes)
+		jsonw_u64(&j->w, "high_bytes", live->high_bytes);
+	else
+		jsonw_null(&j->w, "high_bytes");
+	if (live->older_s > 0)
+		jsonw_double(&j->w, "older_s", live->older_s, 6);
+	else
+		jsonw_null(&j->w, "older_s");
+	jsonw_end_object(&j->w);
 }
 
 /* Where live numbers come from; null when nothing is followed. */
@@ -131,8 +213,7 @@ static void put_total(struct json *j, enum source source)
 
 		put_freed(j, &freed);
 	} else if (source != SOURCE_GO) { /* Go frees by collection: nobody can count it */
-		jsonw_null(&j->w, "free_objects");
-		jsonw_null(&j->w, "free_bytes");
+		put_frees(j, source, &sum);
 	}
 	put_live(j, source, &sum);
 	if (source == SOURCE_MMAP)
@@ -280,13 +361,13 @@ static void put_counts(struct json *j, enum source source, const struct prof_cou
 	}
 	jsonw_null(w, "alloc_objects_se"); /* counted, not estimated */
 	jsonw_null(w, "alloc_bytes_se");
-	if (source == SOURCE_MMAP) {
+	if (source == SOURCE_MMAP)
 		put_freed(j, freed);
-	} else {
-		jsonw_null(w, "free_objects");
-		jsonw_null(w, "free_bytes");
-	}
+	else
+		put_frees(j, source, counts);
 	put_live(j, source, counts);
+	put_ages(j, source, counts);
+	put_row_peak(j, source, counts);
 	if (source == SOURCE_RSS)
 		jsonw_i64(w, "rss_bytes", counts->rss_bytes);
 	else
@@ -372,6 +453,8 @@ int json_write(const struct profile *prof, const struct export_opts *opts, FILE 
 	put_overhead(&j);
 	put_rss(&j);
 	put_live_source(&j);
+	put_block_source(&j);
+	put_peak(&j);
 	jsonw_null(&j.w, "gc");
 	put_stacks(&j);
 	jsonw_end_object(&j.w);

@@ -38,6 +38,8 @@
 #define WIDE_COLUMNS 96
 #define PID_COLUMNS 9
 #define GOROUTINE_COLUMNS 11
+#define GROWN_COLUMNS 12
+#define AGE_COLUMNS 9
 
 struct report {
 	const struct profile *prof;
@@ -47,6 +49,8 @@ struct report {
 	bool wide; /* room for the columns that can be missed */
 	bool live; /* columns for what is there now */
 	bool narrow; /* no room for all of those */
+	bool estimated; /* some of it has a standard error */
+	bool aged; /* of some it is known since when */
 };
 
 static const char *last_component(const char *path)
@@ -184,6 +188,16 @@ static void put_live(struct report *r, enum source source)
 	else if (sum.live_bytes_var > 0)
 		paper_item(&r->paper, STYLE_PLAIN, "+-%s", fmt_bytes(UNITS_TMP, prof_whole(prof_se(sum.live_bytes_var))));
 	paper_item(&r->paper, STYLE_PLAIN, "%s objects", fmt_grouped(UNITS_TMP, prof_whole(sum.live_objects)));
+	if (live->older_s > 0)
+		paper_item(&r->paper, STYLE_BOLD, "at least %s old", fmt_duration(UNITS_TMP, live->older_s));
+	if (live->ages_known && r->opts->window == WINDOW_INTERVAL)
+		paper_item(&r->paper, STYLE_PLAIN, "%s in this interval",
+			   fmt_bytes_signed(UNITS_TMP, prof_signed(sum.live_grown_bytes)));
+	if (live->frees_counted)
+		paper_item(&r->paper, STYLE_PLAIN, "%s in %s objects given back", fmt_bytes(UNITS_TMP, sum.free_bytes),
+			   fmt_grouped(UNITS_TMP, sum.free_objects));
+	if (live->high_bytes)
+		paper_item(&r->paper, STYLE_PLAIN, "at most %s at a time", fmt_bytes(UNITS_TMP, live->high_bytes));
 	if (live->unjudged_bytes)
 		paper_item(&r->paper, STYLE_PLAIN, "%s of it younger than the last GC",
 			   fmt_bytes(UNITS_TMP, live->unjudged_bytes));
@@ -198,6 +212,27 @@ static void put_live(struct report *r, enum source source)
 	if (live->unsure)
 		paper_item(&r->paper, STYLE_ALERT, "%s samples looked at too late to be sure",
 			   fmt_grouped(UNITS_TMP, live->unsure));
+	paper_newline(&r->paper);
+}
+
+/* "peak    1.2 GiB  in 12,345 objects  3.4 s after the attach  at most 1.2 GiB by the probes". */
+static void put_peak(struct report *r)
+{
+	const struct prof_peak *peak = &r->prof->peak;
+	uint64_t high = r->prof->live[SOURCE_MALLOC].high_bytes;
+
+	if (!peak->measured)
+		return;
+	paper_put(&r->paper, STYLE_BOLD, "peak");
+	paper_indent(&r->paper, 6);
+	paper_item(&r->paper, STYLE_BOLD, "%s", fmt_bytes(UNITS_TMP, prof_whole(peak->bytes)));
+	paper_item(&r->paper, STYLE_PLAIN, "%s objects", fmt_grouped(UNITS_TMP, prof_whole(peak->objects)));
+	if (peak->unix_ns > r->prof->start_unix_ns)
+		paper_item(&r->paper, STYLE_PLAIN, "%s after the attach",
+			   fmt_duration(UNITS_TMP, (double)(peak->unix_ns - r->prof->start_unix_ns) / 1e9));
+	if (high)
+		paper_item(&r->paper, STYLE_DIM, "the highest of the snapshots: %s of what there was at most",
+			   fmt_pct(UNITS_TMP, peak->bytes, (double)high));
 	paper_newline(&r->paper);
 }
 
@@ -452,6 +487,25 @@ static bool has_goroutine_column(const struct report *r)
 	return r->opts->group == GROUP_GOROUTINE && r->prof->has_goroutines;
 }
 
+static void put_age_titles(struct report *r)
+{
+	if (!r->aged)
+		return;
+	paper_right(&r->paper, STYLE_BOLD, AGE_COLUMNS, "oldest");
+	if (!r->narrow)
+		paper_right(&r->paper, STYLE_BOLD, AGE_COLUMNS, "median");
+}
+
+static void put_ages(struct report *r, const struct prof_counts *c)
+{
+	if (!r->aged)
+		return;
+	paper_right(&r->paper, STYLE_PLAIN, AGE_COLUMNS, c->aged_objects ? fmt_duration(UNITS_TMP, c->oldest_s) : "-");
+	if (!r->narrow)
+		paper_right(&r->paper, STYLE_PLAIN, AGE_COLUMNS,
+			    c->aged_objects ? fmt_duration(UNITS_TMP, c->median_age_s) : "-");
+}
+
 static void put_title(struct report *r, const char *what)
 {
 	struct paper *p = &r->paper;
@@ -461,14 +515,18 @@ static void put_title(struct report *r, const char *what)
 	paper_right(p, STYLE_BOLD, 9, "share");
 	if (r->live) {
 		paper_right(p, STYLE_BOLD, 12, "live");
-		paper_right(p, STYLE_BOLD, 11, "+-");
+		if (r->estimated)
+			paper_right(p, STYLE_BOLD, 11, "+-");
+		if (r->aged)
+			paper_right(p, STYLE_BOLD, GROWN_COLUMNS, "grown");
 		if (!r->narrow)
 			paper_right(p, STYLE_BOLD, 14, "live objects");
+		put_age_titles(r);
 	}
-	paper_right(p, STYLE_BOLD, 12, r->live ? "allocated" : "bytes");
+	paper_right(p, STYLE_BOLD, 12, r->prof->peak.measured ? "at peak" : r->live ? "allocated" : "bytes");
 	if (r->opts->sort == SORT_WASTE)
 		paper_right(p, STYLE_BOLD, 14, "wasted");
-	else if (!r->narrow)
+	else if (!r->narrow && !r->aged)
 		paper_right(p, STYLE_BOLD, 14, "bytes/s");
 	if (!r->live)
 		paper_right(p, STYLE_BOLD, 14, "objects");
@@ -497,9 +555,14 @@ static void put_live_numbers(struct report *r, const struct prof_counts *c, bool
 	struct paper *p = &r->paper;
 
 	paper_right(p, STYLE_BOLD, 12, known ? fmt_bytes(UNITS_TMP, prof_whole(c->live_bytes)) : "-");
-	paper_right(p, STYLE_PLAIN, 11, known ? fmt_bytes(UNITS_TMP, prof_whole(prof_se(c->live_bytes_var))) : "-");
+	if (r->estimated)
+		paper_right(p, STYLE_PLAIN, 11, known ? fmt_bytes(UNITS_TMP, prof_whole(prof_se(c->live_bytes_var))) : "-");
+	if (r->aged)
+		paper_right(p, STYLE_PLAIN, GROWN_COLUMNS,
+			    known ? fmt_bytes_signed(UNITS_TMP, prof_signed(c->live_grown_bytes)) : "-");
 	if (!r->narrow)
 		paper_right(p, STYLE_PLAIN, 14, known ? fmt_grouped(UNITS_TMP, prof_whole(c->live_objects)) : "-");
+	put_ages(r, c);
 }
 
 static void put_alloc_numbers(struct report *r, const struct prof_counts *c, const struct prof_counts *sum, bool live_known)
@@ -512,10 +575,11 @@ static void put_alloc_numbers(struct report *r, const struct prof_counts *c, con
 			      fmt_pct(UNITS_TMP, (double)c->alloc_bytes, (double)sum->alloc_bytes));
 	if (r->live)
 		put_live_numbers(r, c, live_known);
-	paper_right(p, STYLE_BOLD, 12, fmt_bytes(UNITS_TMP, c->alloc_bytes));
+	paper_right(p, STYLE_BOLD, 12,
+		    fmt_bytes(UNITS_TMP, r->prof->peak.measured ? prof_whole(c->peak_bytes) : c->alloc_bytes));
 	if (r->opts->sort == SORT_WASTE)
 		paper_right(p, STYLE_PLAIN, 14, fmt_bytes(UNITS_TMP, waste_bytes(c)));
-	else if (!r->narrow)
+	else if (!r->narrow && !r->aged)
 		paper_right(p, STYLE_PLAIN, 14, fmt_byte_rate(UNITS_TMP, per_second(r, c->alloc_bytes)));
 	if (!r->live)
 		paper_right(p, STYLE_PLAIN, 14, fmt_grouped(UNITS_TMP, c->alloc_objects));
@@ -760,6 +824,11 @@ int text_write(const struct profile *prof, const struct export_opts *opts, FILE 
 	paper_init(&r.paper, out, opts->width, opts->color);
 	r.live = prof->live[SOURCE_GO].measured || prof->live[SOURCE_MALLOC].measured || prof->live[SOURCE_MMAP].measured;
 	r.narrow = r.live && r.paper.width < WIDE_COLUMNS;
+	r.aged = prof->live[SOURCE_MALLOC].ages_known;
+	/* Go's objects are samples nearly always. */
+	r.estimated = prof->live[SOURCE_GO].measured || prof->live[SOURCE_MALLOC].rate_bytes;
+	if (r.aged && r.narrow)
+		r.estimated = false;
 	r.wide = opts->group == GROUP_STACK && !r.live &&
 		 r.paper.width >= WIDE_COLUMNS + (prof->ntargets > 1 ? PID_COLUMNS - 5 : 0);
 	put_heading(&r);
@@ -769,6 +838,7 @@ int text_write(const struct profile *prof, const struct export_opts *opts, FILE 
 			put_sum(&r, source);
 		put_live(&r, source);
 	}
+	put_peak(&r);
 	put_rss(&r);
 	/* What was asked for comes first. */
 	err = opts->sort == SORT_RSS ? put_rss_table(&r) : put_alloc_table(&r);

@@ -225,6 +225,24 @@ static int on_live(void *ctx, uint32_t pid, enum event_source source, uint64_t s
 	return 0;
 }
 
+static int on_age(void *ctx, uint32_t pid, enum event_source source, uint64_t stack_id, uint64_t context_id,
+		  const struct event_age *age)
+{
+	struct agg *agg = ctx;
+	uint32_t stack = stack_of(agg, stack_id), row;
+	struct prof_counts *total;
+
+	row = stack == PROF_NONE ? PROF_NONE :
+				   profile__add_row(agg->prof, pid, sources[source], context_of(agg, context_id), stack);
+	if (row == PROF_NONE)
+		return -ENOMEM;
+	total = &agg->prof->rows[row].total;
+	total->aged_objects = age->objects;
+	total->oldest_s = age->oldest_s;
+	total->median_age_s = age->median_s;
+	return 0;
+}
+
 static int on_counts(void *ctx, uint32_t pid, enum event_source source, uint64_t stack_id, uint64_t context_id,
 		     const struct event_counts *counts)
 {
@@ -246,11 +264,13 @@ static int on_counts(void *ctx, uint32_t pid, enum event_source source, uint64_t
 	total->alloc_objects += counts->objects;
 	total->alloc_bytes += counts->bytes;
 	total->requested_bytes += counts->requested_bytes;
+	total->free_objects += counts->free_objects;
+	total->free_bytes += counts->free_bytes;
 	agg->prof->rows[row].goroutines += counts->goroutines;
 	return 0;
 }
 
 struct event_sink agg__sink(struct agg *agg)
 {
-	return (struct event_sink){ agg, on_stack, on_context, on_counts, on_live };
+	return (struct event_sink){ agg, on_stack, on_context, on_counts, on_live, on_age };
 }

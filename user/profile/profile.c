@@ -357,6 +357,36 @@ void profile__mark(struct profile *prof)
 	prof->mark_unix_ns = prof->now_unix_ns;
 }
 
+static bool is_at_peak(const struct profile *prof, const struct prof_row *row)
+{
+	const struct prof_target *t = row->source == SOURCE_MALLOC ? profile__find_target(prof, row->pid) : NULL;
+
+	return row->source == SOURCE_MALLOC && (!t || t->exit_code == PROF_RUNNING);
+}
+
+void profile__note_peak(struct profile *prof, uint64_t now_unix_ns)
+{
+	struct prof_peak now = { .measured = true, .unix_ns = now_unix_ns, .snapshots = prof->peak.snapshots + 1 };
+
+	prof->peak.measured = true;
+	for (uint32_t i = 0; i < prof->nrows; i++) {
+		if (!is_at_peak(prof, &prof->rows[i]))
+			continue;
+		now.bytes += prof->rows[i].total.live_bytes;
+		now.objects += prof->rows[i].total.live_objects;
+	}
+	if (now.bytes <= prof->peak.bytes)
+		return;
+	prof->peak = now;
+	for (uint32_t i = 0; i < prof->nrows; i++) {
+		struct prof_row *row = &prof->rows[i];
+		bool counts = is_at_peak(prof, row);
+
+		row->total.peak_bytes = counts ? row->total.live_bytes : 0;
+		row->total.peak_objects = counts ? row->total.live_objects : 0;
+	}
+}
+
 /* What a counter grew by; one that went back (a process that is gone reads 0) did not grow. */
 static uint64_t grown(uint64_t now, uint64_t before)
 {
@@ -372,7 +402,8 @@ bool prof_counts_are_zero(const struct prof_counts *counts)
 {
 	/* A sum of estimates comes back to 0 but for its rounding. */
 	return !counts->alloc_objects && !counts->alloc_bytes && !counts->requested_bytes && !counts->rss_bytes &&
-	       counts->live_objects < 0.5;
+	       !counts->free_objects && counts->live_objects < 0.5 &&
+	       counts->peak_objects < 0.5;
 }
 
 void prof_counts_add(struct prof_counts *to, const struct prof_counts *counts)
@@ -380,21 +411,37 @@ void prof_counts_add(struct prof_counts *to, const struct prof_counts *counts)
 	to->alloc_objects += counts->alloc_objects;
 	to->alloc_bytes += counts->alloc_bytes;
 	to->requested_bytes += counts->requested_bytes;
+	to->free_objects += counts->free_objects;
+	to->free_bytes += counts->free_bytes;
 	to->rss_bytes += counts->rss_bytes;
 	to->live_objects += counts->live_objects;
 	to->live_bytes += counts->live_bytes;
 	to->live_objects_var += counts->live_objects_var;
 	to->live_bytes_var += counts->live_bytes_var;
+	to->live_grown_bytes += counts->live_grown_bytes;
+	to->peak_bytes += counts->peak_bytes;
+	to->peak_objects += counts->peak_objects;
+	if (!counts->aged_objects)
+		return;
+	to->oldest_s = fmax(to->oldest_s, counts->oldest_s);
+	to->median_age_s = (to->median_age_s * (double)to->aged_objects +
+			    counts->median_age_s * (double)counts->aged_objects) /
+			   (double)(to->aged_objects + counts->aged_objects);
+	to->aged_objects += counts->aged_objects;
 }
 
 struct prof_counts prof_row_counts(const struct prof_row *row, enum window window)
 {
 	struct prof_counts c = row->total;
 
+	c.live_grown_bytes = c.live_bytes;
 	if (window == WINDOW_INTERVAL) {
 		c.alloc_objects = grown(c.alloc_objects, row->marked.alloc_objects);
 		c.alloc_bytes = grown(c.alloc_bytes, row->marked.alloc_bytes);
 		c.requested_bytes = grown(c.requested_bytes, row->marked.requested_bytes);
+		c.free_objects = grown(c.free_objects, row->marked.free_objects);
+		c.free_bytes = grown(c.free_bytes, row->marked.free_bytes);
+		c.live_grown_bytes -= row->marked.live_bytes;
 		c.rss_bytes -= row->marked.rss_bytes;
 	}
 	return c;

@@ -95,9 +95,15 @@ struct prof_context {
 
 struct prof_counts {
 	uint64_t alloc_objects, alloc_bytes, requested_bytes;
+	uint64_t free_objects, free_bytes; /* of what was allocated since the attach */
 	int64_t rss_bytes;
 	/* A state, the same in every window; estimates where objects are sampled, with their variances. */
 	double live_objects, live_bytes, live_objects_var, live_bytes_var;
+	double peak_objects, peak_bytes; /* live when most was: a state (profile__note_peak()) */
+	double live_grown_bytes; /* by how much live_bytes grew in the window */
+	/* How long the live objects are there: a state. Of counts that were added up the mean of their medians, by objects. */
+	uint64_t aged_objects; /* of which it is known; 0: of none */
+	double oldest_s, median_age_s;
 };
 
 struct prof_row {
@@ -148,6 +154,18 @@ struct prof_live {
 	uint64_t unjudged_bytes; /* made since the last garbage collection: nobody knows whether they are garbage */
 	uint64_t unsure; /* samples that were looked at too late to be sure */
 	uint64_t before_gone_bytes; /* there before the attach, given back since; in no row */
+	bool frees_counted; /* else free counts of this source are null */
+	bool ages_known;
+	uint64_t high_bytes; /* the most that was live at a time; 0: not known */
+	double older_s; /* what is younger does not count as live */
+};
+
+/* The snapshot of the moment when most was live, of those that there were. */
+struct prof_peak {
+	bool measured;
+	double bytes, objects;
+	uint64_t unix_ns;
+	uint64_t snapshots; /* that were larger than all before */
 };
 
 enum rss_kind { RSS_FILE, RSS_ANON, RSS_SWAP, RSS_SHMEM, RSS_KIND__N }; /* MM_FILEPAGES.. order of mm_types_task.h */
@@ -180,6 +198,7 @@ struct profile {
 	bool has_source[SOURCE__N]; /* was it captured at all? else its numbers are null, not 0 */
 	bool has_goroutines; /* were they counted? */
 	struct prof_live live[SOURCE__N];
+	struct prof_peak peak; /* of malloc */
 	struct prof_cost cost, cost_marked;
 	struct prof_rss_kind rss_kinds[RSS_KIND__N]; /* sums over targets */
 	bool has_rss_kinds;
@@ -222,11 +241,19 @@ struct prof_target *profile__find_target(const struct profile *prof, uint32_t pi
 /* Start a new interval: everything's "marked" becomes its total of now. */
 void profile__mark(struct profile *prof);
 
+/* If more of malloc is live now than at any call before, in processes that run: keep what each row has. */
+void profile__note_peak(struct profile *prof, uint64_t now_unix_ns);
+
 /* Views: all derived, nothing stored twice. */
 /* An estimate as the number to show: whole, and never below 0 for its rounding. */
 static inline uint64_t prof_whole(double value)
 {
 	return value > 0 && value < 9e18 ? (uint64_t)(value + 0.5) : 0;
+}
+
+static inline int64_t prof_signed(double value)
+{
+	return value < 0 ? -(int64_t)prof_whole(-value) : (int64_t)prof_whole(value);
 }
 
 /* Standard error. */

@@ -4,8 +4,8 @@
  *
  * The rules of the ledger: an allocation is a call that returned memory; its
  * size is what was asked for (calloc: the product). realloc is a free and an
- * allocation of the new size; of NULL only an allocation; to 0 only a free
- * (glibc frees and returns NULL); one that fails is neither. free(NULL) is nothing.
+ * allocation of the new size; of NULL only an allocation; to 0 only a free where
+ * it returns NULL (glibc); one that fails is neither. free(NULL) is nothing.
  *
  * Threads are made before "ready", because pthread_create() allocates; they wait
  * in a barrier, which does not.
@@ -17,6 +17,8 @@
 #include <pthread.h>
 
 #include "ledger.h"
+
+#define NKEPT 512
 
 static void *volatile sink; /* keeps the compiler from removing or tail-calling anything */
 static volatile size_t too_much = SIZE_MAX / 2;
@@ -89,8 +91,7 @@ static inline __attribute__((always_inline)) void *resize(struct site *site, voi
 
 	if (old && (q || !size))
 		site->free_objects++;
-	if (size)
-		took(site, q, size);
+	took(site, q, size);
 	return q ? q : size ? old : NULL;
 }
 
@@ -131,6 +132,7 @@ static SITE void site_realloc_zero(struct site *site)
 
 	took(site, p, 60);
 	p = resize(site, p, 0);
+	drop(site, p);
 }
 
 static SITE void site_reallocarray(struct site *site)
@@ -205,6 +207,46 @@ static SITE void site_thread(struct site *site, size_t size)
 	drop(site, p);
 }
 
+/* Some of it stays; what goes is given back by code, and in the second case by a thread, that did not allocate it. */
+static void *volatile kept[2][NKEPT];
+
+static SITE void site_keep(struct site *site, int i)
+{
+	size_t size = 10 + i % 77;
+	void *p = malloc(size);
+
+	took(site, p, size);
+	if (i % 3 == 0) {
+		p = resize(site, p, size = 500);
+		p = resize(site, p, too_much); /* put back */
+	}
+	site->live_bytes += size;
+	kept[0][i] = p;
+}
+
+static SITE void site_hand_over(struct site *site, int i)
+{
+	void *p = NULL;
+
+	if (posix_memalign(&p, 64, 300) == 0)
+		took(site, p, 300);
+	site->live_bytes += 300;
+	__atomic_store_n(&kept[1][i], p, __ATOMIC_RELEASE);
+}
+
+/* The blocks with even numbers. */
+static SITE void give_back(struct site *site, int which, int n)
+{
+	for (int i = 0; i < n; i += 2) {
+		void *p;
+
+		while (!(p = __atomic_exchange_n(&kept[which][i], NULL, __ATOMIC_ACQUIRE)))
+			;
+		site->live_bytes -= which ? 300 : i % 3 == 0 ? 500 : 10 + i % 77;
+		drop(site, p);
+	}
+}
+
 enum {
 	MALLOC,
 	MALLOC_ZERO,
@@ -224,34 +266,39 @@ enum {
 	VALLOC,
 	STRDUP,
 	THREAD,
+	KEEP,
+	HAND_OVER,
 	NSITES
 };
 
 static struct site sites[NSITES] = {
-	[MALLOC] = { "site_malloc", "malloc", 0, 0, 0 },
-	[MALLOC_ZERO] = { "site_malloc_zero", "malloc", 0, 0, 0 },
-	[MALLOC_BIG] = { "site_malloc_big", "malloc", 0, 0, 0 },
-	[MALLOC_FAILS] = { "site_malloc_fails", "malloc", 0, 0, 0 },
-	[CALLOC] = { "site_calloc", "calloc", 0, 0, 0 },
-	[CALLOC_FAILS] = { "site_calloc_fails", "calloc", 0, 0, 0 },
-	[REALLOC_NULL] = { "site_realloc_null", "realloc", 0, 0, 0 },
-	[REALLOC_GROW] = { "site_realloc_grow", "malloc|realloc", 0, 0, 0 },
-	[REALLOC_FAILS] = { "site_realloc_fails", "malloc|realloc", 0, 0, 0 },
-	[REALLOC_ZERO] = { "site_realloc_zero", "malloc|realloc", 0, 0, 0 },
-	[REALLOCARRAY] = { "site_reallocarray", "reallocarray", 0, 0, 0 },
-	[POSIX_MEMALIGN] = { "site_posix_memalign", "posix_memalign", 0, 0, 0 },
-	[POSIX_MEMALIGN_FAILS] = { "site_posix_memalign_fails", "posix_memalign", 0, 0, 0 },
-	[ALIGNED_ALLOC] = { "site_aligned_alloc", "aligned_alloc", 0, 0, 0 },
-	[MEMALIGN] = { "site_memalign", "memalign", 0, 0, 0 },
-	[VALLOC] = { "site_valloc", "valloc", 0, 0, 0 },
-	[STRDUP] = { "site_strdup", "strdup", 0, 0, 0 },
-	[THREAD] = { "site_thread", "malloc", 0, 0, 0 },
+	[MALLOC] = { "site_malloc", "malloc", 0, 0, 0, 0 },
+	[MALLOC_ZERO] = { "site_malloc_zero", "malloc", 0, 0, 0, 0 },
+	[MALLOC_BIG] = { "site_malloc_big", "malloc", 0, 0, 0, 0 },
+	[MALLOC_FAILS] = { "site_malloc_fails", "malloc", 0, 0, 0, 0 },
+	[CALLOC] = { "site_calloc", "calloc", 0, 0, 0, 0 },
+	[CALLOC_FAILS] = { "site_calloc_fails", "calloc", 0, 0, 0, 0 },
+	[REALLOC_NULL] = { "site_realloc_null", "realloc", 0, 0, 0, 0 },
+	[REALLOC_GROW] = { "site_realloc_grow", "malloc|realloc", 0, 0, 0, 0 },
+	[REALLOC_FAILS] = { "site_realloc_fails", "malloc|realloc", 0, 0, 0, 0 },
+	[REALLOC_ZERO] = { "site_realloc_zero", "malloc|realloc", 0, 0, 0, 0 },
+	[REALLOCARRAY] = { "site_reallocarray", "reallocarray", 0, 0, 0, 0 },
+	[POSIX_MEMALIGN] = { "site_posix_memalign", "posix_memalign", 0, 0, 0, 0 },
+	[POSIX_MEMALIGN_FAILS] = { "site_posix_memalign_fails", "posix_memalign", 0, 0, 0, 0 },
+	[ALIGNED_ALLOC] = { "site_aligned_alloc", "aligned_alloc", 0, 0, 0, 0 },
+	[MEMALIGN] = { "site_memalign", "memalign", 0, 0, 0, 0 },
+	[VALLOC] = { "site_valloc", "valloc", 0, 0, 0, 0 },
+	[STRDUP] = { "site_strdup", "strdup", 0, 0, 0, 0 },
+	[THREAD] = { "site_thread", "malloc", 0, 0, 0, 0 },
+	[KEEP] = { "site_keep", "malloc|realloc", 0, 0, 0, 0 },
+	[HAND_OVER] = { "site_hand_over", "posix_memalign", 0, 0, 0, 0 },
 };
 
 struct worker {
 	pthread_t thread;
 	pthread_barrier_t *start, *stop;
 	struct site site;
+	struct site taken; /* by the first, of what it is handed over */
 	int n;
 };
 
@@ -260,6 +307,8 @@ static void *work(void *arg)
 	struct worker *w = arg;
 
 	pthread_barrier_wait(w->start);
+	if (w->taken.func)
+		give_back(&w->taken, 1, NKEPT);
 	for (int i = 0; i < 2 * w->n; i++)
 		site_thread(&w->site, 24 + i % 100);
 	pthread_barrier_wait(w->stop);
@@ -287,6 +336,11 @@ static SITE void run_sites(int n)
 		site_valloc(&sites[VALLOC]);
 		site_strdup(&sites[STRDUP], "a few bytes of text");
 	}
+	for (int i = 0; i < NKEPT; i++) {
+		site_keep(&sites[KEEP], i);
+		site_hand_over(&sites[HAND_OVER], i);
+	}
+	give_back(&sites[KEEP], 0, NKEPT);
 	for (int i = 0; i < n / 20; i++)
 		site_malloc_big(&sites[MALLOC_BIG], 200000 + i);
 }
@@ -303,6 +357,7 @@ int main(int argc, char **argv)
 	pthread_barrier_init(&stop, NULL, nthreads + 1);
 	for (int i = 0; i < nthreads; i++) {
 		workers[i] = (struct worker){ .start = &start, .stop = &stop, .n = n };
+		workers[i].taken.func = i ? NULL : "give_back";
 		if (pthread_create(&workers[i].thread, NULL, work, &workers[i]))
 			return 3;
 	}
@@ -318,6 +373,8 @@ int main(int argc, char **argv)
 		sites[THREAD].objects += workers[i].site.objects;
 		sites[THREAD].requested_bytes += workers[i].site.requested_bytes;
 		sites[THREAD].free_objects += workers[i].site.free_objects;
+		sites[HAND_OVER].free_objects += workers[i].taken.free_objects;
+		sites[HAND_OVER].live_bytes += workers[i].taken.live_bytes;
 	}
 	print_sites(sites, NSITES);
 	return 0;

@@ -6,7 +6,7 @@
 
 int main(int argc, char **argv)
 {
-	struct site site = { "plugin_work", "malloc", 0, 0, 0 };
+	struct site site = { "plugin_work", "malloc", 0, 0, 0, 0 };
 	int n = argc > 2 ? atoi(argv[2]) : 1000;
 	void (*plugin_work)(int);
 	void *lib;

@@ -53,7 +53,7 @@ int main(int argc, char **argv)
 {
 	bool wait_for_go = argc > 1 && strcmp(argv[1], "-w") == 0;
 	int children, n, gate[2] = { -1, -1 }, failed = 0;
-	struct site sites[2] = { { "site_child", "malloc", 0, 0, 0 }, { "site_parent", "malloc", 0, 0, 0 } };
+	struct site sites[2] = { { "site_child", "malloc", 0, 0, 0, 0 }, { "site_parent", "malloc", 0, 0, 0, 0 } };
 	pid_t pids[32];
 
 	argc -= wait_for_go;

@@ -57,6 +57,7 @@ struct site {
 	const char *func;
 	const char *door; /* the allocator's function that it calls */
 	uint64_t objects, requested_bytes, free_objects;
+	uint64_t live_bytes; /* at "done", of the objects that were not given back */
 };
 
 static inline void print_sites(const struct site *sites, size_t n)
@@ -64,9 +65,10 @@ static inline void print_sites(const struct site *sites, size_t n)
 	printf("{ \"sites\": [");
 	for (size_t i = 0; i < n; i++)
 		printf("%s{ \"func\": \"%s\", \"door\": \"%s\", \"objects\": %llu, \"requested_bytes\": %llu, "
-		       "\"free_objects\": %llu }",
+		       "\"free_objects\": %llu, \"live_bytes\": %llu }",
 		       i ? ", " : " ", sites[i].func, sites[i].door, (unsigned long long)sites[i].objects,
-		       (unsigned long long)sites[i].requested_bytes, (unsigned long long)sites[i].free_objects);
+		       (unsigned long long)sites[i].requested_bytes, (unsigned long long)sites[i].free_objects,
+		       (unsigned long long)sites[i].live_bytes);
 	printf(" ] }\n");
 }
 

@@ -43,8 +43,8 @@ __attribute__((noinline)) void arrays(int n)
 int main(int argc, char **argv)
 {
 	int n = argc > 1 ? atoi(argv[1]) : 1000;
-	site sites[2] = { { "shop::depot<shop::order>::fill(int)", "malloc", 0, 0, 0 },
-			  { "shop::arrays(int)", "operator new(unsigned long)", 0, 0, 0 } };
+	site sites[2] = { { "shop::depot<shop::order>::fill(int)", "malloc", 0, 0, 0, 0 },
+			  { "shop::arrays(int)", "operator new(unsigned long)", 0, 0, 0, 0 } };
 	shop::depot<shop::order> depot;
 
 	say_ready();

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Include behind bpf/alloc_go.bpf.h: its maps, its helpers and one thread, so that
+ * Include behind bpf/alloc_go.bpf.h (with FAKE_C also behind bpf/alloc_c.bpf.h): its maps, its helpers and one thread, so that
  * the program runs. One test program has one of each; fake_reset() starts afresh.
  */
 #ifndef ALLOCSNOOP_TESTS_BPFSTUB_RUN_H
@@ -15,6 +15,7 @@
 #define FAKE_CONTEXTS 64
 #define FAKE_RULES 16384
 #define FAKE_SLABS 256
+#define FAKE_BLOCKS 512
 
 static struct {
 	struct fake_memory mem;
@@ -43,6 +44,17 @@ static struct {
 	uint32_t random; /* what bpf_get_prandom_u32() gives */
 	struct goroutine_key goroutines[FAKE_CONTEXTS];
 	uint32_t ngoroutines;
+	uint32_t tid; /* 0: the target's tgid */
+#ifdef FAKE_C
+	uint32_t random_state; /* not 0: random numbers in place of `random` */
+	struct abi_block_key block_keys[FAKE_BLOCKS];
+	struct abi_block blocks[FAKE_BLOCKS];
+	uint32_t nblocks, max_blocks;
+	uint32_t thread_ids[FAKE_CONTEXTS];
+	struct in_flight threads[FAKE_CONTEXTS];
+	uint32_t nthreads;
+	struct abi_heap heap;
+#endif
 	bool ring_full;
 	uint64_t cookie, now_ns;
 	struct task_struct task;
@@ -62,14 +74,75 @@ static void fake_reset(void)
 	memset(fake.mem.present, 1, sizeof(fake.mem.present));
 	fake.max_sites = FAKE_SITES;
 	fake.target.slot = FAKE_SLOT;
+#ifdef FAKE_C
+	fake.max_blocks = FAKE_BLOCKS;
+#endif
 	sites_used = 0;
 	lost_scratch_busy = 0;
 }
+
+#ifdef FAKE_C
+static void *lookup_c(void *map, const void *key)
+{
+	if (map == (void *)&blocks)
+		for (uint32_t i = 0; i < fake.nblocks; i++)
+			if (memcmp(&fake.block_keys[i], key, sizeof(fake.block_keys[i])) == 0)
+				return &fake.blocks[i];
+	if (map == (void *)&threads)
+		for (uint32_t i = 0; i < fake.nthreads; i++)
+			if (memcmp(&fake.thread_ids[i], key, sizeof(fake.thread_ids[i])) == 0)
+				return &fake.threads[i];
+	if (map == (void *)&heaps)
+		return &fake.heap;
+	return NULL;
+}
+
+static long update_c(void *map, const void *key, const void *value, __u64 flags)
+{
+	struct abi_block *block = lookup_c(map, key);
+
+	if (map == (void *)&threads) {
+		if (fake.nthreads == FAKE_CONTEXTS)
+			return -E2BIG;
+		memcpy(&fake.thread_ids[fake.nthreads], key, sizeof(fake.thread_ids[0]));
+		memcpy(&fake.threads[fake.nthreads++], value, sizeof(fake.threads[0]));
+		return 0;
+	}
+	if (block && flags == BPF_NOEXIST)
+		return -EEXIST;
+	if (!block) {
+		if (fake.nblocks == fake.max_blocks)
+			return -E2BIG;
+		memcpy(&fake.block_keys[fake.nblocks], key, sizeof(fake.block_keys[0]));
+		block = &fake.blocks[fake.nblocks++];
+	}
+	memcpy(block, value, sizeof(*block));
+	return 0;
+}
+
+static long delete_block(const void *key)
+{
+	struct abi_block *block = lookup_c(&blocks, key);
+	uint32_t i;
+
+	if (!block)
+		return -ENOENT;
+	i = (uint32_t)(block - fake.blocks);
+	fake.nblocks--;
+	fake.blocks[i] = fake.blocks[fake.nblocks];
+	fake.block_keys[i] = fake.block_keys[fake.nblocks];
+	return 0;
+}
+#endif
 
 static void *bpf_map_lookup_elem(void *map, const void *key)
 {
 	uint32_t index;
 
+#ifdef FAKE_C
+	if (map == (void *)&blocks || map == (void *)&threads || map == (void *)&heaps)
+		return lookup_c(map, key);
+#endif
 	memcpy(&index, key, sizeof(index));
 	if (map == (void *)&scratches)
 		return index < SCRATCH__N * SLOTS_PER_KIND ? &fake.scratches[index] : NULL;
@@ -116,9 +189,14 @@ static void *bpf_map_lookup_elem(void *map, const void *key)
 
 static long bpf_map_delete_elem(void *map, const void *key)
 {
-	struct waiting *entry = bpf_map_lookup_elem(map, key);
+	struct waiting *entry;
 	uint32_t i;
 
+#ifdef FAKE_C
+	if (map == (void *)&blocks)
+		return delete_block(key);
+#endif
+	entry = bpf_map_lookup_elem(map, key);
 	if (map != (void *)&waiting || !entry)
 		return -ENOENT;
 	i = (uint32_t)(entry - fake.waiting);
@@ -130,6 +208,10 @@ static long bpf_map_delete_elem(void *map, const void *key)
 
 static long bpf_map_update_elem(void *map, const void *key, const void *value, __u64 flags)
 {
+#ifdef FAKE_C
+	if (map == (void *)&blocks || map == (void *)&threads)
+		return update_c(map, key, value, flags);
+#endif
 	if (map == (void *)&waiting && (bpf_map_lookup_elem(map, key) || fake.nwaiting < FAKE_CONTEXTS)) {
 		struct waiting *entry = bpf_map_lookup_elem(map, key);
 
@@ -207,7 +289,7 @@ static __u64 bpf_get_attach_cookie(void *ctx)
 
 static __u64 bpf_get_current_pid_tgid(void)
 {
-	return (uint64_t)fake.target.tgid << 32 | fake.target.tgid;
+	return (uint64_t)fake.target.tgid << 32 | (fake.tid ? fake.tid : fake.target.tgid);
 }
 
 static void *bpf_get_current_task(void)
@@ -217,6 +299,14 @@ static void *bpf_get_current_task(void)
 
 static __u32 bpf_get_prandom_u32(void)
 {
+#ifdef FAKE_C
+	if (fake.random_state) { /* a 64-bit step of splitmix */
+		uint64_t z = (uint64_t)fake.random_state++ * 0x9e3779b97f4a7c15u;
+
+		z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
+		return (__u32)((z ^ z >> 27) >> 32);
+	}
+#endif
 	return fake.random;
 }
 

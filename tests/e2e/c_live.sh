@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=bash
+#
+# Blocks of the C allocator that are given back and that stay, at the stacks that
+# allocated them: equal to the ledger of our own program, to valgrind's totals on
+# programs that others wrote, and to heaptrack's leaks.
+
+# live PROGRAM FLAGS ARG...
+live() {
+	local program=$TARGETS/$1 flags=$2
+	need "$program"
+	shift 2
+	target c "$program" "$@"
+	target_ready c
+	snoop -p "${target_pid[c]}" --source malloc --live --format json -o c.json
+	target_work c
+	snoop_stop
+	target_end c
+	# shellcheck disable=SC2086 # words
+	check live-sites c.json c.ledger $flags
+	check schema c.json
+}
+
+test_frame_pointers() {
+	live alloc threads 1000 4
+}
+
+test_no_frame_pointers() {
+	live alloc-nofp threads 1000 4
+}
+
+test_many_threads() {
+	live alloc threads 3000 16
+}
+
+test_static() {
+	live alloc-static threads 1000 4
+}
+
+# Of one thread no call of free is left over.
+test_one_thread() {
+	live alloc "" 2000 0
+}
+
+test_musl() {
+	live alloc-musl threads 500 2
+	live_again alloc-musl-static threads 500 2
+}
+
+# live, for a second target in one test.
+live_again() {
+	rm -f c.in c.out
+	live "$@"
+}
+
+# Linked, static, preloaded: found without being named, each block counted once.
+test_jemalloc() {
+	live alloc-jemalloc threads 500 2
+	live_again alloc-jemalloc-static threads 500 2
+}
+
+test_tcmalloc() {
+	live alloc-tcmalloc_minimal threads 500 2
+}
+
+test_mimalloc() {
+	live alloc-mimalloc threads 500 2
+}
+
+LIBS=/usr/lib/$(uname -m)-linux-gnu
+
+test_preloaded() {
+	local lib
+	for lib in libjemalloc.so.2 libtcmalloc_minimal.so.4 libmimalloc.so.2.0; do
+		need "$LIBS/$lib"
+		rm -f c.in c.out
+		need "$TARGETS/alloc"
+		target c env LD_PRELOAD="$LIBS/$lib" "$TARGETS/alloc" 300 2
+		target_ready c
+		snoop -p "${target_pid[c]}" --source malloc --live --format json -o c.json
+		target_work c
+		snoop_stop
+		target_end c
+		check live-sites c.json c.ledger threads
+	done
+}
+
+# operator new of each allocator, and exceptions that pass it.
+test_operator_new() {
+	local lib quiet
+	need "$TARGETS/throw"
+	for lib in "" libjemalloc.so.2 libmimalloc.so.2.0 libtcmalloc_minimal.so.4; do
+		[ -z "$lib" ] || need "$LIBS/$lib"
+		quiet=
+		[ "$lib" != libmimalloc.so.2.0 ] || quiet=quiet
+		# shellcheck disable=SC2086 # or none
+		LD_PRELOAD=${lib:+$LIBS/$lib} "$SNOOP" -q --source malloc --live --format json -o "new$lib.json" -- "$TARGETS/throw" 200 $quiet >new.out 2>new.err
+		is "$(grep -v '^ *$' new.out | tail -n 1)" 200 "exceptions that $lib threw and the program caught"
+		# Its operator new ends in code that is reached through the PLT: not followed, not counted, which is said.
+		[ "$lib" = libtcmalloc_minimal.so.4 ] || check live-new "new$lib.json" 200
+	done
+}
+
+# valgrind PROGRAM ARG...: the same objects, frees and bytes as valgrind's, in the same environment: valgrind adds
+# to it (LD_PRELOAD and others), which programs keep in memory. Input is stdin.
+same_as_valgrind() {
+	local flags=$1 base=(PATH=/usr/bin:/bin HOME=/nonexistent LC_ALL=C PYTHONMALLOC=malloc PYTHONHASHSEED=0 PERL_HASH_SEED=0
+		PYTHONDONTWRITEBYTECODE=1) env
+	shift
+	need valgrind setarch "$1"
+	mapfile -t env < <(env -i "${base[@]}" valgrind -q /usr/bin/env)
+	env -i "${base[@]}" setarch -R valgrind --run-libc-freeres=no --run-cxx-freeres=no --log-file=valgrind.log "$@" <input >valgrind.out
+	env -i "${env[@]}" setarch -R "$SNOOP" --source malloc --live --format json -o c.json -- "$@" <input >snoop.out 2>snoop.err
+	cmp valgrind.out snoop.out || fail "the program did not do the same twice"
+	# shellcheck disable=SC2086 # words
+	check live-valgrind c.json valgrind.log $flags
+}
+
+test_sqlite_as_valgrind() {
+	cat >input <<-'SQL'
+		create table t(a integer primary key, b text);
+		with recursive c(x) as (select 1 union all select x+1 from c where x<3000) insert into t select x, hex(x)||x||'abcdef' from c;
+		create index i on t(b);
+		select count(*), sum(length(b)) from t where b like '%1%';
+		select b, count(*) from t group by b order by 2 desc, 1 limit 5;
+	SQL
+	same_as_valgrind "" sqlite3 -batch -init /dev/null :memory:
+}
+
+test_perl_as_valgrind() {
+	: >input
+	# shellcheck disable=SC2016 # perl's own
+	same_as_valgrind "" perl -e 'my %h; $h{$_ % 997} .= "x$_" for 1..5000; print scalar(keys %h), "\n"; my @a = sort values %h; print length($a[0]), "\n"'
+}
+
+# Of the bytes 136 more than valgrind counts, in every run, with as many objects: which, is not known.
+test_python_as_valgrind() {
+	: >input
+	cat >p.py <<-'PY'
+		d = {str(i): [i, i * 2, {"x": "y" * (i % 50)}] for i in range(1000)}
+		s = repr(d)
+		e = sorted(s.split(","), key=len)
+		print(len(s), len(e), sum(map(len, e[:1000])))
+	PY
+	same_as_valgrind bytes-near /usr/bin/python3 -S -s p.py
+}
+
+test_assembler_as_valgrind() {
+	need as gcc
+	: >input
+	gcc -O1 -S -o m.s -x c "$ROOT/tests/targets/c/loop.c" -D_GNU_SOURCE -std=gnu11
+	same_as_valgrind "" as -o /dev/null m.s
+}
+
+test_leaks_as_heaptrack() {
+	need heaptrack heaptrack_print "$TARGETS/leak"
+	heaptrack -o ht "$TARGETS/leak" >heaptrack.log 2>&1
+	heaptrack_print -f ht.* --print-leaks 1 --print-allocators 0 --print-peaks 0 --print-temporary 0 -F leaked.folded --flamegraph-cost-type leaked >ht.out
+	"$SNOOP" --source malloc --live --format json -o c.json -- "$TARGETS/leak" 2>snoop.err
+	check heaptrack c.json leaked.folded leak_nodes leak_array leak_realloc leak_calloc
+}
+
+test_peak() {
+	need "$TARGETS/peak"
+	"$SNOOP" --source malloc --live --peak --format json -o c.json -- "$TARGETS/peak" 2>snoop.err
+	check live-peak c.json
+}
+
+# One block in so many bytes: what is live is estimated, what was allocated is counted.
+test_sampled() {
+	need "$TARGETS/leak"
+	"$SNOOP" --source malloc --live --live-rate 200 --format json -o c.json -- "$TARGETS/leak" 2>snoop.err
+	check live-sampled c.json 160464
+}
