@@ -250,12 +250,15 @@ struct abi_unwind_map {
 #define ABI_MAX_MAPS 4096 /* of a target; the code in others has no table */
 
 /*
- * Of a target, by slot: how many maps, and the place of the first, in one word, so that it changes at once.
+ * Of a target, by slot: the place of the first of its maps and how many there are, in one word, so that it changes
+ * at once; with the number of the change, so that no two lists have the same word, though they may have the same place.
  * 0: no unwind tables are used. Without maps: none is known yet, the kernel is asked.
  */
-#define ABI_SPACE(place, n) ((__u64)(place) << 32 | 1u << 31 | (n))
+#define ABI_SPACE_LEN_BITS 13
+#define ABI_SPACE(place, n, change) ((__u64)(place) << 32 | 1u << 31 | ((change) & 0x3ffff) << ABI_SPACE_LEN_BITS | (n))
 #define ABI_SPACE_PLACE(space) ((__u32)((space) >> 32))
-#define ABI_SPACE_LEN(space) ((__u32)(space) & 0x7fffffff)
+#define ABI_SPACE_LEN(space) ((__u32)(space) & ((1u << ABI_SPACE_LEN_BITS) - 1))
+_Static_assert(ABI_MAX_MAPS < 1 << ABI_SPACE_LEN_BITS, "abi");
 
 _Static_assert(sizeof(struct abi_unwind_page) == 8, "abi");
 _Static_assert(sizeof(struct abi_unwind_map) == 48 && sizeof(struct abi_unwind_map) <= ABI_SLAB_TAIL_BYTES, "abi");

@@ -45,6 +45,7 @@ struct walk_unwind {
 	struct unwind_regs regs;
 	struct abi_unwind_map map; /* the code that was looked up last; start == end: none */
 	__u64 space; /* the list that the map is of; 0: of none, good for this walk only */
+	__u64 current; /* the target's list as the walk began */
 	__u64 pc; /* to look up */
 	struct abi_unwind_rule rule;
 	__u32 low, len; /* what is left to search */
@@ -78,7 +79,7 @@ struct waiting {
 struct scratch {
 	struct abi_stats stats; /* first: user space reads it (abi.h) */
 	__u32 busy;
-	__u32 pad;
+	__u32 index; /* of this slot */
 	__u64 start_ns; /* 0: this run is not timed */
 	struct walk_from from;
 	struct walk_unwind unwind;
@@ -110,6 +111,30 @@ struct {
 	__type(value, struct scratch);
 } scratches SEC(".maps");
 
+/*
+ * The rules that were looked up last, by a hash of the code address: stacks come again and again, and a rule that
+ * is remembered costs a tenth of one that is searched. Beside the slot that they belong to, which user space
+ * reads often.
+ */
+#define REMEMBERED_RULES 512 /* a power of two */
+
+struct remembered_rule {
+	__u64 pc, space; /* looked up in this list */
+	struct abi_unwind_rule rule;
+	__u32 pad;
+};
+
+struct remembered {
+	struct remembered_rule rules[REMEMBERED_RULES];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, SCRATCH__N * SLOTS_PER_KIND);
+	__type(key, __u32);
+	__type(value, struct remembered);
+} remembered SEC(".maps");
+
 extern void bpf_preempt_disable(void) __ksym __weak;
 extern void bpf_preempt_enable(void) __ksym __weak;
 
@@ -124,12 +149,17 @@ static __always_inline struct scratch *guard_enter(enum scratch_kind kind)
 
 	if (bpf_preempt_disable) {
 		bpf_preempt_disable();
-		return bpf_map_lookup_elem(&scratches, &index);
+		s = bpf_map_lookup_elem(&scratches, &index);
+		if (s)
+			s->index = index;
+		return s;
 	}
 	for (int i = 0; i < SLOTS_PER_KIND; i++, index++) {
 		s = bpf_map_lookup_elem(&scratches, &index);
-		if (s && !__sync_fetch_and_or(&s->busy, 1))
+		if (s && !__sync_fetch_and_or(&s->busy, 1)) {
+			s->index = index;
 			return s;
+		}
 	}
 	__sync_fetch_and_add(&lost_scratch_busy, 1);
 	return NULL;

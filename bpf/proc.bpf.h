@@ -38,7 +38,7 @@ static __always_inline void forget_space(__u32 slot)
 	__u64 *space = bpf_map_lookup_elem(&spaces, &slot);
 
 	if (space && *space)
-		*space = ABI_SPACE(0, 0);
+		*space = ABI_SPACE(0, 0, 0);
 }
 
 SEC("tp_btf/sched_process_exec")

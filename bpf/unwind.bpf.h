@@ -7,6 +7,8 @@
  * that page. All three search memory of a map with plain loads; the positions stay in
  * the scratch slot, so that the verifier sees the same state after each half.
  *
+ * Most addresses were looked up a moment ago: what was found is remembered by CPU.
+ *
  * Code that is in no list yet (a program that has just been executed, a library
  * that has just been loaded) is asked of the kernel: bpf_find_vma() names the file, and a
  * file's table may be loaded before anybody maps it. It needs the mmap lock and may
@@ -148,10 +150,10 @@ static __always_inline int ask_for_map(struct scratch *s)
 }
 
 /* The code that holds unwind.pc, into unwind.map; one that starts and ends at 0 if there is none. */
-static __always_inline int find_map(struct scratch *s, __u32 slot)
+static __always_inline int find_map(struct scratch *s)
 {
-	__u64 *entry = bpf_map_lookup_elem(&spaces, &slot), space = entry ? *(volatile __u64 *)entry : 0;
 	const struct abi_unwind_map *map;
+	__u64 space = s->unwind.current;
 	struct slab *slab;
 	__u32 place;
 
@@ -279,11 +281,10 @@ static __noinline __u64 unhide(struct scratch *s, __u64 at, __u64 ra)
 	return ra;
 }
 
-/* The rule for the frame in unwind.regs. Returns its enum abi_code. */
-static __noinline int choose_rule(struct scratch *s, __u32 slot)
+/* Searches. Returns an enum abi_code. */
+static __always_inline int search_rule(struct scratch *s)
 {
-	s->unwind.pc = unwind_lookup_pc(&s->unwind.regs);
-	find_map(s, slot);
+	find_map(s);
 	if (s->unwind.map.mod.code == ABI_CODE_TABLE) {
 		find_rule(s);
 		if (s->unwind.rule.cfa == ABI_CFA_CHAIN)
@@ -305,6 +306,39 @@ static __noinline int choose_rule(struct scratch *s, __u32 slot)
 		return ABI_CODE_TABLE;
 	}
 	return ABI_CODE_UNKNOWN;
+}
+
+/* Where the rule for unwind.pc is remembered, if it is. */
+static __always_inline struct remembered_rule *remembered_at(struct scratch *s)
+{
+	__u64 hash = s->unwind.pc * 0x9e3779b97f4a7c15ULL >> 40;
+	__u32 index = s->index;
+	struct remembered *all = bpf_map_lookup_elem(&remembered, &index);
+
+	barrier_var(hash);
+	return all ? &all->rules[hash & (REMEMBERED_RULES - 1)] : NULL;
+}
+
+/* The rule for the frame in unwind.regs, into unwind.rule. Returns its enum abi_code. */
+static __noinline int choose_rule(struct scratch *s)
+{
+	struct remembered_rule *known;
+	int code;
+
+	s->unwind.pc = unwind_lookup_pc(&s->unwind.regs);
+	known = remembered_at(s);
+	if (known && known->pc == s->unwind.pc && known->space == s->unwind.current) {
+		s->unwind.rule = known->rule;
+		return ABI_CODE_TABLE;
+	}
+	code = search_rule(s);
+	/* What was asked of the kernel is of no list; frame pointers are as cheap as this is. */
+	if (known && code == ABI_CODE_TABLE && s->unwind.space) {
+		known->pc = s->unwind.pc;
+		known->space = s->unwind.space;
+		known->rule = s->unwind.rule;
+	}
+	return code;
 }
 
 static __always_inline void end_of_walk(struct scratch *s, enum unwind_result why, int code)
@@ -331,7 +365,7 @@ static __noinline int next_by_table(struct scratch *s, __u32 slot)
 	s->from.ra = 0;
 	s->unwind.flags = 0;
 	regs->fp = fp;
-	code = choose_rule(s, slot);
+	code = choose_rule(s);
 	if (code == ABI_CODE_CHAIN && cgo_is_pending(s)) {
 		cgo_resume(s); /* out of C, into what called it */
 		goto next;
@@ -365,7 +399,10 @@ static __always_inline bool tables_begin(struct scratch *s, __u32 slot)
 {
 	__u64 *space = bpf_map_lookup_elem(&spaces, &slot);
 
-	if (!space || !*space)
+	if (!space)
+		return false;
+	s->unwind.current = *(volatile __u64 *)space;
+	if (!s->unwind.current)
 		return false;
 	if (!s->unwind.space)
 		s->unwind.map = (struct abi_unwind_map){}; /* of another walk */

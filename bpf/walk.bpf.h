@@ -204,11 +204,11 @@ static long table_frame(__u32 round, struct table_walk *w)
  * A table knows the caller of a function that was interrupted anywhere. Without one the word at [sp] may be it.
  * Returns whether a table does.
  */
-static __noinline int leaf_has_table(struct scratch *s, __u32 slot)
+static __noinline int leaf_has_table(struct scratch *s)
 {
 	s->unwind.regs.pc = s->from.ip;
 	s->unwind.regs.is_exact = 1;
-	if (!(s->from.flags & ABI_STACK_LEAF_GUESS) || choose_rule(s, slot) != ABI_CODE_TABLE)
+	if (!(s->from.flags & ABI_STACK_LEAF_GUESS) || choose_rule(s) != ABI_CODE_TABLE)
 		return 0;
 	s->rec.flags &= ~ABI_STACK_LEAF_GUESS;
 	return 1;
@@ -221,7 +221,7 @@ static __always_inline void walk_tables(struct scratch *s, __u32 slot, __u64 has
 
 	s->unwind.n = 1;
 	s->unwind.hash = hash;
-	if (!leaf_has_table(s, slot)) {
+	if (!leaf_has_table(s)) {
 		keep_frame(s, s->from.ra ? s->from.ra : unhide(s, s->from.sp, first_return_address(s)));
 		if (!(s->from.flags & ABI_STACK_LEAF_GUESS)) {
 			s->unwind.regs.pc = s->rec.frames[1];

@@ -55,6 +55,7 @@ struct unwind_load {
 	struct space *spaces; /* by slot */
 	size_t nspaces, cap_spaces;
 	uint64_t tick;
+	uint32_t changes; /* of any space */
 	uint64_t no_room, unmapped;
 	bool told;
 };
@@ -348,7 +349,7 @@ static void drop_space(struct unwind_load *ul, struct space *space)
 
 void unwind_load__expect(struct unwind_load *ul, uint32_t slot)
 {
-	slabs__set_space(ul->slabs, slot, ABI_SPACE(0, 0));
+	slabs__set_space(ul->slabs, slot, ABI_SPACE(0, 0, 0));
 }
 
 void unwind_load__forget(struct unwind_load *ul, uint32_t slot)
@@ -459,7 +460,7 @@ int unwind_load__space(struct unwind_load *ul, uint32_t slot, const struct aspac
 		return -ENOMEM;
 	}
 	__atomic_thread_fence(__ATOMIC_RELEASE);
-	slabs__set_space(ul->slabs, slot, fresh.len ? ABI_SPACE(fresh.place, fresh.len) : any ? ABI_SPACE(0, 0) : 0);
+	slabs__set_space(ul->slabs, slot, fresh.len ? ABI_SPACE(fresh.place, fresh.len, ++ul->changes) : any ? ABI_SPACE(0, 0, 0) : 0);
 	drop_space(ul, space);
 	*space = fresh;
 	return err;

@@ -20,6 +20,7 @@
 static struct {
 	struct fake_memory mem;
 	struct scratch scratches[SCRATCH__N * SLOTS_PER_KIND];
+	struct remembered remembered[SCRATCH__N * SLOTS_PER_KIND];
 	struct abi_target target; /* both in slot FAKE_SLOT */
 	struct abi_go go;
 	uint32_t loader;
@@ -152,6 +153,8 @@ static void *bpf_map_lookup_elem(void *map, const void *key)
 		return index == FAKE_SLOT ? &fake.go : NULL;
 	if (map == (void *)&loaders)
 		return index == FAKE_SLOT ? &fake.loader : NULL;
+	if (map == (void *)&remembered)
+		return index < SCRATCH__N * SLOTS_PER_KIND ? &fake.remembered[index] : NULL;
 	if (map == (void *)&spaces)
 		return index == FAKE_SLOT ? &fake.space : NULL;
 	if (map == (void *)&slabs) {
