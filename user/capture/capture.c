@@ -293,14 +293,6 @@ static bool is_go(const struct target *t)
 	return strncmp(t->runtime, "go", 2) == 0;
 }
 
-static bool is_mapped(const struct target *t, uint32_t module)
-{
-	for (size_t i = 0; i < t->as.maps.len; i++)
-		if (t->as.modules[i] == module)
-			return true;
-	return false;
-}
-
 /*
  * Arm every module of @t that is not armed yet; with @ahead also those that any target has mapped: a child
  * that will execute another program most likely maps the same libraries. Number of new probes or -errno.
@@ -310,7 +302,7 @@ static int arm_modules(struct capture *c, struct target *t, bool ahead, struct e
 	int total = 0;
 
 	for (uint32_t module = 0; module < modules__len(c->mods); module++) {
-		bool mapped = is_mapped(t, module);
+		bool mapped = aspace__has_module(&t->as, module);
 		const struct plan *plan;
 		int n;
 
