@@ -43,7 +43,7 @@ UNIT_BIN := $(UNIT_SRC:%.c=$(O)/%)
 .DELETE_ON_ERROR:
 .SECONDARY:
 .SUFFIXES:
-.PHONY: all static install deps demo test test-unit test-e2e test-go test-real fuzz check-layers clean help
+.PHONY: all static install deps demo test test-unit test-e2e test-go test-real fuzz run-fuzzers check-layers clean help
 
 all: $(O)/allocsnoop ## build $(O)/allocsnoop (the default)
 
@@ -120,20 +120,27 @@ $(O)/tests/fuzz/%: tests/fuzz/%.c $(O)/fuzz/libfuzzed.a
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CLANG) $(CPPFLAGS_ALL) $(FUZZ_CFLAGS) -fsanitize=fuzzer,address,undefined -o $@ $< $(O)/fuzz/libfuzzed.a -ldw -lelf -lz -lzstd -llzma -liberty -lm -MF $@.d
 
-fuzz: $(FUZZ_BIN) $(O)/tests/unit/test_gopclntab ## every fuzzer for FUZZ_SECONDS (20) each; findings stay in the output folder
-	$(Q)rc=0; for bin in $(FUZZ_BIN); do \
+# What installs comes before what is built with it, whatever make builds first.
+fuzz: ## install what is missing, build, run every fuzzer for FUZZ_SECONDS (20); findings stay in the output folder
+	$(Q)mkdir -p $(O)/tests && echo "0 passed, 1 failed, 0 skipped" >$(O)/tests/summary-fuzz # unless it gets to its end
+	$(Q)tools/install-deps.sh build fuzz
+	$(Q)$(MAKE) --no-print-directory run-fuzzers
+
+run-fuzzers: $(FUZZ_BIN) $(O)/tests/unit/test_gopclntab
+	$(Q)rc=0 passed=0 failed=0; for bin in $(FUZZ_BIN); do \
 		corpus=$$(mktemp -d) || exit 1; \
 		case $$bin in */fuzz_gopclntab) \
 			ALLOCSNOOP_FUZZ_SEEDS=$$corpus $(O)/tests/unit/test_gopclntab >/dev/null 2>&1 || exit 1 ;; \
 		esac; \
 		if $$bin -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=2048 -artifact_prefix=$$bin- \
 			$$corpus >$$bin.log 2>&1; then \
+			passed=$$((passed + 1)); \
 			echo "ok     $${bin##*/} ($$(sed -n 's/^Done \([0-9]* runs\).*/\1/p' $$bin.log))"; \
 		else \
-			rc=1; tail -n 40 $$bin.log; echo "not ok $${bin##*/}: see $$bin.log"; \
+			rc=1 failed=$$((failed + 1)); tail -n 40 $$bin.log; echo "not ok $${bin##*/}: see $$bin.log"; \
 		fi; \
 		rm -rf $$corpus; \
-	done; exit $$rc
+	done; echo "$$passed passed, $$failed failed, 0 skipped" | tee $(O)/tests/summary-fuzz; exit $$rc
 
 test-e2e: all ## programs under the real tool (as root)
 	$(Q)O=$(O) tests/run.sh e2e

@@ -323,6 +323,15 @@ struct abi_rec_object {
 	__u32 image;
 };
 
+/* A sampled object that has no address yet: key of the map `waiting`. */
+#define ABI_MAX_WAITING 16384
+
+struct abi_waiting_key {
+	__u64 at; /* the mcache; of a large object the goroutine */
+	__u32 slot;
+	__u32 is_large;
+};
+
 struct abi_rec_proc { /* EXEC, FORK, EXIT, MAPS, GC */
 	struct abi_rec rec;
 	__u32 child_tgid; /* FORK */
@@ -357,6 +366,7 @@ _Static_assert(sizeof(struct abi_label) == 128, "abi");
 _Static_assert(sizeof(struct abi_rec_context) == 40 + 128 * ABI_MAX_LABELS, "abi");
 _Static_assert(sizeof(struct abi_rec_stack) == 24 + 8 * (ABI_MAX_FRAMES + 1), "abi");
 _Static_assert(sizeof(struct abi_rec_object) == 56, "abi");
+_Static_assert(sizeof(struct abi_waiting_key) == 16, "abi");
 _Static_assert(sizeof(struct abi_rec_proc) == 48, "abi");
 
 /*

@@ -100,8 +100,11 @@ static __noinline int go_look(struct scratch *s, const struct abi_target *target
 	s->has_g = read_g(s, go);
 	if (s->has_g && go->live == ABI_GO_LIVE_MARKS)
 		sample_find(s, target, go);
-	if (!go_wanted(args))
+	if (!go_wanted(args)) {
+		if (s->has_g && go->live == ABI_GO_LIVE_PROFILER)
+			forget_door(s, go, target->slot);
 		return 0;
+	}
 	if (s->room < ABI_DOOR_GO_TINY)
 		s->room = go_room(go, args->size, args->type);
 	return 1;
@@ -118,8 +121,11 @@ static __noinline int go_count(struct scratch *s, const struct abi_target *targe
 {
 	struct abi_site *site = account(s, target->tgid, ABI_SOURCE_GO, 0, 1, s->bytes, s->go.size);
 
-	if (!site)
+	if (!site) {
+		if (s->has_g && go->live == ABI_GO_LIVE_PROFILER)
+			forget_door(s, go, target->slot);
 		return 0;
+	}
 	if (count_goroutines && s->has_g && is_new_goroutine(s, go, target->slot))
 		__sync_fetch_and_add(&site->goroutines, 1);
 	if (!site->sent)

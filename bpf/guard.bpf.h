@@ -76,6 +76,16 @@ struct waiting {
 	__u32 image;
 };
 
+/*
+ * The door that a goroutine came through last; places are shared by what hashes alike. Two CPUs can write one
+ * at once: half of one note and half of another has no check that fits.
+ */
+struct door_note {
+	__u64 check; /* door_check() of live_go.bpf.h */
+	__u64 bytes;
+	__u64 stack_id, context_id;
+};
+
 struct scratch {
 	struct abi_stats stats; /* first: user space reads it (abi.h) */
 	__u32 busy;
@@ -90,6 +100,7 @@ struct scratch {
 	struct label_words label;
 	struct abi_rec_object object;
 	struct waiting waiting;
+	struct door_note door;
 	struct abi_rec_proc proc;
 	struct abi_rec_mmap mmap;
 	struct abi_site_key key;

@@ -30,15 +30,6 @@
 #define GO_TINY_SPANCLASS 5 /* size class 2, without pointers (runtime/mcache.go: tinySpanClass) */
 #define DOORS 16384
 
-/* The door that a goroutine came through last; places are shared by what hashes alike. */
-struct door_note {
-	__u64 g;
-	__u64 bytes;
-	__u64 stack_id, context_id;
-	__u32 slot;
-	__u32 pad;
-};
-
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, DOORS);
@@ -46,17 +37,14 @@ struct {
 	__type(value, struct door_note);
 } doors SEC(".maps");
 
-/* A sample without an address. */
-struct waiting_key {
-	__u64 at; /* the mcache; of a large object the goroutine */
-	__u32 slot;
-	__u32 is_large;
-};
-
+/*
+ * Samples without an address. Not an LRU map, which would drop some silently: there are as many as Ps and
+ * goroutines in the middle of a large allocation, and user space removes those of a target that has ended.
+ */
 struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 16384);
-	__type(key, struct waiting_key);
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, ABI_MAX_WAITING);
+	__type(key, struct abi_waiting_key);
 	__type(value, struct waiting);
 } waiting SEC(".maps");
 
@@ -139,7 +127,7 @@ static __noinline int send_sample(struct scratch *s, const struct abi_target *ta
 /* A P enters a door: has it taken the object that waits for an address? The goroutine is in s->g. */
 static __noinline int sample_find(struct scratch *s, const struct abi_target *target, const struct abi_go *go)
 {
-	struct waiting_key key = { .slot = target->slot };
+	struct abi_waiting_key key = { .slot = target->slot };
 	__u64 span, base, elem_bytes, index;
 	struct waiting *w;
 
@@ -172,7 +160,7 @@ lost:
 static __noinline int sample_choose(struct scratch *s, const struct abi_target *target, const struct abi_go *go,
 				    __u32 room, __u64 bytes)
 {
-	struct waiting_key key = { .slot = target->slot };
+	struct abi_waiting_key key = { .slot = target->slot };
 	struct waiting *w = &s->waiting;
 
 	if (!bytes || bpf_get_prandom_u32() >= abi_sample_chance(bytes, go->sample_bytes))
@@ -205,20 +193,49 @@ static __noinline int sample_choose(struct scratch *s, const struct abi_target *
 	return 0;
 }
 
-static __always_inline __u32 door_index(__u64 goid, __u32 slot)
+/* Whose note it is. */
+static __always_inline __u64 door_owner(__u64 goid, __u32 slot)
 {
-	return (__u32)(hash_step(slot, goid) >> 40) & (DOORS - 1);
+	return hash_step(slot, goid);
+}
+
+static __always_inline __u32 door_index(__u64 owner)
+{
+	return (__u32)(owner >> 40) & (DOORS - 1);
+}
+
+static __always_inline __u64 door_check(__u64 owner, __u64 bytes, __u64 stack_id, __u64 context_id)
+{
+	return hash_step(hash_step(owner, bytes), stack_id) ^ context_id;
+}
+
+static __always_inline bool door_is_of(const struct door_note *note, __u64 owner)
+{
+	return note->check == door_check(owner, note->bytes, note->stack_id, note->context_id);
 }
 
 /* Leave the door's stack and context for mProf_Malloc. */
 static __noinline int note_door(struct scratch *s, const struct abi_go *go, __u32 slot, __u64 bytes)
 {
-	__u64 goid = g_word(s, go->g_goid);
-	__u32 index = door_index(goid, slot);
+	__u64 owner = door_owner(g_word(s, go->g_goid), slot);
+	__u32 index = door_index(owner);
 	struct door_note *note = bpf_map_lookup_elem(&doors, &index);
 
 	if (note)
-		*note = (struct door_note){ goid, bytes, s->key.stack_id, s->key.context_id, slot, 0 };
+		*note = (struct door_note){ door_check(owner, bytes, s->key.stack_id, s->key.context_id), bytes,
+					    s->key.stack_id, s->key.context_id };
+	return 0;
+}
+
+/* The goroutine in s->g came through a door that does not count: a sample is not of the door before it. */
+static __noinline int forget_door(struct scratch *s, const struct abi_go *go, __u32 slot)
+{
+	__u64 owner = door_owner(g_word(s, go->g_goid), slot);
+	__u32 index = door_index(owner);
+	struct door_note *note = bpf_map_lookup_elem(&doors, &index);
+
+	if (note && door_is_of(note, owner))
+		note->check = ~note->check;
 	return 0;
 }
 
@@ -240,30 +257,31 @@ static __always_inline struct abi_go *live_enter(struct scratch *s, __u64 cookie
  * Is it the door that led to a sample of @bytes? A tiny object that found its block gone behind the door (see
  * alloc_go.bpf.h) was charged nothing there.
  */
-static __always_inline bool door_fits(const struct door_note *note, __u64 goid, __u32 slot, __u64 bytes)
+static __always_inline bool door_fits(const struct door_note *note, __u64 owner, __u64 bytes)
 {
-	return note->g == goid && note->slot == slot &&
-	       (note->bytes == bytes || (!note->bytes && bytes <= GO_TINY_BYTES));
+	return door_is_of(note, owner) && (note->bytes == bytes || (!note->bytes && bytes <= GO_TINY_BYTES));
 }
 
 /* mProf_Malloc(p, size), from 1.23 on (mp, p, size). */
 static __noinline void profile_malloc(struct scratch *s, __u64 cookie)
 {
 	struct abi_rec_object *rec = &s->object;
-	struct door_note *note;
 	struct abi_target *target;
 	struct abi_go *go = live_enter(s, cookie, &target);
-	__u64 goid, bytes;
+	struct door_note *at, *note = &s->door;
+	__u64 owner, bytes;
 	__u32 index;
 
 	if (!go || go->live != ABI_GO_LIVE_PROFILER || !read_g(s, go))
 		return;
 	rec->addr = go->profile_malloc_has_mp ? s->go.type : s->go.size;
 	bytes = go->profile_malloc_has_mp ? s->go.third : s->go.type;
-	goid = g_word(s, go->g_goid);
-	index = door_index(goid, target->slot);
-	note = bpf_map_lookup_elem(&doors, &index);
-	if (!note || !door_fits(note, goid, target->slot, bytes)) {
+	owner = door_owner(g_word(s, go->g_goid), target->slot);
+	index = door_index(owner);
+	at = bpf_map_lookup_elem(&doors, &index);
+	if (at)
+		*note = *at; /* what is checked is what is used */
+	if (!at || !door_fits(note, owner, bytes)) {
 		/* Not through a door of ours, or one that leaves sizes out. */
 		stat_add(s, ABI_STAT_LOST_SAMPLE, !only_tid && !min_size_bytes && !(max_size_bytes + 1));
 		return;
@@ -301,7 +319,7 @@ static __noinline void profile_free(struct scratch *s, __u64 cookie)
 /* (*spanSet).push(b, s): also of spans that the mcache or the sweeper hand back. */
 static __noinline void span_push(struct scratch *s, __u64 cookie)
 {
-	struct waiting_key key = { .is_large = 1 };
+	struct abi_waiting_key key = { .is_large = 1 };
 	struct abi_target *target;
 	struct abi_go *go = live_enter(s, cookie, &target);
 	__u64 span = s->go.type, elem_bytes, bits;

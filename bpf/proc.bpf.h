@@ -83,11 +83,12 @@ int BPF_PROG(proc_exit, struct task_struct *task)
 	__u32 tid = task->pid;
 	__u64 mm;
 
+	/* Also of a process that is no target: a child of vfork() calls the target's malloc, in its memory. */
+	bpf_map_delete_elem(&threads, &tid);
 	rec.rec.tgid = task->tgid;
 	target = target_of(rec.rec.tgid);
 	if (!target)
 		return 0;
-	bpf_map_delete_elem(&threads, &tid);
 	if (BPF_CORE_READ(task, signal, live.counter))
 		return 0; /* other threads go on */
 	if (watch_rss) {

@@ -121,6 +121,7 @@ run_unit() {
 		bad=1
 		result "not ok" "$name" "-" "exit code $rc after $n tests"
 	fi
+	grep '^# ' "$tmp/out" # what it measured
 	[ $bad = 0 ] || sed 's/^/    /' "$tmp/err"
 	echo "# $name: $n tests ($(since "$t0"))"
 }

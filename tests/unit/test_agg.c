@@ -34,13 +34,19 @@ struct fixture {
 	struct event_sink sink;
 };
 
-static bool setup(struct fixture *f)
+static bool setup_limits(struct fixture *f, const struct agg_limits *limits)
 {
 	*f = (struct fixture){ .prof = NULL };
-	if (!CHECK_INT(profile__new(&f->prof), 0) || !CHECK_INT(agg__new(f->prof, describe_module, &f->asked, &f->agg), 0))
+	if (!CHECK_INT(profile__new(&f->prof), 0) ||
+	    !CHECK_INT(agg__new(f->prof, limits, describe_module, &f->asked, &f->agg), 0))
 		return false;
 	f->sink = agg__sink(f->agg);
 	return true;
+}
+
+static bool setup(struct fixture *f)
+{
+	return setup_limits(f, &AGG_LIMITS);
 }
 
 static void teardown(struct fixture *f)
@@ -372,6 +378,106 @@ TEST(followed_memory)
 	CHECK_INT(got->typing, TYPING_KIND);
 	CHECK_STR(strtab__get(f.prof->strs, (uint32_t)got->type_vaddr), "brk");
 	teardown(&f);
+}
+
+/* A program without end of stacks and types: what is kept has a bound, and no count is missing. */
+TEST(limits)
+{
+	const struct agg_limits limits = { .stacks = 10, .contexts = 5, .rows = 40, .frames = 1000, .locs = 1000 };
+	struct agg_stats stats;
+	struct fixture f;
+	uint64_t objects = 0;
+
+	if (!setup_limits(&f, &limits))
+		return;
+	for (int round = 1; round <= 2; round++) {
+		for (uint64_t i = 1; i <= 1000; i++) {
+			const struct event_frame frame = { 0, i, i };
+			const struct event_context context = { .type_module = 1, .type_vaddr = i };
+			const struct event_counts counts = { .objects = i, .bytes = (int64_t)i * 16, .requested_bytes = i };
+			const struct event_live live = { .objects = 1, .bytes = 16 };
+
+			CHECK_INT(add_stack(&f, i << 32, &frame, 1, 0), 0);
+			CHECK_INT(f.sink.on_context(f.sink.ctx, i << 32, &context), 0);
+			CHECK_INT(f.sink.on_counts(f.sink.ctx, 7, EVENT_GO, i << 32, i << 32, &counts), 0);
+			CHECK_INT(f.sink.on_live(f.sink.ctx, 7, EVENT_GO, i << 32, i << 32, &live), 0);
+			objects += i;
+		}
+		agg__stats(f.agg, &stats);
+		CHECK_INT(stats.stacks, round * 990);
+		CHECK_INT(stats.contexts, round * 995);
+		CHECK_INT(stats.rows, 0);
+		CHECK_INT(f.prof->nstacks, 11);
+		CHECK_INT(f.prof->ncontexts, 6);
+		CHECK_INT(f.prof->nrows, 11);
+		CHECK_INT(profile__sum(f.prof, SOURCE_GO, WINDOW_ALL).alloc_objects, objects);
+		CHECK_INT(profile__sum(f.prof, SOURCE_GO, WINDOW_ALL).alloc_bytes, objects * 16);
+		CHECK_INT(profile__sum(f.prof, SOURCE_GO, WINDOW_ALL).live_bytes, round * 16000);
+		/* Those that came in time are on their own. */
+		CHECK_INT(f.prof->rows[9].total.alloc_objects, round * 10);
+		CHECK_INT(f.prof->stacks[f.prof->rows[9].stack].flags, 0);
+		CHECK_INT(f.prof->stacks[f.prof->rows[10].stack].flags, STACK_LOST);
+	}
+	teardown(&f);
+}
+
+/* Every stack with every context would be a row. */
+TEST(limits_of_rows)
+{
+	const struct agg_limits limits = { .stacks = 100, .contexts = 100, .rows = 40, .frames = 1000, .locs = 1000 };
+	const struct event_counts counts = { .objects = 1, .bytes = 16, .requested_bytes = 9 };
+	struct agg_stats stats;
+	struct fixture f;
+
+	if (!setup_limits(&f, &limits))
+		return;
+	for (uint64_t i = 1; i <= 20; i++) {
+		const struct event_frame frame = { 0, i, i };
+		const struct event_context context = { .type_module = 1, .type_vaddr = i };
+
+		CHECK_INT(add_stack(&f, i << 32, &frame, 1, 0), 0);
+		CHECK_INT(f.sink.on_context(f.sink.ctx, i << 32, &context), 0);
+	}
+	for (uint64_t i = 0; i < 800; i++)
+		CHECK_INT(f.sink.on_counts(f.sink.ctx, 7, EVENT_GO, (i / 20 % 20 + 1) << 32, (i % 20 + 1) << 32, &counts), 0);
+	agg__stats(f.agg, &stats);
+	CHECK_INT(stats.rows, 2 * (400 - 40));
+	CHECK_INT(f.prof->nrows, 41);
+	CHECK_INT(f.prof->rows[39].total.alloc_objects, 2);
+	CHECK_INT(f.prof->rows[40].total.alloc_objects, 720);
+	CHECK_INT(f.prof->rows[40].context, 0);
+	CHECK_INT(f.prof->stacks[f.prof->rows[40].stack].flags, STACK_LOST);
+	CHECK_INT(profile__sum(f.prof, SOURCE_GO, WINDOW_ALL).alloc_bytes, 800 * 16);
+	teardown(&f);
+}
+
+/* Few stacks, but long ones, or ones that have no place in common. */
+TEST(limits_of_frames)
+{
+	const struct agg_limits by_frames = { .stacks = 1000, .contexts = 10, .rows = 1000, .frames = 64, .locs = 1000 };
+	const struct agg_limits by_locs = { .stacks = 1000, .contexts = 10, .rows = 1000, .frames = 1000, .locs = 64 };
+
+	for (int i = 0; i < 2; i++) {
+		struct agg_stats stats;
+		struct fixture f;
+
+		if (!setup_limits(&f, i ? &by_locs : &by_frames))
+			return;
+		for (uint64_t stack = 1; stack <= 100; stack++) {
+			struct event_frame frames[8];
+
+			for (uint64_t n = 0; n < 8; n++)
+				frames[n] = (struct event_frame){ 0, stack * 8 + n, stack * 8 + n };
+			CHECK_INT(add_stack(&f, stack << 32, frames, 8, 0), 0);
+			CHECK_INT(add_counts(&f, 7, EVENT_MALLOC, stack << 32, 1, 16, 16), 0);
+		}
+		agg__stats(f.agg, &stats);
+		CHECK_INT(stats.stacks, 92);
+		CHECK_INT(f.prof->nlocs, 64);
+		CHECK_INT(f.prof->nstack_locs, 64);
+		CHECK_INT(profile__sum(f.prof, SOURCE_MALLOC, WINDOW_ALL).alloc_objects, 100);
+		teardown(&f);
+	}
 }
 
 TEST(free_of_nothing)

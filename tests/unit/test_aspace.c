@@ -512,6 +512,60 @@ TEST(go_stacks)
 	scene__free(&s);
 	remove_dir(dir);
 }
+
+/* As many mappings as a process can have: every module its own, or a Go program again and again. */
+TEST(look_ups_among_many_mappings)
+{
+	enum { N = 65000, LOG_N = 17 };
+	const uint64_t apart = 0x1000000;
+	char dir[] = "/tmp/test_aspace.XXXXXX";
+	struct image prog = { .module = 0 };
+	const struct go_moduledata *md;
+	uint64_t bias, vaddr, steps;
+	uint32_t module, wrong = 0;
+	struct scene s;
+
+	if (system("command -v go >/dev/null")) {
+		SKIP("needs go");
+		return;
+	}
+	if (!make_dir(dir) || !scene__open(&s) || !make_go_program(dir, &prog))
+		return;
+	prog.module = modules__add_file(s.mods, open(prog.path, O_RDONLY | O_CLOEXEC), prog.path);
+	md = gobin__moduledata(gomods__get(s.gomods, prog.module));
+	if (!CHECK(md->etypes > md->types && md->etypes < apart))
+		return;
+	for (uint32_t i = 1; i <= N; i++) {
+		uint64_t start = i * apart;
+
+		wrong += add(&s.as, start, start + PAGE, i % 4 ? 1000 + i : prog.module) != 0;
+	}
+	CHECK(!aspace__has_module(&s.as, 1000)); /* the index is made here */
+	CHECK(!aspace__find_go_type(&s.as, s.mods, s.gomods, apart - PAGE, &module, &vaddr));
+	steps = aspace__index_steps(&s.as);
+	for (uint32_t i = 1; i <= N; i++) {
+		uint64_t type = i * apart - 0x400000 + md->types + 64;
+
+		wrong += aspace__has_module(&s.as, 1000 + i) != (i % 4 != 0);
+		wrong += aspace__find_go_type(&s.as, s.mods, s.gomods, type, &module, &vaddr) != (i % 4 == 0);
+		wrong += i % 4 == 0 && (module != prog.module || vaddr != md->types + 64);
+		wrong += !aspace__find_bias(&s.as, s.mods, prog.module, &bias) || bias != 4 * apart - 0x400000;
+	}
+	CHECK_INT(wrong, 0);
+	/* It was not made anew, and no look-up went through all. */
+	CHECK(aspace__index_steps(&s.as) - steps > N);
+	CHECK(aspace__index_steps(&s.as) - steps <= 3ull * N * LOG_N);
+	/* It follows what is mapped. */
+	CHECK_INT(add(&s.as, 5 * apart, 6 * apart, 77), 0);
+	CHECK(aspace__has_module(&s.as, 77));
+	CHECK(!aspace__has_module(&s.as, 1005));
+	CHECK_INT(add(&s.as, 4 * apart, 5 * apart, 78), 0);
+	CHECK(aspace__find_bias(&s.as, s.mods, prog.module, &bias));
+	CHECK_INT(bias, 8 * apart - 0x400000);
+	CHECK(!aspace__find_go_type(&s.as, s.mods, s.gomods, 4 * apart - 0x400000 + md->types + 64, &module, &vaddr));
+	scene__free(&s);
+	remove_dir(dir);
+}
 #endif
 
 TEST_MAIN()

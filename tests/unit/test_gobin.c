@@ -581,6 +581,19 @@ static uint64_t resident_bytes(void)
 	return (uint64_t)resident * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
+/* CPU seconds for a million places all over the code. */
+static double look_up_a_million(const struct gopclntab *tab, const struct go_moduledata *md)
+{
+	struct go_frame frames[MAX_CHAIN];
+	double start = now();
+	uint64_t sum = 0;
+
+	for (uint64_t i = 0; i < 1000000; i++)
+		sum += (uint64_t)gopclntab__frames(tab, md->text + i * 7919 % (md->etext - md->text), frames, MAX_CHAIN);
+	CHECK(sum > 1000000);
+	return now() - start;
+}
+
 /* A stripped, externally linked program of 48 MiB that nobody here built: Debian 12's. */
 TEST(prometheus)
 {
@@ -588,11 +601,10 @@ TEST(prometheus)
 	const struct gopclntab *tab;
 	const struct go_moduledata *md;
 	double start, opened, looked;
-	struct go_frame frames[MAX_CHAIN];
 	struct go_func func;
 	struct elf_file *elf;
 	struct gobin *bin;
-	uint64_t mallocgc = 0, sum = 0, checked = 0, prologues = 0, resident, used_bytes, tab_vaddr;
+	uint64_t mallocgc = 0, checked = 0, prologues = 0, resident, used_bytes, tab_vaddr;
 	struct span table;
 	uint8_t code[5];
 	bool guess;
@@ -636,15 +648,16 @@ TEST(prometheus)
 		gopclntab__nfuncs(tab), prologues, checked, md->text);
 	CHECK(checked > 10000 && prologues * 10 > checked * 7);
 	resident = resident_bytes();
-	looked = now();
-	for (uint64_t i = 0; i < 1000000; i++)
-		sum += (uint64_t)gopclntab__frames(tab, md->text + i * 7919 % (md->etext - md->text), frames,
-						   MAX_CHAIN);
-	CHECK(sum > 1000000);
-	looked = now() - looked;
-	fprintf(stderr, "# prometheus: open %.3f s, a million PCs (%lu frames) %.3f s\n", opened - start, sum, looked);
-	/* Meant are 0.3 and 2; a sanitizer or a slow machine may take longer, but not that long. */
-	CHECK(opened - start < 2 && looked < 20);
+	looked = 1e9;
+	/* The best of some: what the machine does besides takes its share of caches. */
+	for (int round = 0; round < 3 && looked > 2; round++) {
+		double took = look_up_a_million(tab, md);
+
+		looked = took < looked ? took : looked;
+	}
+	printf("# prometheus: open %.3f s of CPU, a million PCs %.3f s\n", opened - start, looked);
+	/* Promised are 0.3 and 2; CPU time is up to twice as much where neighbours take the caches and the other thread of the core. */
+	CHECK(opened - start < 0.6 && looked < 4);
 	used_bytes += resident_bytes() - resident;
 	if (CHECK(elf_file__section(elf, ".gopclntab", &table, &tab_vaddr))) {
 		fprintf(stderr, "# prometheus: pclntab %.1f MiB, memory for open and look-ups %.1f MiB\n",

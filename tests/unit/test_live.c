@@ -525,7 +525,7 @@ TEST(another_goroutine_took_the_note)
 	uint64_t goid = 18;
 
 	reset(go_layout_for(24, NULL, NULL), ABI_GO_LIVE_PROFILER);
-	while (door_index(goid, FAKE_SLOT) != door_index(17, FAKE_SLOT))
+	while (door_index(door_owner(goid, FAKE_SLOT)) != door_index(door_owner(17, FAKE_SLOT)))
 		goid++;
 	put_thread(G2, goid, M2, P2, MCACHE2);
 	small(G, 48, TYPE, false);
@@ -535,6 +535,86 @@ TEST(another_goroutine_took_the_note)
 	CHECK_INT(lost(), 1);
 	profiled(G2, OBJECTS, 48);
 	CHECK_INT(fake.nobjects, 1);
+}
+
+/* A sample of a size that an earlier door had, but the last one did not count: not that one's stack. */
+TEST(a_door_that_does_not_count)
+{
+	reset(go_layout_for(24, NULL, NULL), ABI_GO_LIVE_PROFILER);
+	small(G, 48, TYPE, false);
+	small(G2, 48, TYPE, false);
+	/* The site map is full. */
+	fake.max_sites = 0;
+	fake.nsites = 0;
+	small(G, 47, TYPE, false);
+	profiled(G, OBJECTS, 48);
+	CHECK_INT(fake.nobjects, 0);
+	CHECK_INT(lost(), 1);
+	/* A size that is left out. */
+	fake.max_sites = FAKE_SITES;
+	small(G, 48, TYPE, false);
+	max_size_bytes = 47;
+	small(G, 48, TYPE, false);
+	profiled(G, OBJECTS, 48);
+	CHECK_INT(fake.nobjects, 0);
+	CHECK_INT(lost(), 1);
+	max_size_bytes = ~0ULL;
+	/* The other goroutine's note is still there. */
+	profiled(G2, OBJECTS, 48);
+	CHECK_INT(fake.nobjects, 1);
+}
+
+/* Two CPUs write one place at once: what comes of it is nobody's, whichever words are whose. */
+TEST(a_torn_note)
+{
+	const uint32_t index = door_index(door_owner(17, FAKE_SLOT));
+	struct door_note mine, others;
+	uint64_t goid = 18;
+
+	reset(go_layout_for(24, NULL, NULL), ABI_GO_LIVE_PROFILER);
+	while (door_index(door_owner(goid, FAKE_SLOT)) != index)
+		goid++;
+	put_thread(G2, goid, M2, P2, MCACHE2);
+	small(G2, 48, NOSCAN, false);
+	others = fake.doors[index];
+	small(G, 47, TYPE, false);
+	mine = fake.doors[index];
+	CHECK(mine.bytes == others.bytes && mine.stack_id != others.stack_id && mine.context_id != others.context_id);
+	for (int from = 1; from < 15; from++) {
+		fake.doors[index] = (struct door_note){ from & 1 ? mine.check : others.check, mine.bytes,
+							from & 4 ? mine.stack_id : others.stack_id,
+							from & 8 ? mine.context_id : others.context_id };
+		if ((from & 13) == 13 || !(from & 13))
+			continue; /* whole: the sizes are the same */
+		profiled(G, OBJECTS, 48);
+		profiled(G2, OBJECTS, 48);
+		CHECK_INT(fake.nobjects, 0);
+	}
+	fake.doors[index] = mine;
+	profiled(G, OBJECTS, 48);
+	CHECK_INT(fake.nobjects, 1);
+	CHECK_INT(last()->stack_id, mine.stack_id);
+}
+
+/* No room for one more that waits: told, and the others are not pushed out. */
+TEST(too_many_wait)
+{
+	reset(go_layout_for(24, NULL, NULL), ABI_GO_LIVE_MARKS);
+	for (uint64_t i = 0; i < FAKE_CONTEXTS; i++) {
+		put(G + fake.go.g_goid, 100 + i);
+		door(G, ABI_DOOR_GO_LARGE, 65536, NOSCAN, true);
+	}
+	CHECK_INT(fake.nwaiting, FAKE_CONTEXTS);
+	CHECK_INT(lost(), 0);
+	put(G + fake.go.g_goid, 99);
+	door(G, ABI_DOOR_GO_LARGE, 65536, NOSCAN, true);
+	CHECK_INT(lost(), 1);
+	CHECK_INT(fake.nwaiting, FAKE_CONTEXTS);
+	put_large(SPAN, OBJECTS, 65536, 1, false);
+	put(G + fake.go.g_goid, 100);
+	hit(span_push, G, 0, SPAN, 0, false);
+	CHECK_INT(fake.nobjects, 1);
+	CHECK_INT(lost(), 1);
 }
 
 /* The block was there at the door, and the GC took it away behind it. */

@@ -19,6 +19,67 @@
 #include "base/vec.h"
 #include "capture/spot.h"
 
+/* A module, and the first mapping of its code. */
+struct of_module {
+	uint32_t module, map;
+};
+
+/* Where the type descriptors of a Go program are. */
+struct go_types {
+	uint64_t start, end, bias;
+	uint32_t module;
+};
+
+struct aspace_index {
+	struct of_module *modules; /* ascending, each once */
+	size_t nmodules;
+	struct go_types *types; /* ascending; NULL: nobody has asked for types yet */
+	size_t ntypes;
+	uint64_t steps;
+};
+
+static void drop_index(struct aspace *as)
+{
+	if (!as->index)
+		return;
+	free(as->index->modules);
+	free(as->index->types);
+	free(as->index);
+	as->index = NULL;
+}
+
+static int by_module(const void *a, const void *b)
+{
+	const struct of_module *x = a, *y = b;
+
+	if (x->module != y->module)
+		return x->module < y->module ? -1 : 1;
+	return x->map < y->map ? -1 : x->map > y->map;
+}
+
+/* NULL when memory is out. */
+static struct aspace_index *index_of(struct aspace *as)
+{
+	struct aspace_index *index = as->index ? as->index : calloc(1, sizeof(*index));
+	size_t n = as->maps.len;
+
+	if (!index || as->index)
+		return index;
+	index->modules = calloc(n + 1, sizeof(*index->modules));
+	if (!index->modules) {
+		free(index);
+		return NULL;
+	}
+	for (size_t i = 0; i < n; i++)
+		index->modules[i] = (struct of_module){ as->modules[i], (uint32_t)i };
+	qsort(index->modules, n, sizeof(*index->modules), by_module);
+	for (size_t i = 0; i < n; i++)
+		if (!i || index->modules[i].module != index->modules[i - 1].module)
+			index->modules[index->nmodules++] = index->modules[i];
+	as->index = index;
+	return index;
+}
+
 /* Index of the first mapping that ends behind @addr. A hostile target has as many as it likes: no linear search. */
 static size_t first_behind(const struct aspace *as, uint64_t addr)
 {
@@ -114,6 +175,7 @@ int aspace__add(struct aspace *as, const struct mapping *map, uint32_t module)
 	size_t at = first_behind(as, map->start);
 	char *path;
 
+	drop_index(as);
 	while (at < as->maps.len && as->maps.items[at].start < map->end)
 		remove_at(as, at);
 	path = strdup(map->path ? map->path : "");
@@ -138,6 +200,7 @@ int aspace__add(struct aspace *as, const struct mapping *map, uint32_t module)
 
 void aspace__free(struct aspace *as)
 {
+	drop_index(as);
 	mappings__free(&as->maps);
 	free(as->modules);
 	memset(as, 0, sizeof(*as));
@@ -252,38 +315,103 @@ static uint64_t bias_of(const struct modules *mods, uint32_t module, const struc
 	return map->start - module__vaddr(modules__get(mods, module), map, map->start);
 }
 
-bool aspace__find_bias(const struct aspace *as, const struct modules *mods, uint32_t module, uint64_t *ret)
+/* The first mapping of @module, or -1. */
+static int64_t first_of(struct aspace *as, uint32_t module)
 {
-	for (size_t i = 0; i < as->maps.len; i++) {
-		if (as->modules[i] != module)
-			continue;
-		*ret = bias_of(mods, module, &as->maps.items[i]);
-		return true;
+	struct aspace_index *index = index_of(as);
+	size_t low = 0, high = index ? index->nmodules : 0;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+
+		index->steps++;
+		if (index->modules[mid].module == module)
+			return index->modules[mid].map;
+		if (index->modules[mid].module < module)
+			low = mid + 1;
+		else
+			high = mid;
 	}
-	return false;
+	return -1;
 }
 
-bool aspace__find_go_type(const struct aspace *as, const struct modules *mods, struct gomods *gomods, uint64_t addr,
-			  uint32_t *ret_module, uint64_t *ret_vaddr)
+bool aspace__has_module(struct aspace *as, uint32_t module)
 {
+	return first_of(as, module) >= 0;
+}
+
+bool aspace__find_bias(struct aspace *as, const struct modules *mods, uint32_t module, uint64_t *ret)
+{
+	int64_t at = first_of(as, module);
+
+	if (at < 0)
+		return false;
+	*ret = bias_of(mods, module, &as->maps.items[at]);
+	return true;
+}
+
+static int by_start(const void *a, const void *b)
+{
+	const struct go_types *x = a, *y = b;
+
+	return x->start < y->start ? -1 : x->start > y->start;
+}
+
+/* A program that is mapped at two places has its types at two. */
+static void index_types(const struct aspace *as, struct aspace_index *index, const struct modules *mods, struct gomods *gomods)
+{
+	struct go_types *types = calloc(as->maps.len + 1, sizeof(*types));
+	size_t n = 0;
+
+	if (!types)
+		return;
 	for (size_t i = 0; i < as->maps.len; i++) {
 		uint32_t module = as->modules[i];
 		const struct gobin *bin = module == MODULE_NONE ? NULL : gomods__get(gomods, module);
-		const struct mapping *map = &as->maps.items[i];
-		const struct go_moduledata *md;
-		uint64_t vaddr;
+		const struct go_moduledata *md = bin ? gobin__moduledata(bin) : NULL;
+		uint64_t bias = bin ? bias_of(mods, module, &as->maps.items[i]) : 0;
 
-		if (!bin)
+		if (!md || md->types >= md->etypes || (n && types[n - 1].module == module && types[n - 1].bias == bias))
 			continue;
-		md = gobin__moduledata(bin);
-		vaddr = addr - bias_of(mods, module, map);
-		if (vaddr < md->types || vaddr >= md->etypes)
-			continue;
-		*ret_module = module;
-		*ret_vaddr = vaddr;
-		return true;
+		types[n++] = (struct go_types){ md->types + bias, md->etypes + bias, bias, module };
 	}
-	return false;
+	qsort(types, n, sizeof(*types), by_start);
+	index->types = types;
+	index->ntypes = n;
+}
+
+bool aspace__find_go_type(struct aspace *as, const struct modules *mods, struct gomods *gomods, uint64_t addr,
+			  uint32_t *ret_module, uint64_t *ret_vaddr)
+{
+	struct aspace_index *index = index_of(as);
+	const struct go_types *types;
+	size_t low = 0, high;
+
+	if (index && !index->types)
+		index_types(as, index, mods, gomods);
+	if (!index || !index->types)
+		return false;
+	/* Those before low start at or before @addr. */
+	for (high = index->ntypes; low < high;) {
+		size_t mid = low + (high - low) / 2;
+
+		index->steps++;
+		if (index->types[mid].start <= addr)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	types = low ? &index->types[low - 1] : NULL;
+	if (!types || addr >= types->end)
+		return false;
+	*ret_module = types->module;
+	*ret_vaddr = addr - types->bias;
+	return true;
+}
+
+uint64_t aspace__index_steps(const struct aspace *as)
+{
+	return as->index ? as->index->steps : 0;
 }
 
 bool aspace__find_call(const struct aspace *as, const struct modules *mods, uint64_t return_addr, struct event_frame *ret)

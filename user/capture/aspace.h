@@ -15,9 +15,12 @@
 #include "go/gomods.h"
 #include "target/modules.h"
 
+struct aspace_index;
+
 struct aspace {
 	struct mappings maps; /* of code */
 	uint32_t *modules; /* by index of the mapping */
+	struct aspace_index *index; /* made when it is asked for, and again when the mappings have changed */
 };
 
 /*
@@ -45,14 +48,25 @@ uint32_t aspace__resolve_stack(const struct aspace *as, const struct modules *mo
 			       const struct abi_rec_stack *rec, struct event_frame *ret, uint32_t *ret_flags,
 			       bool *ret_unmapped);
 
-/* The file and the address in it of the Go type descriptor at @addr; false when no file's types hold it. */
-bool aspace__find_go_type(const struct aspace *as, const struct modules *mods, struct gomods *gomods, uint64_t addr,
-			  uint32_t *ret_module, uint64_t *ret_vaddr);
-
 /* The code address @return_addr, not judged, as the call before it; false when no code is mapped there. */
 bool aspace__find_call(const struct aspace *as, const struct modules *mods, uint64_t return_addr, struct event_frame *ret);
 
+/* The look-ups below are told of by every record: each costs O(log n), once the index is there. */
+
+/*
+ * The file and the address in it of the Go type descriptor at @addr; false when no file's types hold it (or, with
+ * a file mapped over another's types, when it cannot be told).
+ */
+bool aspace__find_go_type(struct aspace *as, const struct modules *mods, struct gomods *gomods, uint64_t addr,
+			  uint32_t *ret_module, uint64_t *ret_vaddr);
+
+/* Is any code of @module mapped? */
+bool aspace__has_module(struct aspace *as, uint32_t module);
+
 /* How far @module is from where its file says: of all its segments. false when no code of it is mapped. */
-bool aspace__find_bias(const struct aspace *as, const struct modules *mods, uint32_t module, uint64_t *ret);
+bool aspace__find_bias(struct aspace *as, const struct modules *mods, uint32_t module, uint64_t *ret);
+
+/* Entries of the index that look-ups have compared since it was made: what they cost. */
+uint64_t aspace__index_steps(const struct aspace *as);
 
 #endif

@@ -19,6 +19,7 @@
 #include "capture/kfeat.h"
 #include "capture/mmapwatch.h"
 #include "capture/plan.h"
+#include "capture/refusals.h"
 #include "capture/session.h"
 #include "capture/target.h"
 #include "capture/unwind_load.h"
@@ -38,7 +39,8 @@ struct capture {
 	struct capture_opts opts;
 	struct modules *mods;
 	struct gomods *gomods;
-	struct event_sink sink;
+	struct refusals refusals;
+	struct event_sink sink; /* through them */
 	struct kfeat feat;
 	struct calib calib;
 	struct session *session;
@@ -103,7 +105,8 @@ int capture__open(const struct capture_opts *opts, struct modules *mods, struct 
 	c->opts = *opts;
 	c->mods = mods;
 	c->gomods = gomods;
-	c->sink = *sink;
+	c->refusals.to = *sink;
+	c->sink = refusals__sink(&c->refusals);
 	code = kfeat_probe(&c->feat, err);
 	if (code)
 		goto fail;
@@ -144,18 +147,18 @@ int capture__open(const struct capture_opts *opts, struct modules *mods, struct 
 		const struct golive_opts live_opts = { opts->live_rate_bytes, opts->min_size_bytes, opts->max_size_bytes,
 						       opts->only_tid == 0 };
 
-		code = golive__new(sink, &live_opts, &c->live);
+		code = golive__new(&c->sink, &live_opts, &c->live);
 		if (code) {
 			err_set(err, FAIL_GENERAL, code, "out of memory");
 			goto fail;
 		}
 	}
 	if (session__has_mmap(c->session))
-		mmaps_tell_contexts(sink);
+		mmaps_tell_contexts(&c->sink);
 	if (session_opts.blocks) {
 		const struct blocks_opts blocks_opts = { opts->block_rate_bytes, (uint64_t)(opts->older_s * 1e9) };
 
-		code = blocks__new(sink, &blocks_opts, &c->blocks);
+		code = blocks__new(&c->sink, &blocks_opts, &c->blocks);
 		if (code) {
 			err_set(err, FAIL_GENERAL, code, "out of memory");
 			goto fail;
@@ -308,14 +311,6 @@ static bool is_go(const struct target *t)
 	return strncmp(t->runtime, "go", 2) == 0;
 }
 
-static bool is_mapped(const struct target *t, uint32_t module)
-{
-	for (size_t i = 0; i < t->as.maps.len; i++)
-		if (t->as.modules[i] == module)
-			return true;
-	return false;
-}
-
 /*
  * Arm every module of @t that is not armed yet; with @ahead also those that any target has mapped: a child
  * that will execute another program most likely maps the same libraries. Number of new probes or -errno.
@@ -325,7 +320,7 @@ static int arm_modules(struct capture *c, struct target *t, bool ahead, struct e
 	int total = 0;
 
 	for (uint32_t module = 0; module < modules__len(c->mods); module++) {
-		bool mapped = is_mapped(t, module);
+		bool mapped = aspace__has_module(&t->as, module);
 		const struct plan *plan;
 		int n;
 
@@ -1297,6 +1292,9 @@ void capture__each_loss(struct capture *capture, capture_loss_fn *fn, void *ctx)
 	drain__stats(capture->drain, &st);
 	for (size_t i = 0; i < sizeof(loss_rows) / sizeof(loss_rows[0]); i++)
 		fn(ctx, loss_rows[i].name, loss_rows[i].text, st.v[loss_rows[i].stat], loss_rows[i].is_uncounted);
+	fn(ctx, "no_memory", "counts that allocsnoop had no memory left for", capture->refusals.objects, true);
+	fn(ctx, "no_memory_names", "stacks, types and labels that allocsnoop had no memory left for", capture->refusals.names, false);
+	fn(ctx, "no_memory_live", "changes of what is live that allocsnoop had no memory left for", capture->refusals.live, false);
 	capture__mmaps(capture, &mmaps);
 	fn(ctx, "mmap_not_followed", "mapped parts that were not followed: too many", mmaps.not_kept, false);
 	fn(ctx, "scratch_busy", "probes interrupted each other too often", session__lost_scratch_busy(capture->session), true);

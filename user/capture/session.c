@@ -278,11 +278,29 @@ int session__heap(struct session *session, uint32_t slot, struct abi_heap *ret)
 	return bpf_map_lookup_elem(bpf_map__fd(session->skel->maps.heaps), &slot, ret) ? -errno : 0;
 }
 
+/* Samples of a process that will not come to take their addresses any more. */
+static void forget_waiting(struct session *session, uint32_t slot)
+{
+	int fd = bpf_map__fd(session->skel->maps.waiting);
+	struct abi_waiting_key key, next;
+	/* Bounded, should others keep coming. */
+	bool more = !bpf_map_get_next_key(fd, NULL, &next);
+
+	for (uint32_t i = 0; more && i < ABI_MAX_WAITING; i++) {
+		key = next;
+		more = !bpf_map_get_next_key(fd, &key, &next);
+		if (key.slot == slot)
+			bpf_map_delete_elem(fd, &key);
+	}
+}
+
 void session__remove_target(struct session *session, pid_t pid)
 {
-	uint32_t tgid = pid;
+	uint32_t tgid = pid, slot;
 
 	session__detach(session, pid, true);
+	if (!bpf_map_lookup_elem(bpf_map__fd(session->skel->maps.slots), &tgid, &slot))
+		forget_waiting(session, slot);
 	bpf_map_delete_elem(bpf_map__fd(session->skel->maps.slots), &tgid);
 }
 

@@ -158,7 +158,7 @@ static int open_model(struct live *live, struct err *err)
 	if (!code)
 		code = profile__new(&live->prof);
 	if (!code)
-		code = agg__new(live->prof, describe_module, live, &live->agg);
+		code = agg__new(live->prof, &AGG_LIMITS, describe_module, live, &live->agg);
 	if (!code)
 		code = sym__new(live->mods, live->gomods, live->prof->strs, &sym_opts, &live->sym);
 	if (code)
@@ -324,6 +324,18 @@ static void update_blocks(struct live *live)
 	};
 }
 
+static void update_limits(struct live *live)
+{
+	struct agg_stats stats;
+
+	agg__stats(live->agg, &stats);
+	set_loss(live->prof, "stacks_not_kept", "stacks beyond those that are kept: counted, as one without frames", stats.stacks,
+		 false);
+	set_loss(live->prof, "contexts_not_kept", "types, goroutines and labels beyond those that are kept: counted as unknown",
+		 stats.contexts, false);
+	set_loss(live->prof, "rows_not_kept", "counts beyond the rows that are kept: in one without frames", stats.rows, false);
+}
+
 /* Bring the profile's states up to date with the capture's. */
 static void update_profile(struct live *live)
 {
@@ -342,6 +354,7 @@ static void update_profile(struct live *live)
 	capture__cost(live->capture, &cost);
 	prof->cost = (struct prof_cost){ cost.hits, cost.trap_ns, cost.bpf_ns };
 	capture__each_loss(live->capture, set_loss, prof);
+	update_limits(live);
 	prof->has_source[SOURCE_GO] = capture__has_source(live->capture, EVENT_GO);
 	update_live(live);
 	prof->has_source[SOURCE_MALLOC] = capture__has_source(live->capture, EVENT_MALLOC);

@@ -13,6 +13,8 @@
 
 struct agg {
 	struct profile *prof;
+	struct agg_limits limits;
+	struct agg_stats stats;
 	agg_module_fn *module_fn;
 	void *ctx;
 	struct hmap *ids; /* stack id -> index in stacks */
@@ -27,7 +29,7 @@ struct agg {
 	uint32_t special_stacks[EVENT_STACK__N]; /* by reserved stack id; PROF_NONE until needed */
 };
 
-int agg__new(struct profile *prof, agg_module_fn *module_fn, void *ctx, struct agg **ret)
+int agg__new(struct profile *prof, const struct agg_limits *limits, agg_module_fn *module_fn, void *ctx, struct agg **ret)
 {
 	struct agg *agg = calloc(1, sizeof(*agg));
 	int err;
@@ -42,6 +44,7 @@ int agg__new(struct profile *prof, agg_module_fn *module_fn, void *ctx, struct a
 		return err;
 	}
 	agg->prof = prof;
+	agg->limits = *limits;
 	agg->module_fn = module_fn;
 	agg->ctx = ctx;
 	agg->lost_stack = PROF_NONE;
@@ -98,6 +101,15 @@ static uint32_t stack_flags(uint32_t event_flags)
 	return ret;
 }
 
+static bool has_room_for_stack(const struct agg *agg, uint32_t nframes)
+{
+	const struct profile *prof = agg->prof;
+	const struct agg_limits *max = &agg->limits;
+
+	return hmap__len(agg->ids) < max->stacks && prof->nstack_locs + (uint64_t)nframes <= max->frames &&
+	       prof->nlocs + (uint64_t)nframes <= max->locs;
+}
+
 static int on_stack(void *ctx, uint64_t stack_id, const struct event_frame *frames, uint32_t nframes, uint32_t flags)
 {
 	struct agg *agg = ctx;
@@ -107,6 +119,10 @@ static int on_stack(void *ctx, uint64_t stack_id, const struct event_frame *fram
 
 	if (nframes > MAX_FRAMES)
 		nframes = MAX_FRAMES;
+	if (!has_room_for_stack(agg, nframes)) {
+		agg->stats.stacks += hmap__find(agg->ids, &stack_id) == HMAP_NONE;
+		return 0;
+	}
 	if (vec_reserve((void **)&agg->stacks, &agg->cap_stacks, (size_t)hmap__len(agg->ids) + 1, sizeof(*agg->stacks)))
 		return -ENOMEM;
 	index = hmap__add(agg->ids, &stack_id, &added);
@@ -129,6 +145,10 @@ static int on_context(void *ctx, uint64_t context_id, const struct event_context
 	uint32_t index, place;
 	bool added;
 
+	if (hmap__len(agg->context_ids) >= agg->limits.contexts) {
+		agg->stats.contexts += hmap__find(agg->context_ids, &context_id) == HMAP_NONE;
+		return 0;
+	}
 	if (vec_reserve((void **)&agg->contexts, &agg->cap_contexts, (size_t)hmap__len(agg->context_ids) + 1,
 			sizeof(*agg->contexts)))
 		return -ENOMEM;
@@ -185,6 +205,14 @@ static uint32_t special_stack(struct agg *agg, enum event_stack_id id)
 	return *stack;
 }
 
+/* Of which no frames are known. */
+static uint32_t lost_stack(struct agg *agg)
+{
+	if (agg->lost_stack == PROF_NONE)
+		agg->lost_stack = profile__add_stack(agg->prof, NULL, 0, STACK_LOST);
+	return agg->lost_stack;
+}
+
 static uint32_t stack_of(struct agg *agg, uint64_t stack_id)
 {
 	uint32_t index;
@@ -192,11 +220,7 @@ static uint32_t stack_of(struct agg *agg, uint64_t stack_id)
 	if (stack_id < EVENT_STACK__N)
 		return special_stack(agg, (enum event_stack_id)stack_id);
 	index = hmap__find(agg->ids, &stack_id);
-	if (index != HMAP_NONE)
-		return agg->stacks[index];
-	if (agg->lost_stack == PROF_NONE)
-		agg->lost_stack = profile__add_stack(agg->prof, NULL, 0, STACK_LOST);
-	return agg->lost_stack;
+	return index != HMAP_NONE && agg->stacks[index] != PROF_NONE ? agg->stacks[index] : lost_stack(agg);
 }
 
 static const enum source sources[] = {
@@ -206,68 +230,72 @@ static const enum source sources[] = {
 	[EVENT_MMAP] = SOURCE_MMAP,
 };
 
+/* Where it is counted. NULL when memory is out. */
+static struct prof_row *row_of(struct agg *agg, uint32_t pid, enum event_source event, uint64_t stack_id, uint64_t context_id)
+{
+	struct profile *prof = agg->prof;
+	enum source source = sources[event];
+	uint32_t stack = stack_of(agg, stack_id), context = context_of(agg, context_id), row;
+
+	if (prof->nrows >= agg->limits.rows && !profile__has_row(prof, pid, source, context, stack)) {
+		agg->stats.rows++;
+		stack = lost_stack(agg); /* one row for each process and source: these are few */
+		context = 0;
+	}
+	row = stack == PROF_NONE ? PROF_NONE : profile__add_row(prof, pid, source, context, stack);
+	return row == PROF_NONE ? NULL : &prof->rows[row];
+}
+
 static int on_live(void *ctx, uint32_t pid, enum event_source source, uint64_t stack_id, uint64_t context_id,
 		   const struct event_live *live)
 {
-	struct agg *agg = ctx;
-	uint32_t stack = stack_of(agg, stack_id), row;
-	struct prof_counts *total;
+	struct prof_row *row = row_of(ctx, pid, source, stack_id, context_id);
 
-	row = stack == PROF_NONE ? PROF_NONE :
-				   profile__add_row(agg->prof, pid, sources[source], context_of(agg, context_id), stack);
-	if (row == PROF_NONE)
+	if (!row)
 		return -ENOMEM;
-	total = &agg->prof->rows[row].total;
-	total->live_objects += live->objects;
-	total->live_bytes += live->bytes;
-	total->live_objects_var += live->objects_var;
-	total->live_bytes_var += live->bytes_var;
+	row->total.live_objects += live->objects;
+	row->total.live_bytes += live->bytes;
+	row->total.live_objects_var += live->objects_var;
+	row->total.live_bytes_var += live->bytes_var;
 	return 0;
 }
 
 static int on_age(void *ctx, uint32_t pid, enum event_source source, uint64_t stack_id, uint64_t context_id,
 		  const struct event_age *age)
 {
-	struct agg *agg = ctx;
-	uint32_t stack = stack_of(agg, stack_id), row;
-	struct prof_counts *total;
+	struct prof_row *row = row_of(ctx, pid, source, stack_id, context_id);
 
-	row = stack == PROF_NONE ? PROF_NONE :
-				   profile__add_row(agg->prof, pid, sources[source], context_of(agg, context_id), stack);
-	if (row == PROF_NONE)
+	if (!row)
 		return -ENOMEM;
-	total = &agg->prof->rows[row].total;
-	total->aged_objects = age->objects;
-	total->oldest_s = age->oldest_s;
-	total->median_age_s = age->median_s;
+	row->total.aged_objects = age->objects;
+	row->total.oldest_s = age->oldest_s;
+	row->total.median_age_s = age->median_s;
 	return 0;
 }
 
 static int on_counts(void *ctx, uint32_t pid, enum event_source source, uint64_t stack_id, uint64_t context_id,
 		     const struct event_counts *counts)
 {
-	struct agg *agg = ctx;
-	uint32_t stack = stack_of(agg, stack_id);
-	struct prof_counts *total;
-	uint32_t row;
+	struct prof_row *row = row_of(ctx, pid, source, stack_id, context_id);
 
-	if (stack == PROF_NONE)
+	if (!row)
 		return -ENOMEM;
-	row = profile__add_row(agg->prof, pid, sources[source], context_of(agg, context_id), stack);
-	if (row == PROF_NONE)
-		return -ENOMEM;
-	total = &agg->prof->rows[row].total;
 	if (source == EVENT_RSS) {
-		total->rss_bytes += counts->bytes;
+		row->total.rss_bytes += counts->bytes;
 		return 0;
 	}
-	total->alloc_objects += counts->objects;
-	total->alloc_bytes += counts->bytes;
-	total->requested_bytes += counts->requested_bytes;
-	total->free_objects += counts->free_objects;
-	total->free_bytes += counts->free_bytes;
-	agg->prof->rows[row].goroutines += counts->goroutines;
+	row->total.alloc_objects += counts->objects;
+	row->total.alloc_bytes += counts->bytes;
+	row->total.requested_bytes += counts->requested_bytes;
+	row->total.free_objects += counts->free_objects;
+	row->total.free_bytes += counts->free_bytes;
+	row->goroutines += counts->goroutines;
 	return 0;
+}
+
+void agg__stats(const struct agg *agg, struct agg_stats *ret)
+{
+	*ret = agg->stats;
 }
 
 struct event_sink agg__sink(struct agg *agg)

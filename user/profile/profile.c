@@ -306,6 +306,13 @@ uint32_t profile__add_row(struct profile *prof, uint32_t pid, enum source source
 	return index;
 }
 
+bool profile__has_row(const struct profile *prof, uint32_t pid, enum source source, uint32_t context, uint32_t stack)
+{
+	const struct row_key key = { pid, source, context, stack };
+
+	return hmap__find(prof->priv->rows, &key) != HMAP_NONE;
+}
+
 int profile__set_frames(struct profile *prof, uint32_t loc, const struct prof_frame *frames, uint32_t nframes)
 {
 	struct prof_loc *l = &prof->locs[loc];

@@ -228,6 +228,8 @@ uint32_t profile__add_loc(struct profile *prof, uint32_t module, uint64_t vaddr,
 uint32_t profile__add_stack(struct profile *prof, const uint32_t *locs, uint32_t nlocs, uint32_t flags);
 uint32_t profile__add_context(struct profile *prof, const struct prof_context *context);
 uint32_t profile__add_row(struct profile *prof, uint32_t pid, enum source source, uint32_t context, uint32_t stack);
+/* Is there that row already? */
+bool profile__has_row(const struct profile *prof, uint32_t pid, enum source source, uint32_t context, uint32_t stack);
 /* Sets the frames of a location, once: later calls change nothing. 0 or -ENOMEM. */
 int profile__set_frames(struct profile *prof, uint32_t loc, const struct prof_frame *frames, uint32_t nframes);
 /*

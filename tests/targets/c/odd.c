@@ -3,6 +3,7 @@
  * Programs of an unusual shape.
  *
  * odd vfork PAGES           touches PAGES, has a vfork child for a third of a second, touches 5 * PAGES
+ * odd vforks N             N vfork children, one after the other, that call malloc once
  * odd nested N INNER        N mallocs of 1000 bytes by an allocator of its own that calls its calloc INNER times in each
  * odd split N               N mallocs and N callocs whose code lies in two mappings of one file
  * odd burst N PROGRAM ARG.. N mallocs, and at once executes PROGRAM
@@ -80,6 +81,23 @@ static SITE void site_malloc(int n)
 		sink = malloc(1000);
 }
 
+static SITE void vfork_once(void)
+{
+	pid_t pid = vfork();
+
+	if (pid == 0) {
+		sink = malloc(1000);
+		_exit(0);
+	}
+	waitpid(pid, NULL, 0);
+}
+
+static void run_vforks(int n)
+{
+	for (int i = 0; i < n; i++)
+		vfork_once();
+}
+
 static SITE void site_calloc(int n)
 {
 	for (int i = 0; i < n; i++)
@@ -106,6 +124,8 @@ int main(int argc, char **argv)
 	await_line();
 	if (strcmp(mode, "vfork") == 0)
 		run_vfork(n);
+	else if (strcmp(mode, "vforks") == 0)
+		run_vforks(n);
 	else
 		site_malloc(n);
 	if (strcmp(mode, "split") == 0)

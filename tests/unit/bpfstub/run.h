@@ -35,7 +35,7 @@ static struct {
 	struct abi_rec_context contexts[FAKE_CONTEXTS];
 	uint32_t ncontexts;
 	struct label_set label_sets[LABEL_SETS];
-	struct waiting_key waiting_keys[FAKE_CONTEXTS];
+	struct abi_waiting_key waiting_keys[FAKE_CONTEXTS];
 	struct waiting waiting[FAKE_CONTEXTS];
 	uint32_t nwaiting;
 	struct door_note doors[DOORS];
