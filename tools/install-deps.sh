@@ -13,7 +13,7 @@ BUILD_PKGS="clang llvm libbpf-dev bpftool libelf-dev libdw-dev zlib1g-dev libibe
 	liblzma-dev libbz2-dev libzstd-dev"
 TEST_PKGS="golang-go prometheus wrk curl python3 redis-server redis-tools gdb valgrind perl binutils elfutils g++
 	util-linux procps psmisc strace nginx-light postgresql cppcheck ripgrep dwz xz-utils
-	nodejs debuginfod"
+	nodejs debuginfod musl-tools sqlite3"
 DEMO_PKGS="golang-go"
 # Runtime of the sanitizers and of libFuzzer for the clang that `clang` is.
 clang_major=$(clang -dumpversion 2>/dev/null | cut -d. -f1 || true)
