@@ -125,6 +125,7 @@ enum abi_stack_flag {
 	ABI_STACK_NO_RULE = 64, /* it ended where a table says nothing; enum abi_unwind_cause from ABI_STACK_CAUSE_SHIFT on */
 	ABI_STACK_LOOP = 128, /* the caller's frame would lie below its own */
 	ABI_STACK_TO_END = 256, /* it reached the thread's first frame, by a table's word */
+	ABI_STACK_NO_TABLE = 512, /* a frame's code is not Go's and has no table, or none yet */
 };
 
 #define ABI_STACK_CAUSE_SHIFT 12

@@ -56,6 +56,7 @@ static __always_inline void cgo_set_stack(struct scratch *s)
 static __always_inline void cgo_set_caller(struct scratch *s, const struct abi_go *go, __u64 pc, __u64 sp)
 {
 	s->from.go.in_c = 1;
+	s->from.go.seen_c = 0;
 	s->from.go.cgocall_pc = 0;
 	if (!on_goroutine(s, sp) || pc - go->cgocall >= go->cgocall_bytes)
 		return;
@@ -123,6 +124,7 @@ static __noinline int cgo_enter(struct scratch *s, __u32 slot)
 		return 0;
 	cgo_set_stack(s);
 	cgo_set_caller(s, go, g_word(s, go->g_syscallpc), g_word(s, go->g_syscallsp));
+	s->from.go.seen_c = 1;
 #endif
 	return 0;
 }

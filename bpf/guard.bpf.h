@@ -27,7 +27,8 @@ enum scratch_kind { SCRATCH_ALLOC, SCRATCH_TRACE, SCRATCH__N };
 struct walk_go {
 	__u64 stack_lo, stack_bytes; /* 0 bytes: it knows of none */
 	__u64 cgocall_pc, cgocall_fp; /* where Go called the C code that is being walked; pc 0: it did not */
-	__u32 in_c; /* C code is being walked */
+	__u32 in_c; /* C code is being walked, or the way from it into Go, which ends where C begins */
+	__u32 seen_c; /* it has begun: Go code comes next where C was called from */
 	__u32 on_stack; /* the walk is on the goroutine's stack */
 };
 

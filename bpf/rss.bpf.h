@@ -178,16 +178,12 @@ static __noinline int add_kernel_stack(void *ctx, struct scratch *s)
 
 /*
  * Where the process was. A probed instruction that the kernel single-steps runs from a copy: a fault in it is one at
- * the instruction itself. A function whose return is probed returns to the kernel's trampoline, which may not be in
- * memory yet: its caller is where the trampoline will go on.
+ * the instruction itself.
  */
 static __always_inline __u64 user_ip(struct task_struct *task, struct pt_regs *regs)
 {
-	struct return_instance *last = BPF_CORE_READ(task, utask, return_instances);
 	__u64 ip = PT_REGS_IP(regs);
 
-	if (last && BPF_CORE_READ(last, stack) == PT_REGS_SP(regs) - 8)
-		return BPF_CORE_READ(last, orig_ret_vaddr);
 	return ip && BPF_CORE_READ(task, utask, xol_vaddr) == ip ? BPF_CORE_READ(task, utask, vaddr) : ip;
 }
 

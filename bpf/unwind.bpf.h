@@ -103,24 +103,54 @@ static __always_inline bool file_has(const struct abi_unwind_file *file, __u32 i
 }
 
 #ifdef __bpf__
+struct dentry___user {
+	struct inode *d_inode;
+} __attribute__((preserve_access_index));
+
+struct path___user {
+	struct dentry___user *dentry;
+} __attribute__((preserve_access_index));
+
+/* Since 6.5 (fs/file_table.c). */
+struct backing_file___user {
+	struct path___user user_path;
+} __attribute__((preserve_access_index));
+
+static __always_inline const struct abi_unwind_file *file_of(const struct inode *inode)
+{
+	struct abi_file_key key = { .inode = BPF_CORE_READ(inode, i_ino) };
+
+	key.dev = BPF_CORE_READ(inode, i_sb, s_dev);
+	return bpf_map_lookup_elem(&unwind_files, &key);
+}
+
+/*
+ * On overlayfs the pages of another file are mapped than the one that was opened, which is what maps tells of and stands
+ * behind the other. Behind any other file lies something else, which is no inode of a file that is known.
+ */
+static __always_inline const struct abi_unwind_file *mapped_file(const struct vm_area_struct *vma)
+{
+	const struct abi_unwind_file *file = file_of(BPF_CORE_READ(vma, vm_file, f_inode));
+	const struct backing_file___user *backing = (const void *)vma->vm_file;
+
+	if (!file && bpf_core_field_exists(struct backing_file___user, user_path))
+		file = file_of(BPF_CORE_READ(backing, user_path.dentry, d_inode));
+	return file;
+}
+
 /* The file that @vma maps, if its table is loaded, into unwind.map. */
 static long look_at_vma(struct task_struct *task, struct vm_area_struct *vma, struct vma_look *look)
 {
 	struct scratch *s = look->s;
 	struct abi_unwind_map *map = &s->unwind.map;
-	struct abi_file_key key = {};
 	const struct abi_unwind_file *file;
-	struct inode *inode;
 	__u64 off;
 
 	map->start = vma->vm_start;
 	map->end = vma->vm_end;
 	if (!vma->vm_file)
 		return 0;
-	inode = BPF_CORE_READ(vma, vm_file, f_inode);
-	key.inode = BPF_CORE_READ(inode, i_ino);
-	key.dev = BPF_CORE_READ(inode, i_sb, s_dev);
-	file = bpf_map_lookup_elem(&unwind_files, &key);
+	file = mapped_file(vma);
 	if (!file)
 		return 0;
 	off = s->unwind.pc - vma->vm_start + (vma->vm_pgoff << 12);
@@ -305,6 +335,8 @@ static __always_inline int search_rule(struct scratch *s)
 		s->unwind.rule.cfa = ABI_CFA_SIGNAL;
 		return ABI_CODE_TABLE;
 	}
+	if (!s->unwind.flags)
+		s->unwind.flags = ABI_STACK_NO_TABLE;
 	return ABI_CODE_UNKNOWN;
 }
 
@@ -366,7 +398,9 @@ static __noinline int next_by_table(struct scratch *s, __u32 slot)
 	s->unwind.flags = 0;
 	regs->fp = fp;
 	code = choose_rule(s);
-	if (code == ABI_CODE_CHAIN && cgo_is_pending(s)) {
+	if (code != ABI_CODE_CHAIN) {
+		s->from.go.seen_c = 1;
+	} else if (s->from.go.seen_c && cgo_is_pending(s)) {
 		cgo_resume(s); /* out of C, into what called it */
 		goto next;
 	}
@@ -384,7 +418,7 @@ static __noinline int next_by_table(struct scratch *s, __u32 slot)
 	s->rec.flags |= s->unwind.flags | (code == ABI_CODE_TABLE ? ABI_STACK_BY_TABLE : ABI_STACK_BY_CHAIN);
 	if (code == ABI_CODE_TABLE)
 		words = ABI_FRAME_BY_TABLE;
-	else if (regs->fp && on_goroutine(s, regs->fp) != s->from.go.on_stack)
+	else if (regs->fp && !s->from.go.in_c && on_goroutine(s, regs->fp) != s->from.go.on_stack)
 		cgo_cross(s, fp, slot);
 	if (regs->is_exact)
 		words |= ABI_FRAME_EXACT;

@@ -208,6 +208,13 @@ static __noinline int leaf_has_table(struct scratch *s)
 {
 	s->unwind.regs.pc = s->from.ip;
 	s->unwind.regs.is_exact = 1;
+	/* In the kernel's trampoline: the function has returned, and what it was to return to is hidden. */
+	if (s->from.flags & ABI_STACK_LEAF_GUESS && s->unwind.hidden && s->from.sp == s->unwind.hidden_at + 8) {
+		s->from.ra = s->unwind.hidden_ra;
+		s->from.flags &= ~ABI_STACK_LEAF_GUESS;
+		s->rec.flags &= ~ABI_STACK_LEAF_GUESS;
+		return 0;
+	}
 	if (!(s->from.flags & ABI_STACK_LEAF_GUESS) || choose_rule(s) != ABI_CODE_TABLE)
 		return 0;
 	s->rec.flags &= ~ABI_STACK_LEAF_GUESS;

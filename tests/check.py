@@ -515,6 +515,38 @@ def cgo_places(report, leaves, stripped):
     return places
 
 
+# The C functions of the program by that which Go calls, innermost first (tests/targets/go/cgo/native.c).
+CGO_FRAMES = {
+    "c_direct": ["c_direct"],
+    "c_nested": ["c_direct", "c_middle", "c_nested"],
+    "c_numbers": ["c_busy", "c_numbers"],
+    "c_addresses": ["c_busy_addresses", "c_addresses"],
+    "c_zero": ["c_busy_zero", "c_zero"],
+    "c_framed": ["c_framed"],
+    "c_call": ["goCallback", "c_call"],
+    "c_call_numbers": ["goCallback", "c_busy_call", "c_call_numbers"],
+    "c_call_framed": ["goCallback", "c_call_framed"],
+}
+
+
+def cgo_c_frames(stack):
+    """Compares each run of C functions in @stack; their number. By that which cgo made they may have been entered."""
+    names = [n for n in funcs(stack) if "_cgo_" not in n]
+    seen = 0
+    if stack["source"] == "malloc" and not names[1:2][0].startswith("c_"):
+        return 0  # the runtime's own C: from Go 1.22 on a callback asks for the thread's stack
+    for i, name in enumerate(names):
+        called = name.startswith("main._Cfunc_") and CGO_FRAMES.get(name[len("main._Cfunc_"):])
+        if not called:
+            continue
+        start = next((j + 1 for j in range(i - 1, -1, -1) if names[j] == "crosscall2" or names[j] in DOORS), None)
+        inner = [n for n in names[start:i] if n not in ("runtime.cgocall", "runtime.asmcgocall", "runtime.asmcgocall.abi0")]
+        if inner != called:
+            fail("C functions below %s: %s, want %s" % (name, inner, called))
+        seen += len(inner)
+    return seen
+
+
 def cmd_cgo(report_path, ledger_path, *flags):
     """Each stack that crosses between Go and C has the Go functions that the program itself saw.
 
@@ -539,6 +571,17 @@ def cmd_cgo(report_path, ledger_path, *flags):
     for stack in [] if stripped else stacks(report, "malloc"):
         if funcs(stack)[1:2] == ["c_framed"]:
             equal("asmcgocall below c_framed", "runtime.asmcgocall" in funcs(stack)[2:4], True)
+        if funcs(stack)[1:2] == ["c_thread_site"]:
+            equal("the thread's first functions", set(funcs(stack)[2:]) & {"only_malloc", "call_go"} != set(), True)
+    frames = 0
+    for stack in [] if stripped else stacks(report, "malloc") + stacks(report, "go"):
+        frames += cgo_c_frames(stack)
+        if "main.goThread" in funcs(stack):
+            equal("the end of a stack of a thread that C made", [n for n in funcs(stack) if n in ("goThread", "call_go")],
+                  ["goThread", "call_go"])
+    if not stripped:
+        within("C functions in all stacks", frames, 100, 10 ** 6)
+    note("%d C functions in between, all of them those that were called" % frames)
     note("%d stacks that cross between Go and C, up to %d Go functions deep" % (
         len(theirs), max(len(k[2]) for k in theirs)))
 
@@ -689,6 +732,78 @@ def cmd_heaptrack(report_path, folded_path, *names):
     pool = sum(s["live_bytes"] for s in stacks(load(report_path), "malloc") if s["live_bytes"] == 72704 and s["live_objects"] == 1)
     equal("leaked in all", sum(got.values()) - pool, sum(want.values()))
     note(", ".join("%s %d" % (n, got[n]) for n in names))
+
+
+def incomplete(report, source="malloc"):
+    return sum(s["alloc_objects"] for s in stacks(report, source) if s.get("incomplete"))
+
+
+def cmd_whole(report_path, *but):
+    """Every stack is whole, but for @but: names of losses."""
+    report = load(report_path)
+    no_losses(report, but)
+    reconcile(report)
+    objects, cut = report["totals"]["malloc"]["alloc_objects"], incomplete(report)
+    if not objects:
+        fail("no objects")
+    if not but:
+        equal("objects whose stack is not whole", cut, 0)
+        for s in stacks(report, "malloc"):
+            if len(s["frames"]) < 3:
+                fail("a stack of %s" % funcs(s))
+    elif cut and not any(report["losses"].get(k) for k in but):
+        fail("%d objects have a stack that is not whole, and no loss says why" % cut)
+    note("%d objects, %d of them with a stack that is not whole" % (objects, cut))
+
+
+def cmd_top(report_path, source, *path):
+    """Every stack of path[0] goes on so."""
+    for s in stacks(load(report_path), source):
+        names = [n for n in funcs(s) if n not in DOORS]
+        if path[0] in names:
+            names = names[names.index(path[0]):]
+            equal("stack of " + path[0], names[:len(path)], list(path))
+
+
+def path_is(names, path):
+    """Does the stack begin with the path? "*": any frames; "": the end; "!": it ends here, though there is more."""
+    if not path:
+        return True
+    if path[0] in ("", "!"):
+        return not names
+    if path[0] == "*":
+        return any(path_is(names[i:], path[1:]) for i in range(len(names) + 1))
+    return names[:1] == path[:1] and path_is(names[1:], path[1:])
+
+
+def cmd_sites(report_path, ledger_path, *flags):
+    """Each path of the ledger (the innermost function first) has the objects that the program says, each in a whole
+    stack. flags: "cut": stacks may end early, and then say so; "wild": they may be anything; "together": only the sum
+    of all paths is right. Others are names of losses that are allowed.
+    """
+    report, ledger = load(report_path), load_ledger(ledger_path)
+    no_losses(report, flags)
+    reconcile(report)
+    found = collections.Counter()
+    cut = 0
+    for s in stacks(report, "malloc"):
+        names = [n for n in funcs(s) if n not in DOORS]
+        path = next((p["funcs"] for p in ledger["paths"] if p["funcs"][:1] == names[:1]), None)
+        if not path:
+            continue
+        found[path[0]] += s["alloc_objects"]
+        cut += s["alloc_objects"] if s.get("incomplete") else 0
+        if "wild" in flags or ("cut" in flags and s.get("incomplete")):
+            continue
+        if not path_is(names, path) or bool(s.get("incomplete")) != (path[-1] == "!"):
+            fail("%s (incomplete: %s), want %s" % (names, s.get("incomplete"), path))
+    if "together" in flags:
+        # Those whose library was gone before anybody looked have no name, and say so.
+        missing = sum(p["objects"] for p in ledger["paths"]) - sum(found.values())
+        within("objects without their function's name", missing, 0, incomplete(report))
+    for site in ledger["paths"] if "together" not in flags else ():
+        equal("objects of " + site["funcs"][0], found[site["funcs"][0]], site["objects"])
+    note("%d objects in %d paths, %d with a stack that is cut" % (sum(found.values()), len(ledger["paths"]), cut))
 
 
 def cmd_c(report_path, ledger_path, *flags):

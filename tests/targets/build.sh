@@ -44,6 +44,8 @@ done
 	# At fixed addresses: one program's are another's.
 	cc odd odd.c $fp -fno-builtin -fno-pie -no-pie
 	cc short-fixed short.c $fp -fno-pie -no-pie
+	cc hostile hostile.c $nofp -ldl
+	cc plug.so plug.c $nofp -shared -fPIC -Wl,--build-id=0x0123456789abcdef0123456789abcdef01234567
 	cc libplugin.so plugin.c $fp -shared -fPIC
 	cc alloc-static alloc.c $fp -static || rm -f "$out/alloc-static"
 	cc mapper-static mapper.c $fp -static || rm -f "$out/mapper-static"

@@ -203,6 +203,7 @@ struct subject {
 	Dwarf_CFI *cfi;
 	Elf *libelf;
 	Dwarf *dwarf;
+	uint64_t entry;
 	int fd;
 };
 
@@ -215,9 +216,10 @@ static void ask(const struct subject *s, uint64_t pc, struct tally *tally)
 	tally->asked++;
 	unwind_table__find(&s->table, pc, &rule);
 	if (dwarf_cfi_addrframe(s->cfi, pc, &frame)) {
-		ok = rule.cfa == ABI_CFA_NONE &&
-		     (rule.cfa_off == ABI_UNWIND_GAP || rule.cfa_off == ABI_UNWIND_MALFORMED);
-		tally->unable++;
+		/* Of the dynamic linker's entry point we know without being told that nobody calls it. */
+		ok = rule.cfa == ABI_CFA_NONE ? rule.cfa_off == ABI_UNWIND_GAP || rule.cfa_off == ABI_UNWIND_MALFORMED
+					      : rule.cfa == ABI_CFA_END && pc >= s->entry && pc - s->entry < 128;
+		tally->unable += rule.cfa == ABI_CFA_NONE;
 		tally->unable_at[rule.cfa == ABI_CFA_NONE ? rule.cfa_off : 0]++;
 	} else {
 		ok = agrees(&rule, frame, pc, tally);
@@ -302,6 +304,7 @@ static bool open_subject(const char *path, const struct ehframe_opts *opts, stru
 	t0 = now_ms();
 	code = ehframe_compile(elf, opts, &ret->table);
 	*ret_ms = now_ms() - t0;
+	ret->entry = elf_file__entry(elf);
 	elf_file__free(elf);
 	if (!CHECK_INT(code, 0))
 		return false;
@@ -1164,6 +1167,46 @@ TEST(rules_are_bounded)
 	CHECK_STR(say(&t, 8), "sp+1 same");
 	CHECK_STR(say(&t, (ABI_UNWIND_MAX_RULES - ABI_UNWIND__N) * 8 - 1), "sp+65529 same");
 	CHECK_STR(say(&t, (ABI_UNWIND_MAX_RULES - ABI_UNWIND__N) * 8), "none too-many");
+	unwind_table__free(&t);
+}
+
+/* Where a process begins in a file nobody has called, as far as no unwind information says otherwise. */
+TEST(entry_point)
+{
+	struct ehframe_image image = { .eh_frame_vaddr = TABLE_VADDR, .code = &made_code, .ncode = 1 };
+	struct unwind_table t;
+	struct made m = { 0 };
+	size_t cie = put_usual_cie(&m);
+
+	put_fde(&m, cie, CODE, 0x100, "", 0);
+	put_fde(&m, cie, CODE + 0x140, 0x10, "", 0);
+	image.eh_frame = (struct span){ m.bytes, m.len };
+	image.entry_vaddr = CODE + 0x108;
+	if (!CHECK_INT(ehframe_compile_image(&image, NULL, &t), 0))
+		return;
+	check_shape(&t);
+	CHECK_STR(say(&t, CODE + 0xff), "sp+8 same");
+	CHECK_STR(say(&t, CODE + 0x107), "none gap");
+	CHECK_STR(say(&t, CODE + 0x108), "end");
+	CHECK_STR(say(&t, CODE + 0x13f), "end");
+	CHECK_STR(say(&t, CODE + 0x140), "sp+8 same");
+	CHECK_STR(say(&t, CODE + 0x150), "none gap");
+	unwind_table__free(&t);
+	/* Behind all that is said, and not far; in what is said; outside of the code. */
+	image.entry_vaddr = CODE + 0x200;
+	CHECK_INT(ehframe_compile_image(&image, NULL, &t), 0);
+	CHECK_STR(say(&t, CODE + 0x1ff), "none gap");
+	CHECK_STR(say(&t, CODE + 0x27f), "end");
+	CHECK_STR(say(&t, CODE + 0x280), "none gap");
+	unwind_table__free(&t);
+	image.entry_vaddr = CODE + 0x80;
+	CHECK_INT(ehframe_compile_image(&image, NULL, &t), 0);
+	CHECK_STR(say(&t, CODE + 0x80), "sp+8 same");
+	CHECK_STR(say(&t, CODE + 0x101), "none gap");
+	unwind_table__free(&t);
+	image.entry_vaddr = CODE_END;
+	CHECK_INT(ehframe_compile_image(&image, NULL, &t), 0);
+	CHECK_STR(say(&t, CODE + 0x101), "none gap");
 	unwind_table__free(&t);
 }
 

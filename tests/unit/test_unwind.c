@@ -54,6 +54,11 @@ int slabs__grow(struct slabs *slabs, uint32_t n)
 	return 0;
 }
 
+uint32_t slabs__len(const struct slabs *slabs)
+{
+	return slabs->n;
+}
+
 uint32_t *slabs__at(const struct slabs *slabs, uint32_t place)
 {
 	(void)slabs;

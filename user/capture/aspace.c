@@ -298,7 +298,7 @@ uint32_t aspace__resolve_stack(const struct aspace *as, const struct modules *mo
 		ret[n++] = frame;
 	}
 	if (lost || rec->flags & (ABI_STACK_UNREADABLE | ABI_STACK_BAD_FP | ABI_STACK_LOOP) ||
-	    (rec->flags & ABI_STACK_NO_RULE && !(rec->flags & ABI_STACK_TO_END)))
+	    (rec->flags & (ABI_STACK_NO_RULE | ABI_STACK_NO_TABLE) && !(rec->flags & ABI_STACK_TO_END)))
 		flags |= EVENT_STACK_BROKEN;
 	if (rec->flags & ABI_STACK_BY_TABLE)
 		flags |= EVENT_STACK_BY_TABLE;

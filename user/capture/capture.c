@@ -58,9 +58,10 @@ struct capture {
 	struct pending_map *pending; /* mappings of processes of which we have not heard yet */
 	size_t npending, cap_pending;
 	bool wants_sweep;
+	uint64_t step;
 	uint64_t lost_late_attach, lost_mmap, lost_not_followed;
 	uint64_t lost_image, lost_truncated, lost_unreadable; /* stacks */
-	uint64_t lost_loop, lost_rule[ABI_UNWIND__N]; /* stacks that unwind tables lead no further */
+	uint64_t lost_loop, lost_no_table, lost_rule[ABI_UNWIND__N]; /* stacks that unwind tables lead no further */
 	uint64_t lost_labels;
 	struct mmaps_stats mmaps_ended; /* of processes whose address space is not kept any more */
 	uint64_t exec_blocks;
@@ -611,6 +612,8 @@ static void count_loss(struct capture *c, const struct abi_rec_stack *rec, uint3
 		c->lost_loop++;
 	else if (flags & EVENT_STACK_BROKEN && rec->flags & ABI_STACK_NO_RULE && cause < ABI_UNWIND__N)
 		c->lost_rule[cause]++;
+	else if (flags & EVENT_STACK_BROKEN && rec->flags & ABI_STACK_NO_TABLE)
+		c->lost_no_table++;
 	else if (rec->flags & ABI_STACK_UNREADABLE && nframes == rec->nframes)
 		c->lost_unreadable++;
 }
@@ -735,7 +738,7 @@ static void on_mmap(void *ctx, const struct mmapwatch_event *event)
 	if (t && event->is_exec) {
 		target__announce_image(t);
 	} else if (t) {
-		target__add_mapping(t, c->mods, &event->map);
+		unwind_load__module(c->unwind, target__add_mapping(t, c->mods, &event->map));
 	} else if (c->npending < MAX_PENDING) {
 		pending.map.path = strdup(event->map.path ? event->map.path : "");
 		if (pending.map.path &&
@@ -863,12 +866,29 @@ static void on_exit_rec(struct capture *c, const struct abi_rec_proc *rec)
 	session__remove_target(c->session, t->info.pid);
 }
 
+static void look_at_maps(struct capture *c, struct target *t)
+{
+	t->maps_changed = false;
+	target__refresh(t, c->session, c->mods);
+	tell_space(c, t);
+	arm_late(c, t, false);
+}
+
+/*
+ * The code that was mapped runs at once, and stacks through it need its table: so the first event is followed without
+ * delay. Those that come in the same step are looked at together behind it.
+ */
 static void on_maps(struct capture *c, const struct abi_rec_proc *rec)
 {
 	struct target *t = find_target(c, rec->rec.tgid);
 
-	if (t && !t->is_command)
-		t->maps_changed = true;
+	if (!t || t->is_command || !target__is_running(t))
+		return;
+	t->maps_changed = true;
+	if (t->maps_step == c->step)
+		return;
+	t->maps_step = c->step;
+	look_at_maps(c, t);
 }
 
 static void on_gc(struct capture *c, const struct abi_rec_proc *rec)
@@ -901,10 +921,7 @@ static void look_at_new_maps(struct capture *c)
 
 		if (!t->maps_changed || !target__is_running(t))
 			continue;
-		t->maps_changed = false;
-		target__refresh(t, c->session, c->mods);
-		tell_space(c, t);
-		arm_late(c, t, false);
+		look_at_maps(c, t);
 	}
 }
 
@@ -1040,6 +1057,7 @@ static void look_after_targets(struct capture *c)
 
 void capture__step(struct capture *capture)
 {
+	capture->step++;
 	for (size_t i = 0; i < capture->ntargets; i++)
 		capture->targets[i]->may_be_stale = true;
 	/* Mappings first: the stacks that follow walk through them. */
@@ -1302,6 +1320,8 @@ void capture__each_loss(struct capture *capture, capture_loss_fn *fn, void *ctx)
 	fn(ctx, "stack_unreadable", "stacks cut at a page that was not in memory", capture->lost_unreadable, false);
 	for (size_t i = 0; i < ABI_UNWIND__N; i++)
 		fn(ctx, unwind_losses[i].name, unwind_losses[i].text, capture->lost_rule[i], false);
+	fn(ctx, "unwind_no_table", "stacks cut in code without an unwind table, or mapped too short a time ago to have it",
+	   capture->lost_no_table, false);
 	fn(ctx, "stack_loop", "stacks whose unwind tables led back down: cut there", capture->lost_loop, false);
 	unwind_load__stats(capture->unwind, &unwind);
 	fn(ctx, "unwind_no_room", "files whose unwind tables found no room: stacks through them may be broken", unwind.no_room,

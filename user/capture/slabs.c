@@ -18,6 +18,7 @@ struct slabs {
 	uint32_t n;
 };
 
+#define GROW_MAX 16 /* slabs at once */
 #define VALUE_BYTES (ABI_SLAB_BYTES + ABI_SLAB_TAIL_BYTES)
 
 /* An array's values are mapped in whole pages. */
@@ -26,6 +27,12 @@ static size_t mapped_bytes(void)
 	const size_t page = sysconf(_SC_PAGESIZE);
 
 	return (VALUE_BYTES + page - 1) & ~(page - 1);
+}
+
+static void drop_slab(const struct slab_memory *slab)
+{
+	munmap(slab->words, mapped_bytes());
+	close(slab->fd);
 }
 
 int slabs__new(struct session *session, struct slabs **ret)
@@ -48,34 +55,63 @@ void slabs__free(struct slabs *slabs)
 {
 	if (!slabs)
 		return;
-	for (uint32_t i = 0; i < slabs->n; i++) {
-		munmap(slabs->items[i].words, mapped_bytes());
-		close(slabs->items[i].fd);
-	}
+	for (uint32_t i = 0; i < slabs->n; i++)
+		drop_slab(&slabs->items[i]);
 	free(slabs->items);
 	free(slabs);
 }
 
-static int add_slab(struct slabs *slabs)
+static int make_slab(struct slab_memory *ret)
 {
 	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_MMAPABLE);
-	struct slab_memory slab;
-	void *memory;
 	int err;
 
-	slab.fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "slab", sizeof(__u32), VALUE_BYTES, 1, &opts);
-	if (slab.fd < 0)
+	ret->fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "slab", sizeof(__u32), VALUE_BYTES, 1, &opts);
+	if (ret->fd < 0)
 		return -errno;
-	memory = mmap(NULL, mapped_bytes(), PROT_READ | PROT_WRITE, MAP_SHARED, slab.fd, 0);
-	if (memory == MAP_FAILED || bpf_map_update_elem(slabs->maps.slabs, &slabs->n, &slab.fd, BPF_ANY)) {
-		err = -errno;
-		if (memory != MAP_FAILED)
-			munmap(memory, mapped_bytes());
-		close(slab.fd);
+	ret->words = mmap(NULL, mapped_bytes(), PROT_READ | PROT_WRITE, MAP_SHARED, ret->fd, 0);
+	if (ret->words != MAP_FAILED)
+		return 0;
+	err = -errno;
+	close(ret->fd);
+	return err;
+}
+
+/* Each update of a map of maps waits for all programs, some 20 ms; a batch of them once. */
+static int publish(struct slabs *slabs, uint32_t first, uint32_t n)
+{
+	__u32 keys[GROW_MAX], count = n;
+	int fds[GROW_MAX];
+
+	for (uint32_t i = 0; i < n; i++) {
+		keys[i] = first + i;
+		fds[i] = slabs->items[first + i].fd;
+	}
+	if (!bpf_map_update_batch(slabs->maps.slabs, keys, fds, &count, NULL))
+		return 0;
+	for (uint32_t i = 0; i < n; i++)
+		if (bpf_map_update_elem(slabs->maps.slabs, &keys[i], &fds[i], BPF_ANY))
+			return -errno;
+	return 0;
+}
+
+static int add_slabs(struct slabs *slabs, uint32_t n)
+{
+	uint32_t made = 0;
+	int err = 0;
+
+	while (!err && made < n) {
+		err = make_slab(&slabs->items[slabs->n + made]);
+		made += !err;
+	}
+	if (made)
+		err = publish(slabs, slabs->n, made);
+	if (err) {
+		while (made > 0)
+			drop_slab(&slabs->items[slabs->n + --made]);
 		return err;
 	}
-	slab.words = memory;
-	slabs->items[slabs->n++] = slab;
+	slabs->n += made;
 	return 0;
 }
 
@@ -83,9 +119,17 @@ int slabs__grow(struct slabs *slabs, uint32_t n)
 {
 	int err = 0;
 
-	while (!err && slabs->n < n && slabs->n < ABI_MAX_SLABS)
-		err = add_slab(slabs);
+	while (!err && slabs->n < n && slabs->n < ABI_MAX_SLABS) {
+		uint32_t more = (n < ABI_MAX_SLABS ? n : ABI_MAX_SLABS) - slabs->n;
+
+		err = add_slabs(slabs, more < GROW_MAX ? more : GROW_MAX);
+	}
 	return err;
+}
+
+uint32_t slabs__len(const struct slabs *slabs)
+{
+	return slabs->n;
 }
 
 uint32_t *slabs__at(const struct slabs *slabs, uint32_t place)

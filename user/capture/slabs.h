@@ -16,6 +16,8 @@ void slabs__free(struct slabs *slabs);
 
 /* Make the first @n slabs, those that are not there yet. 0 or -errno. */
 int slabs__grow(struct slabs *slabs, uint32_t n);
+/* How many there are. */
+uint32_t slabs__len(const struct slabs *slabs);
 /* The word at @place of a slab that is there. */
 uint32_t *slabs__at(const struct slabs *slabs, uint32_t place);
 /* Return when every program that runs now has ended. */

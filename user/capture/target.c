@@ -68,12 +68,13 @@ static bool is_our_file(const struct mapping *map)
 	       minor(st.st_dev) == map->dev_minor;
 }
 
-void target__add_mapping(struct target *t, struct modules *mods, const struct mapping *map)
+uint32_t target__add_mapping(struct target *t, struct modules *mods, const struct mapping *map)
 {
 	uint32_t module = modules__add(mods, is_our_file(map) ? getpid() : t->info.pid, map);
 
 	if (module != MODULE_NONE)
 		aspace__add(t->nnext ? &t->next[t->nnext - 1] : &t->as, map, module);
+	return module;
 }
 
 void target__begin_image(struct target *t, uint32_t image)

@@ -32,6 +32,7 @@ struct target {
 	uint32_t nprobes;
 	bool is_command; /* it is armed for its first exec */
 	bool maps_changed; /* the loader said so */
+	uint64_t maps_step; /* of the capture, in which that was last followed at once */
 	uint32_t nlabelled; /* contexts with labels */
 	bool gc_started; /* of a Go program whose objects are followed */
 	bool may_be_stale; /* the address space was not read in this step */
@@ -53,7 +54,8 @@ static inline bool target__is_running(const struct target *t)
 
 /* The address space as perf's records tell it: an exec, or one more mapping of code. */
 void target__announce_image(struct target *t);
-void target__add_mapping(struct target *t, struct modules *mods, const struct mapping *map);
+/* Its module, or MODULE_NONE. */
+uint32_t target__add_mapping(struct target *t, struct modules *mods, const struct mapping *map);
 /* The ring has come to the exec that began @image. */
 void target__begin_image(struct target *t, uint32_t image);
 

@@ -12,6 +12,7 @@
 #include "capture/unwind_module.h"
 
 #define CHUNK_WORDS 4096 /* of rows, if a page has no more: small enough to fill slabs */
+#define SPARE_SLABS 4 /* there before they are needed: to make some takes longer than a library needs to begin to run */
 #define PAGE_WORDS (sizeof(struct abi_unwind_page) / 4)
 #define MAP_WORDS (sizeof(struct abi_unwind_map) / 4)
 
@@ -166,6 +167,15 @@ static bool evict_one(struct unwind_load *ul)
 	return true;
 }
 
+/* The memory of the slabs that are in use, and of some that will be. */
+static int grow(struct unwind_load *ul)
+{
+	uint64_t max = ul->opts.max_bytes >> ABI_SLAB_SHIFT;
+	uint32_t n = places__slabs(ul->places) + SPARE_SLABS;
+
+	return slabs__grow(ul->slabs, n < max ? n : max);
+}
+
 /* Room for @words, with its slab's memory there. */
 static int take(struct unwind_load *ul, uint32_t words, uint32_t *ret)
 {
@@ -177,7 +187,9 @@ static int take(struct unwind_load *ul, uint32_t words, uint32_t *ret)
 		slabs__wait(ul->slabs);
 		places__settle(ul->places);
 	}
-	return err ? err : slabs__grow(ul->slabs, places__slabs(ul->places));
+	if (!err && places__slabs(ul->places) > slabs__len(ul->slabs))
+		err = grow(ul);
+	return err;
 }
 
 static int take_chunk(struct unwind_load *ul, struct loaded *l, uint32_t words, uint32_t *ret)
@@ -362,6 +374,8 @@ void unwind_load__forget(struct unwind_load *ul, uint32_t slot)
 void unwind_load__settle(struct unwind_load *ul)
 {
 	places__settle(ul->places);
+	if (places__slabs(ul->places))
+		grow(ul); /* or when they are needed */
 }
 
 struct maps {

@@ -349,6 +349,7 @@ uint32_t modules__add(struct modules *mods, pid_t pid, const struct mapping *map
 
 uint32_t modules__add_file(struct modules *mods, int fd, const char *path)
 {
+	struct mapping map = { 0 };
 	struct origin origin;
 	struct module *mod;
 	uint32_t id;
@@ -371,8 +372,14 @@ uint32_t modules__add_file(struct modules *mods, int fd, const char *path)
 	mod->dev_minor = origin.dev_minor;
 	mod->inode = origin.inode;
 	attach_elf(mods, mod, fd);
-	if (mod->elf)
-		remember(mods, &origin, mod->id);
+	if (!mod->elf)
+		return mod->id;
+	remember(mods, &origin, mod->id);
+	if (!proc_mapped_origin(elf_file__fd(mod->elf), &map)) {
+		mod->dev_major = map.dev_major;
+		mod->dev_minor = map.dev_minor;
+		mod->inode = map.inode;
+	}
 	return mod->id;
 }
 

@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
@@ -592,6 +593,32 @@ int proc_open_perf_map(pid_t pid)
 		return -EPERM;
 	}
 	return fd;
+}
+
+/* Overlayfs and btrfs say other things to fstat(2), and what depends on the kernel: so it is mapped here for a look. */
+int proc_mapped_origin(int fd, struct mapping *ret)
+{
+	const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	void *addr = mmap(NULL, page, PROT_READ, MAP_PRIVATE, fd, 0);
+	const struct mapping *map;
+	struct mappings maps;
+	int err;
+
+	if (addr == MAP_FAILED)
+		return -errno;
+	err = proc_read_maps(getpid(), &maps);
+	if (!err) {
+		map = mappings__find(&maps, (uintptr_t)addr);
+		if (map) {
+			ret->inode = map->inode;
+			ret->dev_major = map->dev_major;
+			ret->dev_minor = map->dev_minor;
+		}
+		err = map && map->inode ? 0 : -ENOENT;
+		mappings__free(&maps);
+	}
+	munmap(addr, page);
+	return err;
 }
 
 int proc_open_mapping(pid_t pid, const struct mapping *map)

@@ -80,6 +80,9 @@ ssize_t proc_read_mem(pid_t pid, uint64_t addr, void *buf, size_t len);
 /* Open the file behind @map (map_files, else /proc/PID/root/path checked against device and inode). fd or -errno. */
 int proc_open_mapping(pid_t pid, const struct mapping *map);
 
+/* What maps will say of the file @fd where it is mapped: into @ret's device and inode. 0 or -errno. */
+int proc_mapped_origin(int fd, struct mapping *ret);
+
 /*
  * Open the regular file @path as a process would whose root is @root ("/proc/PID/root", "/"): symbolic
  * links do not lead out where the kernel has openat2(2). Never waits. fd or -errno.

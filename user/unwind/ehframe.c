@@ -40,6 +40,7 @@
 #define MAX_CIES (1u << 18)
 #define MAX_CODE_SEGMENTS 64
 #define MAX_UNSIZED_BYTES (256u << 20) /* of .eh_frame when no section header tells how long it is */
+#define MAX_ENTRY_BYTES 128 /* of code that is taken for that at the entry point if nobody describes it */
 #define MAX_USER_VADDR (1ull << 56)
 
 struct cie {
@@ -508,8 +509,38 @@ static void emit_go(const struct compile *c, struct unwind_builder *builder)
 	unwind_builder__add(builder, c->go.start, c->go.end, &chain);
 }
 
+/*
+ * The code at the entry point, which nobody calls: the dynamic linker's is assembly without unwind information, and calls
+ * constructors. Empty if there is none; if it is described, that has precedence.
+ */
+static struct ehframe_range find_entry(const struct compile *c)
+{
+	const uint64_t entry = c->image->entry_vaddr;
+
+	for (uint32_t i = 0; entry && c->nfdes && i < c->image->ncode; i++) {
+		const struct ehframe_range *code = &c->image->code[i];
+
+		if (entry >= code->start && entry < code->end)
+			return (struct ehframe_range){ entry, code->end - entry < MAX_ENTRY_BYTES ? code->end
+												  : entry + MAX_ENTRY_BYTES };
+	}
+	return (struct ehframe_range){ 0, 0 };
+}
+
+/* What nothing up to @next says of the entry, which then is empty. */
+static void emit_entry(struct ehframe_range *entry, struct unwind_builder *builder, uint64_t next)
+{
+	const struct abi_unwind_rule end = { .cfa = ABI_CFA_END };
+
+	if (next <= entry->start)
+		return;
+	if (builder->next_vaddr <= entry->start)
+		unwind_builder__add(builder, entry->start, next < entry->end ? next : entry->end, &end);
+	entry->start = entry->end = UINT64_MAX;
+}
+
 /* First and last address of what the table is about. */
-static struct ehframe_range extent(const struct compile *c)
+static struct ehframe_range extent(const struct compile *c, const struct ehframe_range *entry)
 {
 	struct ehframe_range all = { UINT64_MAX, 0 };
 
@@ -525,12 +556,16 @@ static struct ehframe_range extent(const struct compile *c)
 		if (fde->vaddr + fde->piece_end > all.end)
 			all.end = fde->vaddr + fde->piece_end;
 	}
+	if (entry->start < entry->end && all.start < all.end) {
+		all.start = entry->start < all.start ? entry->start : all.start;
+		all.end = entry->end > all.end ? entry->end : all.end;
+	}
 	return all;
 }
 
 static int emit_table(struct compile *c, const struct cfi_section *sections, struct unwind_table *ret)
 {
-	struct ehframe_range all = extent(c);
+	struct ehframe_range entry = find_entry(c), all = extent(c, &entry);
 	bool go_is_due = c->go.start < c->go.end;
 	struct unwind_builder builder;
 	int code;
@@ -543,13 +578,20 @@ static int emit_table(struct compile *c, const struct cfi_section *sections, str
 		const struct fde *fde = &c->fdes[i];
 
 		if (go_is_due && fde->vaddr + fde->piece_start >= c->go.start) {
+			emit_entry(&entry, &builder, c->go.start);
 			emit_go(c, &builder);
 			go_is_due = false;
 		}
+		if (fde->piece_start < fde->piece_end)
+			emit_entry(&entry, &builder, fde->vaddr + fde->piece_start);
 		emit_fde(c, &builder, sections, fde);
 	}
-	if (go_is_due)
+	if (go_is_due) {
+		emit_entry(&entry, &builder, c->go.start);
 		emit_go(c, &builder);
+	}
+	if (entry.start < entry.end)
+		emit_entry(&entry, &builder, entry.end);
 	for (uint32_t i = 0; i < c->image->ncode; i++)
 		ret->stats.code_bytes += c->image->code[i].end - c->image->code[i].start;
 	if (ret->stats.code_bytes > builder.said_bytes)
@@ -646,7 +688,7 @@ static bool find_without_sections(const struct elf_file *elf, struct span *ret, 
 int ehframe_compile(struct elf_file *elf, const struct ehframe_opts *opts, struct unwind_table *ret)
 {
 	struct ehframe_range code[MAX_CODE_SEGMENTS];
-	struct ehframe_image image = { .code = code, .ncode = find_code(elf, code) };
+	struct ehframe_image image = { .code = code, .ncode = find_code(elf, code), .entry_vaddr = elf_file__entry(elf) };
 	bool has_go = opts && opts->go.start < opts->go.end, found, unread;
 	uint8_t *buf = NULL;
 	int err;

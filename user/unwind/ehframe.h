@@ -27,6 +27,7 @@ struct ehframe_image {
 	uint64_t eh_frame_vaddr;
 	const struct ehframe_range *code; /* executable segments, ascending and apart from each other */
 	uint32_t ncode;
+	uint64_t entry_vaddr; /* where a process begins in it; 0: nowhere */
 };
 
 /*
