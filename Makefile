@@ -43,7 +43,7 @@ UNIT_BIN := $(UNIT_SRC:%.c=$(O)/%)
 .DELETE_ON_ERROR:
 .SECONDARY:
 .SUFFIXES:
-.PHONY: all static install deps demo test test-unit test-e2e test-go test-real fuzz run-fuzzers check-layers clean help
+.PHONY: all static install deps demo bench test test-unit test-e2e test-go test-real fuzz run-fuzzers check-layers clean help
 
 all: $(O)/allocsnoop ## build $(O)/allocsnoop (the default)
 
@@ -157,6 +157,22 @@ deps: ## install what the build needs (Debian, Ubuntu)
 demo: ## a leaking Go service, found: installs, builds, runs (as root)
 	$(Q)O=$(O) tools/demo.sh
 
+BENCH_BIN := $(O)/tools/bench/pairs-fp $(O)/tools/bench/pairs-nofp $(O)/tools/bench/floor
+
+$(O)/tools/bench/pairs-fp $(O)/tools/bench/pairs-nofp: $(O)/tools/bench/pairs-%: tools/bench/pairs.c Makefile
+	$(call msg,TOOL,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE $(WARN) -O2 -fno-builtin -fno-optimize-sibling-calls \
+		$(if $(filter fp,$*),-fno-omit-frame-pointer,-fomit-frame-pointer) -o $@ $<
+
+$(O)/tools/bench/floor: tools/bench/floor.c $(O)/liballocsnoop.a
+	$(call msg,TOOL,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -o $@ $< $(O)/liballocsnoop.a $(LIBS)
+
+bench: $(O)/allocsnoop $(BENCH_BIN) ## what tracing costs, beside memleak, bpftrace and heaptrack (as root; installs them; BENCH_ROUNDS=3)
+	$(Q)O=$(O) tools/bench/bench.sh
+
 check-layers: ## do the includes point only to the left?
 	$(Q)tools/check_layers.sh
 
@@ -189,4 +205,4 @@ clean: ## remove $(O)
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | sed 's/$$(O)/.output/g' | expand -t 24
 
--include $(FUZZ_LIB_OBJ:.o=.d) $(FUZZ_BIN:=.d) $(LIB_OBJ:.o=.d) $(MAIN_OBJ:.o=.d) $(O)/static/user/sym/debuginfod.d $(UNIT_BIN:=.d) $(O)/bpf/allocsnoop.bpf.d $(O)/bpf/calib.bpf.d
+-include $(FUZZ_LIB_OBJ:.o=.d) $(FUZZ_BIN:=.d) $(LIB_OBJ:.o=.d) $(MAIN_OBJ:.o=.d) $(O)/static/user/sym/debuginfod.d $(UNIT_BIN:=.d) $(O)/tools/bench/floor.d $(O)/bpf/allocsnoop.bpf.d $(O)/bpf/calib.bpf.d

@@ -87,10 +87,10 @@ churning() {
 }
 
 test_churn_of_one_library() {
-	churning 0 0
+	churning 0 0 together
 }
 
-# One takes the other's address within a tenth of a millisecond: what is not looked at in time has the other's name.
+# A library that is gone before anybody has looked leaves objects without a name; one may take the other's address within a tenth of a millisecond: what is not looked at in time has the other's name.
 test_churn_of_two_libraries() {
 	churning 0 1 together
 }

@@ -1,0 +1,3 @@
+module jsonloop
+
+go 1.19
