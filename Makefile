@@ -102,7 +102,7 @@ test-unit: $(UNIT_BIN) ## parsers and other pure code; no root
 FUZZ_SECONDS ?= 20
 FUZZ_SRC := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_BIN := $(FUZZ_SRC:%.c=$(O)/%)
-FUZZ_LIB_SRC := $(filter user/base/% user/target/% user/go/% user/unwind/% user/profile/% user/sym/% user/capture/spot_% user/capture/goheap.c,$(LIB_SRC))
+FUZZ_LIB_SRC := $(filter user/base/% user/target/% user/go/% user/unwind/% user/profile/% user/sym/% user/capture/spot_% user/capture/returns_% user/capture/goheap.c,$(LIB_SRC))
 FUZZ_LIB_OBJ := $(FUZZ_LIB_SRC:%.c=$(O)/fuzz/%.o)
 FUZZ_CFLAGS := -std=gnu11 -g -O1 -fno-omit-frame-pointer -fno-sanitize-recover=all $(WARN) -MMD -MP
 
