@@ -43,7 +43,7 @@ UNIT_BIN := $(UNIT_SRC:%.c=$(O)/%)
 .DELETE_ON_ERROR:
 .SECONDARY:
 .SUFFIXES:
-.PHONY: all static install deps demo test test-unit test-e2e test-go test-real fuzz check-layers clean help
+.PHONY: all static install deps demo test test-unit test-e2e test-go test-real fuzz bench-return check-layers clean help
 
 all: $(O)/allocsnoop ## build $(O)/allocsnoop (the default)
 
@@ -144,6 +144,14 @@ test-go: all $(O)/tests/unit/test_golayout ## Go 1.15 to 1.27 in every shape, ex
 test-real: all ## published Go programs against their own counters (as root; fetches 1 GB of packages once)
 	$(Q)O=$(O) ALLOCSNOOP_LAB=$(LAB) tests/real_go.sh
 
+$(O)/tools/bench/%: tools/bench/%.c $(O)/liballocsnoop.a
+	$(call msg,BENCH,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -fno-builtin -o $@ $< $(O)/liballocsnoop.a $(LIBS) -MF $@.d
+
+bench-return: $(O)/tools/bench/return ## what the ways to see a function return cost here (as root)
+	$(Q)$<
+
 deps: ## install what the build needs (Debian, Ubuntu)
 	$(Q)tools/install-deps.sh build
 
@@ -182,4 +190,4 @@ clean: ## remove $(O)
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | sed 's/$$(O)/.output/g' | expand -t 24
 
--include $(FUZZ_LIB_OBJ:.o=.d) $(FUZZ_BIN:=.d) $(LIB_OBJ:.o=.d) $(MAIN_OBJ:.o=.d) $(O)/static/user/sym/debuginfod.d $(UNIT_BIN:=.d) $(O)/bpf/allocsnoop.bpf.d $(O)/bpf/calib.bpf.d
+-include $(FUZZ_LIB_OBJ:.o=.d) $(FUZZ_BIN:=.d) $(LIB_OBJ:.o=.d) $(MAIN_OBJ:.o=.d) $(O)/static/user/sym/debuginfod.d $(UNIT_BIN:=.d) $(O)/tools/bench/return.d $(O)/bpf/allocsnoop.bpf.d $(O)/bpf/calib.bpf.d
