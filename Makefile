@@ -43,7 +43,7 @@ UNIT_BIN := $(UNIT_SRC:%.c=$(O)/%)
 .DELETE_ON_ERROR:
 .SECONDARY:
 .SUFFIXES:
-.PHONY: all static install deps demo bench test test-unit test-e2e test-go test-real fuzz run-fuzzers check-layers clean help
+.PHONY: all static install deps demo bench bench-return test test-unit test-e2e test-go test-real fuzz run-fuzzers check-layers clean help
 
 all: $(O)/allocsnoop ## build $(O)/allocsnoop (the default)
 
@@ -102,7 +102,7 @@ test-unit: $(UNIT_BIN) ## parsers and other pure code; no root
 FUZZ_SECONDS ?= 20
 FUZZ_SRC := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_BIN := $(FUZZ_SRC:%.c=$(O)/%)
-FUZZ_LIB_SRC := $(filter user/base/% user/target/% user/go/% user/unwind/% user/profile/% user/sym/% user/capture/spot_% user/capture/goheap.c,$(LIB_SRC))
+FUZZ_LIB_SRC := $(filter user/base/% user/target/% user/go/% user/unwind/% user/profile/% user/sym/% user/capture/spot_% user/capture/returns_% user/capture/goheap.c,$(LIB_SRC))
 FUZZ_LIB_OBJ := $(FUZZ_LIB_SRC:%.c=$(O)/fuzz/%.o)
 FUZZ_CFLAGS := -std=gnu11 -g -O1 -fno-omit-frame-pointer -fno-sanitize-recover=all $(WARN) -MMD -MP
 
@@ -150,6 +150,14 @@ test-go: all $(O)/tests/unit/test_golayout ## Go 1.15 to 1.27 in every shape, ex
 
 test-real: all ## published Go programs against their own counters (as root; fetches 1 GB of packages once)
 	$(Q)O=$(O) ALLOCSNOOP_LAB=$(LAB) tests/real_go.sh
+
+$(O)/tools/bench/%: tools/bench/%.c $(O)/liballocsnoop.a
+	$(call msg,BENCH,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -fno-builtin -o $@ $< $(O)/liballocsnoop.a $(LIBS) -MF $@.d
+
+bench-return: $(O)/tools/bench/return ## what the ways to see a function return cost here (as root)
+	$(Q)$<
 
 deps: ## install what the build needs (Debian, Ubuntu)
 	$(Q)tools/install-deps.sh build
@@ -205,4 +213,4 @@ clean: ## remove $(O)
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | sed 's/$$(O)/.output/g' | expand -t 24
 
--include $(FUZZ_LIB_OBJ:.o=.d) $(FUZZ_BIN:=.d) $(LIB_OBJ:.o=.d) $(MAIN_OBJ:.o=.d) $(O)/static/user/sym/debuginfod.d $(UNIT_BIN:=.d) $(O)/tools/bench/floor.d $(O)/bpf/allocsnoop.bpf.d $(O)/bpf/calib.bpf.d
+-include $(FUZZ_LIB_OBJ:.o=.d) $(FUZZ_BIN:=.d) $(LIB_OBJ:.o=.d) $(MAIN_OBJ:.o=.d) $(O)/static/user/sym/debuginfod.d $(UNIT_BIN:=.d) $(O)/tools/bench/floor.d $(O)/tools/bench/return.d $(O)/bpf/allocsnoop.bpf.d $(O)/bpf/calib.bpf.d

@@ -98,8 +98,8 @@ static int attach(struct own_probe *probe, struct calib_bpf *skel, bool multi, v
 	if (!own_file_off(fn, &off))
 		return -ENOENT;
 	if (multi) {
-		probe->fd = link_uprobe_multi(bpf_program__fd(skel->progs.calib), "/proc/self/exe", &off, NULL, 1, at_return,
-					      getpid());
+		probe->fd = link_uprobe_multi(bpf_program__fd(skel->progs.calib), "/proc/self/exe", &off, NULL, 1,
+					      at_return ? LINK_RETURN : LINK_ENTRY, getpid());
 		return probe->fd < 0 ? -errno : 0;
 	}
 	probe->link = bpf_program__attach_uprobe(skel->progs.calib, at_return, getpid(), "/proc/self/exe", off);

@@ -101,7 +101,7 @@ static bool probe_uprobe_multi(void)
 	prog = bpf_prog_load(BPF_PROG_TYPE_KPROBE, "uprobe_multi", "GPL", insns, 2, &opts);
 	if (prog < 0)
 		return false;
-	link = link_uprobe_multi(prog, "/", &offset, NULL, 1, false, -1);
+	link = link_uprobe_multi(prog, "/", &offset, NULL, 1, LINK_ENTRY, -1);
 	error = errno;
 	if (link >= 0)
 		close(link);

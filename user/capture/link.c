@@ -19,18 +19,18 @@ struct link_create_attr {
 };
 
 int link_uprobe_multi(int prog_fd, const char *path, const unsigned long *offsets, const uint64_t *cookies, uint32_t n,
-		      bool at_return, pid_t pid)
+		      enum link_when when, pid_t pid)
 {
 	struct link_create_attr attr;
 
 	memset(&attr, 0, sizeof(attr));
 	attr.prog_fd = prog_fd;
-	attr.attach_type = ATTACH_TYPE_UPROBE_MULTI;
+	attr.attach_type = when == LINK_SESSION ? ATTACH_TYPE_UPROBE_SESSION : ATTACH_TYPE_UPROBE_MULTI;
 	attr.uprobe_multi.path = (uintptr_t)path;
 	attr.uprobe_multi.offsets = (uintptr_t)offsets;
 	attr.uprobe_multi.cookies = (uintptr_t)cookies;
 	attr.uprobe_multi.cnt = n;
-	attr.uprobe_multi.flags = at_return ? FLAG_RETURN : 0;
+	attr.uprobe_multi.flags = when == LINK_RETURN ? FLAG_RETURN : 0;
 	attr.uprobe_multi.pid = pid;
 	return (int)syscall(SYS_bpf, CMD_LINK_CREATE, &attr, sizeof(attr));
 }

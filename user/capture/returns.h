@@ -19,7 +19,8 @@ struct code_reader {
 
 /*
  * Addresses of every `ret` that the function at @entry, and those that it jumps to, can come to. Their number, or
- * -EILSEQ: an instruction that is not understood, an indirect jump, or more code than such functions have.
+ * -EILSEQ: an instruction that is not understood, an indirect jump, a return in the middle of another instruction, or
+ * more code than such functions have.
  */
 int returns_find(const struct code_reader *reader, uint64_t entry, uint64_t ret[static RETURNS_MAX]);
 

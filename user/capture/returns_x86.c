@@ -5,7 +5,9 @@
  * The walk begins at the entry and takes both ways of every branch, so it needs no
  * symbol sizes and meets instruction boundaries only. Behind a call it goes on, though
  * some never return (abort, __cxa_throw): then what it meets is the next function, whose
- * returns are boundaries, too; a probe there is a hit that fits no door in flight.
+ * returns are boundaries, too; a probe there is a hit that fits no door in flight. Where
+ * it meets data instead, a `ret` may come out that lies in the middle of an instruction
+ * which was met as well: then nothing of the function is believed.
  */
 #if defined(__x86_64__)
 #include "capture/returns.h"
@@ -17,14 +19,14 @@
 #define MAX_INSNS 4096
 #define MAX_WAYS 512
 
-enum imm { IMM_NONE, IMM_8, IMM_16, IMM_Z, IMM_V, IMM_MOFFS, IMM_ENTER, IMM_BAD };
+enum imm { IMM_NONE, IMM_8, IMM_16, IMM_Z, IMM_V, IMM_MOFFS, IMM_MOFFS32, IMM_ENTER, IMM_BAD };
 
 struct insn {
 	uint32_t len; /* up to and with the opcode, then of all */
 	uint8_t map; /* 0, 1 (0f), 2 (0f 38), 3 (0f 3a) */
 	uint8_t op;
 	uint8_t modrm;
-	bool has_modrm, opsize16, rex_w, is_vex;
+	bool has_modrm, opsize16, addrsize32, rex_w, is_vex;
 };
 
 /* One-byte opcodes: m has a ModRM byte, - none; then the immediate. By rows of 16. */
@@ -50,13 +52,15 @@ static enum imm map0_imm(const struct insn *i)
 	if (op >= 0xb8 && op <= 0xbf)
 		return IMM_V;
 	if (op >= 0xa0 && op <= 0xa3)
-		return IMM_MOFFS;
+		return i->addrsize32 ? IMM_MOFFS32 : IMM_MOFFS;
 	switch (op) {
 	case 0x6a: case 0x6b: case 0x80: case 0x83: case 0xa8: case 0xc0: case 0xc1: case 0xc6: case 0xcd:
 	case 0xe0: case 0xe1: case 0xe2: case 0xe3: case 0xe4: case 0xe5: case 0xe6: case 0xe7: case 0xeb:
 		return IMM_8;
 	case 0x68: case 0x69: case 0x81: case 0xa9: case 0xc7: case 0xe8: case 0xe9:
 		return IMM_Z;
+	case 0x8f: /* pop; the others are AMD's XOP */
+		return (i->modrm >> 3 & 7) ? IMM_BAD : IMM_NONE;
 	case 0xf6:
 		return (i->modrm >> 3 & 7) < 2 ? IMM_8 : IMM_NONE;
 	case 0xf7:
@@ -81,7 +85,9 @@ static enum imm map1_imm(uint8_t op)
 {
 	if (op >= 0x80 && op <= 0x8f)
 		return IMM_Z;
-	return (op >= 0x70 && op <= 0x73) || op == 0xa4 || op == 0xac || op == 0xba || op == 0xc2 ||
+	if (op == 0x78 || (op >= 0x20 && op <= 0x27)) /* AMD's extrq, moves of control registers: of other lengths */
+		return IMM_BAD;
+	return op == 0x0f /* 3DNow! */ || (op >= 0x70 && op <= 0x73) || op == 0xa4 || op == 0xac || op == 0xba || op == 0xc2 ||
 			       (op >= 0xc4 && op <= 0xc6) ? IMM_8 : IMM_NONE;
 }
 
@@ -114,11 +120,11 @@ static bool take_opcode(struct span code, struct insn *i)
 			return false;
 		if (byte == 0x66)
 			i->opsize16 = true;
-		else if (byte != 0x67 && byte != 0xf0 && byte != 0xf2 && byte != 0xf3 && byte != 0x2e && byte != 0x36 &&
+		else if (byte == 0x67)
+			i->addrsize32 = true;
+		else if (byte != 0xf0 && byte != 0xf2 && byte != 0xf3 && byte != 0x2e && byte != 0x36 &&
 			 byte != 0x3e && byte != 0x26 && byte != 0x64 && byte != 0x65)
 			break;
-		else if (byte == 0x67)
-			return false; /* 32-bit addresses: not in such code */
 	}
 	if (byte >> 4 == 4) {
 		i->rex_w = byte & 8;
@@ -163,7 +169,7 @@ static bool take_modrm(struct span code, struct insn *i)
 
 static bool decode(struct span code, struct insn *i)
 {
-	static const uint8_t bytes[] = { [IMM_8] = 1, [IMM_16] = 2, [IMM_MOFFS] = 8, [IMM_ENTER] = 3 };
+	static const uint8_t bytes[] = { [IMM_8] = 1, [IMM_16] = 2, [IMM_MOFFS] = 8, [IMM_MOFFS32] = 4, [IMM_ENTER] = 3 };
 	enum imm imm;
 
 	*i = (struct insn){ 0 };
@@ -175,7 +181,7 @@ static bool decode(struct span code, struct insn *i)
 	if (imm == IMM_V && i->rex_w)
 		i->len += 8;
 	else if (imm == IMM_Z || imm == IMM_V) /* branches have 32 bits whatever the prefix says */
-		i->len += i->opsize16 && !(i->map == 0 && (i->op == 0xe8 || i->op == 0xe9)) && i->map != 1 ? 2 : 4;
+		i->len += i->opsize16 && !i->rex_w && !(i->map == 0 && (i->op == 0xe8 || i->op == 0xe9)) && i->map != 1 ? 2 : 4;
 	else
 		i->len += bytes[imm];
 	return i->len <= INSN_MAX && span_has(code, 0, i->len);
@@ -189,8 +195,13 @@ uint32_t insn_length(struct span code)
 }
 
 struct walk {
-	uint64_t ways[MAX_WAYS]; /* starts of code that was or is to be followed */
+	uint64_t ways[MAX_WAYS]; /* starts of code that is to be followed, or was */
 	size_t nways;
+	struct {
+		uint64_t vaddr;
+		uint32_t len;
+	} insns[MAX_INSNS]; /* that were met */
+	size_t ninsns;
 	uint64_t *returns;
 	int nreturns;
 };
@@ -208,13 +219,28 @@ static int add_way(struct walk *w, uint64_t vaddr)
 
 static int add_return(struct walk *w, uint64_t vaddr)
 {
-	for (int i = 0; i < w->nreturns; i++)
-		if (w->returns[i] == vaddr)
-			return 0;
 	if (w->nreturns == RETURNS_MAX)
 		return -EILSEQ;
 	w->returns[w->nreturns++] = vaddr;
 	return 0;
+}
+
+static bool was_met(const struct walk *w, uint64_t vaddr)
+{
+	for (size_t i = 0; i < w->ninsns; i++)
+		if (w->insns[i].vaddr == vaddr)
+			return true;
+	return false;
+}
+
+/* Is a return in the middle of another instruction? */
+static bool overlaps(const struct walk *w)
+{
+	for (int i = 0; i < w->nreturns; i++)
+		for (size_t k = 0; k < w->ninsns; k++)
+			if (w->returns[i] - w->insns[k].vaddr - 1 < w->insns[k].len - 1)
+				return true;
+	return false;
 }
 
 static int64_t displacement(struct span code, const struct insn *i, uint32_t bytes)
@@ -253,35 +279,44 @@ static int follow(struct walk *w, struct span code, const struct insn *i, uint64
 	}
 	if (i->op == 0xff && ((i->modrm >> 3 & 7) == 4 || (i->modrm >> 3 & 7) == 5))
 		return -EILSEQ; /* jmp *r/m */
+	if (i->op == 0xca || i->op == 0xcb || i->op == 0xcf)
+		return -EILSEQ; /* far returns */
 	return i->op != 0xcc && i->op != 0xf4; /* int3, hlt: nothing comes behind them */
+}
+
+/* From @vaddr to where its way ends, or joins another. */
+static int follow_way(struct walk *w, const struct code_reader *reader, uint64_t vaddr)
+{
+	uint8_t bytes[INSN_MAX + 1];
+	struct insn insn;
+	int more = 1;
+
+	while (more > 0 && !was_met(w, vaddr)) {
+		struct span code = { bytes, reader->read(reader->ctx, vaddr, bytes, sizeof(bytes)) };
+
+		if (w->ninsns == MAX_INSNS || !decode(code, &insn))
+			return -EILSEQ;
+		w->insns[w->ninsns].vaddr = vaddr;
+		w->insns[w->ninsns++].len = insn.len;
+		more = follow(w, code, &insn, vaddr);
+		vaddr += insn.len;
+	}
+	return more < 0 ? more : 0;
 }
 
 int returns_find(const struct code_reader *reader, uint64_t entry, uint64_t ret[static RETURNS_MAX])
 {
-	struct walk w = { .returns = ret };
-	uint32_t ninsns = 0;
+	struct walk w;
+	int err = 0;
 
+	w.nways = w.ninsns = 0;
+	w.nreturns = 0;
+	w.returns = ret;
 	add_way(&w, entry);
-	for (size_t way = 0; way < w.nways; way++) {
-		uint64_t vaddr = w.ways[way];
-		uint8_t bytes[INSN_MAX + 1];
-		struct insn insn;
-		int more = 1;
-
-		while (more) {
-			struct span code = { bytes, reader->read(reader->ctx, vaddr, bytes, sizeof(bytes)) };
-
-			if (!decode(code, &insn) || ++ninsns > MAX_INSNS)
-				return -EILSEQ;
-			more = follow(&w, code, &insn, vaddr);
-			if (more < 0)
-				return more;
-			vaddr += insn.len;
-			/* Code that is followed from here already. */
-			for (size_t i = 0; more && i < w.nways; i++)
-				more = w.ways[i] != vaddr || i > way;
-		}
-	}
-	return w.nreturns;
+	for (size_t way = 0; !err && way < w.nways; way++)
+		err = follow_way(&w, reader, w.ways[way]);
+	if (err)
+		return err;
+	return overlaps(&w) ? -EILSEQ : w.nreturns;
 }
 #endif

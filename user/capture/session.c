@@ -371,8 +371,8 @@ static int attach_multi(struct session *session, const struct attach_job *job)
 {
 	struct probe_link link = { .pid = job->pid, .module = job->module };
 
-	link.fd = link_uprobe_multi(bpf_program__fd(job->prog), job->path, job->offsets, job->cookies, job->n, job->at_return,
-				    job->pid);
+	link.fd = link_uprobe_multi(bpf_program__fd(job->prog), job->path, job->offsets, job->cookies, job->n,
+				    job->at_return ? LINK_RETURN : LINK_ENTRY, job->pid);
 	return link.fd < 0 ? -errno : keep_link(session, link);
 }
 
