@@ -91,6 +91,7 @@ struct scratch {
 	struct waiting waiting;
 	struct abi_rec_proc proc;
 	struct abi_rec_mmap mmap;
+	struct abi_rec_cause cause;
 	struct abi_site_key key;
 	struct abi_site fresh; /* an all-zero site to insert */
 	struct abi_rec_stack rec;

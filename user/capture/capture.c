@@ -911,6 +911,23 @@ static void on_mmap_call(struct capture *c, const struct abi_rec_mmap *rec)
 		mmaps__apply(t->mmaps, rec);
 }
 
+static void on_cause(struct capture *c, const struct abi_rec_cause *rec)
+{
+	static const char *const tasks[] = {
+		[ABI_CAUSE_KERNEL] = "kernel",
+		[ABI_CAUSE_WORKER] = "worker",
+		[ABI_CAUSE_PROCESS] = "process",
+	};
+	char name[64];
+
+	if (rec->task >= sizeof(tasks) / sizeof(tasks[0]))
+		return;
+	/* "kworker/u8:3-mm_percpu_wq", "ksoftirqd/0", "iou-wrk-1234": which of them is of no interest. */
+	snprintf(name, sizeof(name), "[%s: %.*s]", tasks[rec->task],
+		 rec->task == ABI_CAUSE_PROCESS ? 16 : (int)strcspn(rec->comm, "/0123456789"), rec->comm);
+	c->sink.on_cause(c->sink.ctx, rec->stack_id, name);
+}
+
 static void on_rec(void *ctx, const struct abi_rec *rec, size_t len)
 {
 	struct capture *c = ctx;
@@ -937,6 +954,11 @@ static void on_rec(void *ctx, const struct abi_rec *rec, size_t len)
 	if (rec->kind == ABI_REC_MMAP) {
 		if (len >= sizeof(struct abi_rec_mmap))
 			on_mmap_call(c, (const void *)rec);
+		return;
+	}
+	if (rec->kind == ABI_REC_CAUSE) {
+		if (len >= sizeof(struct abi_rec_cause))
+			on_cause(c, (const void *)rec);
 		return;
 	}
 	if (rec->kind == ABI_REC_SWEEP)
@@ -975,6 +997,13 @@ static uint64_t event_stack_id(uint64_t abi_stack_id)
 	return abi_stack_id;
 }
 
+static const enum event_rss_kind rss_kinds[ABI_RSS__N] = {
+	[ABI_RSS_FILE] = EVENT_RSS_FILE,
+	[ABI_RSS_ANON] = EVENT_RSS_ANON,
+	[ABI_RSS_SWAP] = EVENT_RSS_SWAP,
+	[ABI_RSS_SHMEM] = EVENT_RSS_SHMEM,
+};
+
 static void on_site(void *ctx, const struct abi_site_key *key, const struct abi_site *site)
 {
 	static const enum event_source sources[] = {
@@ -983,13 +1012,12 @@ static void on_site(void *ctx, const struct abi_site_key *key, const struct abi_
 		[ABI_SOURCE_RSS] = EVENT_RSS,
 	};
 	struct capture *c = ctx;
-	struct event_counts counts = { site->objects, site->bytes, site->requested_bytes, site->goroutines };
+	struct event_counts counts = { site->objects, site->bytes, site->requested_bytes, site->goroutines, 0 };
 
 	if (key->source >= sizeof(sources) / sizeof(sources[0]))
 		return;
 	if (key->source == ABI_SOURCE_RSS) {
-		if (key->detail == ABI_RSS_SWAP)
-			return; /* not part of RSS */
+		counts.rss_kind = rss_kinds[ABI_RSS_MEMBER(key->detail)];
 		counts.bytes *= sysconf(_SC_PAGESIZE);
 	}
 	c->sink.on_counts(c->sink.ctx, key->tgid, sources[key->source], event_stack_id(key->stack_id), key->context_id,
@@ -1052,7 +1080,7 @@ int capture__finish(struct capture *capture)
 
 	for (size_t i = 0; i < capture->ntargets; i++)
 		if (target__is_running(capture->targets[i]))
-			target__check_rss(capture->targets[i]);
+			target__check_rss(capture->targets[i], capture->session);
 	return err;
 }
 

@@ -6,9 +6,11 @@
  * freed memory, rss_bytes of an allocation, alloc_* of an RSS row, file and line that
  * nobody knows. Rows with nothing in the window are left out.
  *
- * rss: grown_bytes is what stacks added in the window, released_bytes what stacks removed, each
- * stack with its own balance; unexplained_bytes is the rest, so that always
- * end - start = grown - released + unexplained.
+ * rss: grown_bytes is what was added in the window, released_bytes what was given back, by all rows
+ * of source rss; others_* is the part of them that the kernel or another process did; unexplained_bytes is the
+ * rest, so that always end - start = grown - released + unexplained. kinds has the same of each
+ * kind; swap is none of RSS and in no sum. A row's rss_bytes is what it added minus
+ * what it gave back, rss_swap_bytes what it moved out to swap minus what came back.
  *
  * "incomplete" of a stack (an addition to the schema) is null, "lost" (no frames at
  * all), "truncated" (too deep) or "broken" (the walk ended early).
@@ -169,7 +171,33 @@ static void put_overhead(struct json *j)
 	jsonw_end_object(&j->w);
 }
 
-static void put_rss_kinds(struct json *j)
+/* What became of @start in the window: grown, given back, and by whom. */
+static void put_balance(struct json *j, bool measured, uint64_t start, uint64_t end, struct prof_moved all, struct prof_moved others)
+{
+	static const char *const keys[] = { "grown_bytes", "released_bytes", "others_grown_bytes", "others_released_bytes" };
+	const uint64_t moved[] = { all.grown_bytes, all.released_bytes, others.grown_bytes, others.released_bytes };
+	bool has_ledger = j->prof->has_source[SOURCE_RSS];
+
+	if (measured) {
+		jsonw_u64(&j->w, "start_bytes", start);
+		jsonw_u64(&j->w, "end_bytes", end);
+	} else {
+		jsonw_null(&j->w, "start_bytes");
+		jsonw_null(&j->w, "end_bytes");
+	}
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+		if (has_ledger)
+			jsonw_u64(&j->w, keys[i], moved[i]);
+		else
+			jsonw_null(&j->w, keys[i]);
+	}
+	if (has_ledger && measured)
+		jsonw_i64(&j->w, "unexplained_bytes", (int64_t)(end - start - all.grown_bytes + all.released_bytes));
+	else
+		jsonw_null(&j->w, "unexplained_bytes");
+}
+
+static void put_rss_kinds(struct json *j, const struct prof_counts *all, const struct prof_counts *others)
 {
 	static const struct {
 		const char *name;
@@ -182,45 +210,21 @@ static void put_rss_kinds(struct json *j)
 	}
 	jsonw_object(&j->w, "kinds");
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
-		const struct prof_rss_kind *k = &j->prof->rss_kinds[kinds[i].kind];
+		const enum rss_kind kind = kinds[i].kind;
+		const struct prof_rss_kind *k = &j->prof->rss_kinds[kind];
 
 		jsonw_object(&j->w, kinds[i].name);
-		jsonw_u64(&j->w, "start_bytes", j->window == WINDOW_INTERVAL ? k->marked_bytes : k->start_bytes);
-		jsonw_u64(&j->w, "end_bytes", k->now_bytes);
+		put_balance(j, true, j->window == WINDOW_INTERVAL ? k->marked_bytes : k->start_bytes, k->now_bytes,
+			    all->rss[kind], others->rss[kind]);
 		jsonw_end_object(&j->w);
 	}
 	jsonw_end_object(&j->w);
 }
 
-static void put_rss_ledger(struct json *j, bool measured, uint64_t start, uint64_t end)
-{
-	int64_t grown = 0, released = 0, bytes;
-
-	if (!j->prof->has_source[SOURCE_RSS]) {
-		jsonw_null(&j->w, "grown_bytes");
-		jsonw_null(&j->w, "released_bytes");
-		jsonw_null(&j->w, "unexplained_bytes");
-		return;
-	}
-	for (uint32_t i = 0; i < j->prof->nrows; i++) {
-		if (j->prof->rows[i].source != SOURCE_RSS)
-			continue;
-		bytes = prof_row_counts(&j->prof->rows[i], j->window).rss_bytes;
-		if (bytes > 0)
-			grown += bytes;
-		else
-			released -= bytes;
-	}
-	jsonw_i64(&j->w, "grown_bytes", grown);
-	jsonw_i64(&j->w, "released_bytes", released);
-	if (measured)
-		jsonw_i64(&j->w, "unexplained_bytes", (int64_t)(end - start) - (grown - released));
-	else
-		jsonw_null(&j->w, "unexplained_bytes");
-}
-
 static void put_rss(struct json *j)
 {
+	const struct prof_counts all = profile__sum(j->prof, SOURCE_RSS, j->window);
+	const struct prof_counts others = profile__sum_others(j->prof, j->window);
 	uint64_t start = 0, end = 0;
 	bool measured;
 
@@ -232,15 +236,8 @@ static void put_rss(struct json *j)
 	}
 	measured = start || end || j->prof->has_rss_kinds; /* 0 is what a process that has ended has */
 	jsonw_object(&j->w, "rss");
-	if (measured) {
-		jsonw_u64(&j->w, "start_bytes", start);
-		jsonw_u64(&j->w, "end_bytes", end);
-	} else {
-		jsonw_null(&j->w, "start_bytes");
-		jsonw_null(&j->w, "end_bytes");
-	}
-	put_rss_ledger(j, measured, start, end);
-	put_rss_kinds(j);
+	put_balance(j, measured, start, end, prof_rss_moved(&all), prof_rss_moved(&others));
+	put_rss_kinds(j, &all, &others);
 	jsonw_end_object(&j->w);
 }
 
@@ -265,6 +262,21 @@ static void put_frames(struct json *j, uint32_t stack)
 	jsonw_end_array(&j->w);
 }
 
+static void put_rss_moved(struct json *j, enum source source, const struct prof_counts *counts)
+{
+	const struct prof_moved moved = prof_rss_moved(counts), swap = counts->rss[RSS_SWAP];
+	struct jsonw *w = &j->w;
+
+	if (source != SOURCE_RSS) {
+		jsonw_null(w, "rss_bytes");
+		return;
+	}
+	jsonw_i64(w, "rss_bytes", prof_rss_bytes(counts));
+	jsonw_u64(w, "rss_grown_bytes", moved.grown_bytes);
+	jsonw_u64(w, "rss_released_bytes", moved.released_bytes);
+	jsonw_i64(w, "rss_swap_bytes", (int64_t)(swap.grown_bytes - swap.released_bytes));
+}
+
 static void put_counts(struct json *j, enum source source, const struct prof_counts *counts, const struct prof_freed *freed)
 {
 	struct jsonw *w = &j->w;
@@ -287,10 +299,7 @@ static void put_counts(struct json *j, enum source source, const struct prof_cou
 		jsonw_null(w, "free_bytes");
 	}
 	put_live(j, source, counts);
-	if (source == SOURCE_RSS)
-		jsonw_i64(w, "rss_bytes", counts->rss_bytes);
-	else
-		jsonw_null(w, "rss_bytes");
+	put_rss_moved(j, source, counts);
 }
 
 static const char *incomplete(uint32_t stack_flags)

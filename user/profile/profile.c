@@ -368,11 +368,33 @@ double prof_se(double var)
 	return var > 0 ? sqrt(var) : 0;
 }
 
+struct prof_moved prof_rss_moved(const struct prof_counts *counts)
+{
+	struct prof_moved sum = { 0 };
+
+	for (int k = 0; k < RSS_KIND__N; k++) {
+		if (k == RSS_SWAP)
+			continue;
+		sum.grown_bytes += counts->rss[k].grown_bytes;
+		sum.released_bytes += counts->rss[k].released_bytes;
+	}
+	return sum;
+}
+
+int64_t prof_rss_bytes(const struct prof_counts *counts)
+{
+	struct prof_moved sum = prof_rss_moved(counts);
+
+	return (int64_t)(sum.grown_bytes - sum.released_bytes);
+}
+
 bool prof_counts_are_zero(const struct prof_counts *counts)
 {
 	/* A sum of estimates comes back to 0 but for its rounding. */
-	return !counts->alloc_objects && !counts->alloc_bytes && !counts->requested_bytes && !counts->rss_bytes &&
-	       counts->live_objects < 0.5;
+	for (int k = 0; k < RSS_KIND__N; k++)
+		if (counts->rss[k].grown_bytes || counts->rss[k].released_bytes)
+			return false;
+	return !counts->alloc_objects && !counts->alloc_bytes && !counts->requested_bytes && counts->live_objects < 0.5;
 }
 
 void prof_counts_add(struct prof_counts *to, const struct prof_counts *counts)
@@ -380,7 +402,10 @@ void prof_counts_add(struct prof_counts *to, const struct prof_counts *counts)
 	to->alloc_objects += counts->alloc_objects;
 	to->alloc_bytes += counts->alloc_bytes;
 	to->requested_bytes += counts->requested_bytes;
-	to->rss_bytes += counts->rss_bytes;
+	for (int k = 0; k < RSS_KIND__N; k++) {
+		to->rss[k].grown_bytes += counts->rss[k].grown_bytes;
+		to->rss[k].released_bytes += counts->rss[k].released_bytes;
+	}
 	to->live_objects += counts->live_objects;
 	to->live_bytes += counts->live_bytes;
 	to->live_objects_var += counts->live_objects_var;
@@ -395,7 +420,10 @@ struct prof_counts prof_row_counts(const struct prof_row *row, enum window windo
 		c.alloc_objects = grown(c.alloc_objects, row->marked.alloc_objects);
 		c.alloc_bytes = grown(c.alloc_bytes, row->marked.alloc_bytes);
 		c.requested_bytes = grown(c.requested_bytes, row->marked.requested_bytes);
-		c.rss_bytes -= row->marked.rss_bytes;
+		for (int k = 0; k < RSS_KIND__N; k++) {
+			c.rss[k].grown_bytes -= row->marked.rss[k].grown_bytes;
+			c.rss[k].released_bytes -= row->marked.rss[k].released_bytes;
+		}
 	}
 	return c;
 }
@@ -434,6 +462,19 @@ struct prof_counts profile__sum(const struct profile *prof, enum source source, 
 
 	for (uint32_t i = 0; i < prof->nrows; i++) {
 		if (prof->rows[i].source != source)
+			continue;
+		c = prof_row_counts(&prof->rows[i], window);
+		prof_counts_add(&sum, &c);
+	}
+	return sum;
+}
+
+struct prof_counts profile__sum_others(const struct profile *prof, enum window window)
+{
+	struct prof_counts sum = { 0 }, c;
+
+	for (uint32_t i = 0; i < prof->nrows; i++) {
+		if (!(prof->stacks[prof->rows[i].stack].flags & STACK_OTHERS))
 			continue;
 		c = prof_row_counts(&prof->rows[i], window);
 		prof_counts_add(&sum, &c);
