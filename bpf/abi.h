@@ -45,9 +45,22 @@ enum { ABI_RSS_FILE, ABI_RSS_ANON, ABI_RSS_SWAP, ABI_RSS_SHMEM, ABI_RSS__N };
 #define ABI_RSS_DETAIL(member, released) ((member) | ((released) ? ABI_RSS__N : 0))
 #define ABI_RSS_MEMBER(detail) ((detail) & (ABI_RSS__N - 1))
 
+/* What pages are for; the context of a site of ABI_SOURCE_RSS. */
+enum abi_area {
+	ABI_AREA_UNKNOWN,
+	ABI_AREA_FILE,
+	ABI_AREA_SHARED, /* with other processes: shared memory, tmpfs */
+	ABI_AREA_FILE_COPY, /* private copies of a file's pages: data of a program, breakpoints */
+	ABI_AREA_STACK, /* the main thread's, or the mapping that the thread's stack pointer is in */
+	ABI_AREA_C_HEAP, /* brk, arenas of malloc */
+	ABI_AREA_GO_ARENA, /* where Go's arenas lie, if it is Go */
+	ABI_AREA_ANON, /* mapped, and no file */
+	ABI_AREA__N,
+};
+
 struct abi_site_key {
 	__u64 stack_id;
-	__u64 context_id; /* 0: none is known (all but ABI_SOURCE_GO) */
+	__u64 context_id; /* 0: none is known; ABI_SOURCE_RSS: enum abi_area */
 	__u32 tgid;
 	__u16 source; /* enum abi_source */
 	__u16 detail; /* ABI_SOURCE_RSS: ABI_RSS_DETAIL(); else 0 */

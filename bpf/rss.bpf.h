@@ -28,6 +28,7 @@
 #ifndef ALLOCSNOOP_RSS_BPF_H
 #define ALLOCSNOOP_RSS_BPF_H
 
+#include "area.bpf.h"
 #include "site.bpf.h"
 #include "walk.bpf.h"
 
@@ -231,7 +232,7 @@ static __always_inline void mm_forget(__u64 key)
 /* A row of the ledger: s->key.stack_id added @pages, or gave them back. */
 static __always_inline void rss_account(struct scratch *s, __u32 tgid, __u32 member, __s64 pages)
 {
-	account_stack(s, tgid, ABI_SOURCE_RSS, ABI_RSS_DETAIL(member, pages < 0), 0, pages, 0);
+	account_known(s, tgid, ABI_SOURCE_RSS, ABI_RSS_DETAIL(member, pages < 0), 0, pages, 0);
 }
 
 /* Put what the watched address space @key has in the ledger: as a beginning (@sign 1) or an end (-1). */
@@ -242,6 +243,7 @@ static __noinline int mm_account(struct abi_target *target, __u64 key, __u64 sta
 
 	if (s && state && target) {
 		s->key.stack_id = stack_id;
+		s->key.context_id = ABI_AREA_UNKNOWN;
 		for (__u32 i = 0; i < ABI_RSS__N; i++) {
 			__s64 pages = state->pages[i] * sign;
 
@@ -314,10 +316,12 @@ static __noinline int name_cause(struct scratch *s, struct task_struct *task)
 	return 0;
 }
 
-static __always_inline void find_stack(void *ctx, struct scratch *s, struct task_struct *task, struct abi_target *target)
+static __always_inline void find_stack(void *ctx, struct scratch *s, struct task_struct *task, struct abi_target *target,
+				       __u32 member)
 {
 	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
 
+	s->key.context_id = area_of(s, task->mm, regs, member);
 	s->from = (struct walk_from){ .ip = user_ip(task, regs), .sp = PT_REGS_SP(regs), .fp = PT_REGS_FP(regs),
 				      .flags = ABI_STACK_LEAF_GUESS };
 	cgo_enter(s, target->slot);
@@ -340,8 +344,9 @@ static __noinline void rss_change(void *ctx, struct scratch *s, struct mm_struct
 	if (!pages)
 		return;
 	__sync_fetch_and_add(&state->pages[member & 3], pages);
+	s->key.context_id = member == ABI_RSS_FILE ? ABI_AREA_FILE : member == ABI_RSS_SHMEM ? ABI_AREA_SHARED : ABI_AREA_UNKNOWN;
 	if (task->mm == mm && !(task->flags & (PF_KTHREAD | PF_IO_WORKER | PF_USER_WORKER)))
-		find_stack(ctx, s, task, target);
+		find_stack(ctx, s, task, target, member);
 	else if (task->tgid == (pid_t)target->tgid && task->mm != mm)
 		s->key.stack_id = ABI_STACK_EXEC; /* it takes down what it has left */
 	else

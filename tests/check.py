@@ -644,6 +644,8 @@ def rss_balanced(report):
         equal("sum of %s over the rows" % key, sum(s["rss_" + key] for s in rows), rss[key])
     swap = rss["kinds"]["swap"]
     equal("swap of the rows", sum(s["rss_swap_bytes"] for s in rows), swap["grown_bytes"] - swap["released_bytes"])
+    for key in ("grown_bytes", "released_bytes"):
+        equal("sum of %s over the areas" % key, sum(a[key] for a in rss["areas"].values()), rss[key])
     for s in rows:
         equal("rss_bytes of a row", s["rss_bytes"], s["rss_grown_bytes"] - s["rss_released_bytes"])
     return rss
@@ -670,6 +672,37 @@ def cmd_ledger(report_path, ledger_path, slack_pages="8", *flags):
     worst = max([abs(got[n][k] - w[k]) for n, w in ledger["funcs"].items() for k in w] or [0])
     note("%d KiB grown, %d released, %d unexplained; no function off by more than %d pages" % (
         rss["grown_bytes"] >> 10, rss["released_bytes"] >> 10, rss["unexplained_bytes"] >> 10, worst // ledger["page"]))
+
+
+def cmd_rss_caller(report_path, func, inner):
+    """All frames inside of func are such functions, and there is one, but for a page or two of its own."""
+    inside, bare = 0, 0
+    for s in stacks(load(report_path), "rss"):
+        names = funcs(s)
+        if func not in names:
+            continue
+        leaves = names[:names.index(func)]
+        if leaves and all(re.fullmatch(inner, f) for f in leaves):
+            inside += s["rss_grown_bytes"]
+        else:
+            bare += s["rss_grown_bytes"]
+    within("bytes of %s without %s" % (func, inner), bare, 0, inside // 100)
+    if not inside:
+        fail("%s has no stack with %s" % (func, inner))
+
+
+def cmd_rss_area(report_path, *wants):
+    """wants: FUNC=AREA+AREA: nearly all that the function moved is of these kinds (type), some of each."""
+    rows = stacks(load(report_path), "rss")
+    for want in wants:
+        func, areas = want.split("=")
+        areas = areas.split("+")
+        sums = collections.Counter()
+        for s in rows:
+            if func in funcs(s):
+                sums[s["type"]] += s["rss_grown_bytes"] + s["rss_released_bytes"]
+        if not all(sums[a] for a in areas) or sum(sums[a] for a in areas) < 0.99 * sum(sums.values()):
+            fail("what %s moved is %s, want %s" % (func, dict(sums), areas))
 
 
 def cmd_rss_balance(report_path, *rollup_paths):

@@ -22,6 +22,9 @@ ledger() { # MODE N SLACK_PAGES SNOOP_ARG...
 
 test_known_pattern() {
 	ledger pattern 20000 8
+	# What is unmapped or moved has no mapping to look at any more.
+	check rss-area c.json touch=anonymous dontneed=anonymous touch_again=anonymous read_into=anonymous \
+		touch_remapped=anonymous "touch_brk=C heap" "brk_shrink=C heap"
 }
 
 test_huge_pages() {
@@ -46,6 +49,7 @@ test_copy_on_write_in_both() {
 
 test_files_and_shared_memory() {
 	ledger file 8000 8
+	check rss-area c.json read_file=file "write_private=file+file copy" write_shared=file write_shmem=shared
 	python3 - <<-'P'
 	import json
 	kinds = json.load(open("c.json"))["rss"]["kinds"]
@@ -67,6 +71,11 @@ test_go_gives_back() {
 	snoop_stop
 	target_end g
 	check ledger g.json g.ledger 8 more
+	# Leaves of assembly and system calls stand before the function that called them.
+	check rss-caller g.json main.clearPages 'runtime\.memclrNoHeapPointers'
+	check rss-caller g.json main.movePages 'runtime\.memmove'
+	check rss-caller g.json main.readPages '(syscall|internal/runtime/syscall|runtime/internal/syscall)\..*'
+	check rss-area g.json "main.grow=Go heap+Go runtime" "main.giveBack=Go heap"
 	check rss-row g.json '^main\.grow$' $((2000 << 20)) $((2200 << 20)) 0 $((64 << 20))
 	check rss-row g.json '^main\.giveBack$' 0 $((64 << 20)) $((1900 << 20)) $((2200 << 20))
 }

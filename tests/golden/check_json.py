@@ -43,7 +43,7 @@ if which == "empty":
     same("totals", doc["totals"], {"go": None, "malloc": None})
     same("losses", doc["losses"], {"events": 0})
     same("pct", doc["overhead"]["pct"], None)
-    same("rss", doc["rss"], dict.fromkeys((BALANCE + " kinds").split()))
+    same("rss", doc["rss"], dict.fromkeys((BALANCE + " kinds areas").split()))
     same("stacks", doc["stacks"], [])
     sys.exit(0)
 
@@ -114,6 +114,8 @@ rss = doc["rss"]
 same("kinds", rss.pop("kinds"), {
     "anon": kind(50 * M, 55 * M, 6 * M + 4096, M + 20480, 0, 8192), "file": kind(30 * M, 31 * M, 4096, 0),
     "shmem": kind(0, 0, 0, 0), "swap": kind(0, 0, 8192, 0, 8192, 0)})
+same("areas", rss.pop("areas"), {} if interval else {
+    "Go heap": {"grown_bytes": 6 * M, "released_bytes": M}, "not known": {"grown_bytes": 8192, "released_bytes": 20480}})
 same("rss", rss, balance(86 * M, 85 * M, 0, 0) if interval else balance(80 * M, 86 * M, 6 * M + 8192, M + 20480, 0, 8192))
 same("ledger", rss["end_bytes"] - rss["start_bytes"], rss["grown_bytes"] - rss["released_bytes"] + rss["unexplained_bytes"])
 

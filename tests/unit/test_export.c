@@ -110,7 +110,7 @@ static void add_stacks(struct profile *p, uint32_t pid)
 	add_row(p, pid, SOURCE_MALLOC, "", c, ALLOCATED(77, 7700, 7700));
 	add_row(p, pid, SOURCE_MALLOC, "", d, ALLOCATED(3, 300, 300));
 	add_row(p, pid, SOURCE_GO, "never", c, (struct prof_counts){ 0 });
-	add_row(p, pid, SOURCE_RSS, "", a, (struct prof_counts){ .rss[RSS_ANON] = { 6 << 20, 1 << 20 } });
+	add_row(p, pid, SOURCE_RSS, "Go heap", a, (struct prof_counts){ .rss[RSS_ANON] = { 6 << 20, 1 << 20 } });
 	add_row(p, pid, SOURCE_RSS, "", c, (struct prof_counts){ .rss[RSS_FILE] = { 4096, 0 } });
 	add_row(p, pid, SOURCE_RSS, "", b, (struct prof_counts){ .rss[RSS_ANON] = { 4096, 12288 } });
 	add_row(p, pid, SOURCE_RSS, "", others, (struct prof_counts){ .rss[RSS_ANON] = { 0, 8192 }, .rss[RSS_SWAP] = { 8192, 0 } });
@@ -663,7 +663,7 @@ TEST(pprof_by_go)
 		check_has(text, "       1000   96000000          0: 3 4 5 6 \n                source:[go] type:[[]uint8]\n");
 		check_has(text, "         77       7700          0: 8 9 10 \n                source:[malloc]\n");
 		check_has(text, "          3        300          0: 11 \n                source:[malloc]\n");
-		check_has(text, "          0          0    5242880: 3 4 5 6 \n                source:[rss]\n");
+		check_has(text, "          0          0    5242880: 3 4 5 6 \n                source:[rss] type:[Go heap]\n");
 		check_has(text, "          0          0      -8192: ");
 		/* The inlined frame first. The executable is mapping 1 although libc was met first. */
 		check_has(text, "3: 0x10002000 M=1 main.grow /src/app/main.go:43");

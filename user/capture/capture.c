@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/vec.h"
+#include "capture/areas.h"
 #include "capture/drain.h"
 #include "capture/image.h"
 #include "capture/kfeat.h"
@@ -63,6 +64,13 @@ struct capture {
 
 static void follow_children(struct capture *c, const struct target *t);
 static void on_rec(void *ctx, const struct abi_rec *rec, size_t len);
+static enum area_runtime area_runtime(const struct target *t)
+{
+	if (!t || t->go_module == MODULE_NONE)
+		return AREA_NATIVE;
+	return t->go.cgocall ? AREA_GO_AND_C : AREA_GO;
+}
+
 static void on_site(void *ctx, const struct abi_site_key *key, const struct abi_site *site);
 
 /* 0, or -EOPNOTSUPP when nothing else was asked for. */
@@ -145,6 +153,7 @@ int capture__open(const struct capture_opts *opts, struct modules *mods, struct 
 	}
 	if (session__has_mmap(c->session))
 		mmaps_tell_contexts(sink);
+	areas_tell_contexts(sink);
 	code = calib_run(c->feat.uprobe_multi, &c->calib, err);
 	if (code)
 		goto fail;
@@ -1013,14 +1022,16 @@ static void on_site(void *ctx, const struct abi_site_key *key, const struct abi_
 	};
 	struct capture *c = ctx;
 	struct event_counts counts = { site->objects, site->bytes, site->requested_bytes, site->goroutines, 0 };
+	uint64_t context = key->context_id;
 
 	if (key->source >= sizeof(sources) / sizeof(sources[0]))
 		return;
 	if (key->source == ABI_SOURCE_RSS) {
 		counts.rss_kind = rss_kinds[ABI_RSS_MEMBER(key->detail)];
 		counts.bytes *= sysconf(_SC_PAGESIZE);
+		context = area_context(context, area_runtime(find_target(c, key->tgid)));
 	}
-	c->sink.on_counts(c->sink.ctx, key->tgid, sources[key->source], event_stack_id(key->stack_id), key->context_id,
+	c->sink.on_counts(c->sink.ctx, key->tgid, sources[key->source], event_stack_id(key->stack_id), context,
 			   &counts);
 }
 

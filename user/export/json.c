@@ -10,7 +10,8 @@
  * of source rss; others_* is the part of them that the kernel or another process did; unexplained_bytes is the
  * rest, so that always end - start = grown - released + unexplained. kinds has the same of each
  * kind; swap is none of RSS and in no sum. A row's rss_bytes is what it added minus
- * what it gave back, rss_swap_bytes what it moved out to swap minus what came back.
+ * what it gave back, rss_swap_bytes what it moved out to swap minus what came back. areas (an addition to the
+ * schema) is the same by what the pages are for, as the rows' types say; where that is not known, "not known".
  *
  * "incomplete" of a stack (an addition to the schema) is null, "lost" (no frames at
  * all), "truncated" (too deep) or "broken" (the walk ended early).
@@ -19,6 +20,7 @@
 
 #include "base/jsonw.h"
 #include "export/formats.h"
+#include "export/rss_areas.h"
 #include "profile/frames.h"
 #include "profile/labels.h"
 
@@ -221,6 +223,25 @@ static void put_rss_kinds(struct json *j, const struct prof_counts *all, const s
 	jsonw_end_object(&j->w);
 }
 
+static void put_rss_areas(struct json *j)
+{
+	struct rss_area areas[RSS_AREAS_MAX];
+	size_t n = rss_areas(j->prof, j->window, areas);
+
+	if (!j->prof->has_source[SOURCE_RSS]) {
+		jsonw_null(&j->w, "areas");
+		return;
+	}
+	jsonw_object(&j->w, "areas");
+	for (size_t i = 0; i < n; i++) {
+		jsonw_object(&j->w, areas[i].type ? str(j, areas[i].type) : "not known");
+		jsonw_u64(&j->w, "grown_bytes", areas[i].moved.grown_bytes);
+		jsonw_u64(&j->w, "released_bytes", areas[i].moved.released_bytes);
+		jsonw_end_object(&j->w);
+	}
+	jsonw_end_object(&j->w);
+}
+
 static void put_rss(struct json *j)
 {
 	const struct prof_counts all = profile__sum(j->prof, SOURCE_RSS, j->window);
@@ -238,6 +259,7 @@ static void put_rss(struct json *j)
 	jsonw_object(&j->w, "rss");
 	put_balance(j, measured, start, end, prof_rss_moved(&all), prof_rss_moved(&others));
 	put_rss_kinds(j, &all, &others);
+	put_rss_areas(j);
 	jsonw_end_object(&j->w);
 }
 

@@ -28,6 +28,7 @@
 
 #include "base/units.h"
 #include "export/formats.h"
+#include "export/rss_areas.h"
 #include "export/group.h"
 #include "export/paper.h"
 #include "profile/labels.h"
@@ -235,6 +236,23 @@ static void put_rss_balance(struct report *r, int64_t grown)
 	paper_item(&r->paper, STYLE_PLAIN, "%s unexplained", fmt_bytes_signed(UNITS_TMP, unexplained));
 }
 
+/* "Go heap +12.0 MiB, C heap -4.0 KiB": the balance by what the pages are for. */
+static void put_rss_areas(struct report *r)
+{
+	struct rss_area areas[RSS_AREAS_MAX];
+	size_t n = rss_areas(r->prof, r->opts->window, areas), named = 0;
+
+	for (size_t i = 0; i < n; i++)
+		named += areas[i].type != 0;
+	if (!named)
+		return;
+	paper_newline(&r->paper);
+	paper_indent(&r->paper, 2);
+	for (size_t i = 0; i < n; i++)
+		paper_item(&r->paper, STYLE_PLAIN, "%s %s", areas[i].type ? strtab__get(r->prof->strs, areas[i].type) : "not known",
+			   fmt_bytes_signed(UNITS_TMP, (int64_t)(areas[i].moved.grown_bytes - areas[i].moved.released_bytes)));
+}
+
 static void put_rss(struct report *r)
 {
 	bool interval = r->opts->window == WINDOW_INTERVAL && r->prof->mark_unix_ns > r->prof->start_unix_ns;
@@ -258,6 +276,7 @@ static void put_rss(struct report *r)
 	put_rss_kinds(r);
 	if (r->prof->has_source[SOURCE_RSS])
 		put_rss_balance(r, grown);
+	put_rss_areas(r);
 	paper_newline(&r->paper);
 }
 
