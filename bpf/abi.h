@@ -42,17 +42,34 @@ enum abi_source {
 /* Members of mm->rss_stat, in the order of enum { MM_FILEPAGES, ... } of linux/mm_types_task.h. */
 enum { ABI_RSS_FILE, ABI_RSS_ANON, ABI_RSS_SWAP, ABI_RSS_SHMEM, ABI_RSS__N };
 
+/* What was added and what was given back are sites of their own. */
+#define ABI_RSS_DETAIL(member, released) ((member) | ((released) ? ABI_RSS__N : 0))
+#define ABI_RSS_MEMBER(detail) ((detail) & (ABI_RSS__N - 1))
+
+/* What pages are for; the context of a site of ABI_SOURCE_RSS. */
+enum abi_area {
+	ABI_AREA_UNKNOWN,
+	ABI_AREA_FILE,
+	ABI_AREA_SHARED, /* with other processes: shared memory, tmpfs */
+	ABI_AREA_FILE_COPY, /* private copies of a file's pages: data of a program, breakpoints */
+	ABI_AREA_STACK, /* the main thread's, or the mapping that the thread's stack pointer is in */
+	ABI_AREA_C_HEAP, /* brk, arenas of malloc */
+	ABI_AREA_GO_ARENA, /* where Go's arenas lie, if it is Go */
+	ABI_AREA_ANON, /* mapped, and no file */
+	ABI_AREA__N,
+};
+
 struct abi_site_key {
 	__u64 stack_id;
-	__u64 context_id; /* 0: none is known (all but ABI_SOURCE_GO) */
+	__u64 context_id; /* 0: none is known; ABI_SOURCE_RSS: enum abi_area */
 	__u32 tgid;
 	__u16 source; /* enum abi_source */
-	__u16 detail; /* ABI_SOURCE_RSS: member; else 0 */
+	__u16 detail; /* ABI_SOURCE_RSS: ABI_RSS_DETAIL(); else 0 */
 };
 
 struct abi_site {
 	__u64 objects;
-	__s64 bytes; /* Go: rounded to the slot as the runtime charges it; RSS: signed, what it added */
+	__s64 bytes; /* Go: rounded to the slot as the runtime charges it; RSS: pages, negative if they were given back */
 	__u64 requested_bytes;
 	__u32 sent; /* the stack's frames and the context are on the ring, or were before */
 	__u32 goroutines; /* that had not been seen to allocate before, anywhere */
@@ -91,8 +108,10 @@ _Static_assert(sizeof(struct abi_site) == 64, "abi");
  * task than the target changed the target's counter (reclaim, khugepaged, ...).
  */
 #define ABI_STACK_OTHERS 1
-#define ABI_STACK_EXEC 2 /* what a new image had when it began */
+#define ABI_STACK_EXEC 2 /* what a new image had when it began; what was left of the old one */
 #define ABI_STACK_EXIT 3 /* what the process still had when it ended */
+/* This bit without the top bit: another task, of which there is a record (ABI_REC_CAUSE). */
+#define ABI_STACK_CAUSE (1ULL << 62)
 
 /* Records on the ring; each starts with struct abi_rec. */
 enum abi_rec_kind {
@@ -107,6 +126,7 @@ enum abi_rec_kind {
 	ABI_REC_MAPS, /* the dynamic loader is about to change the mappings, or has */
 	ABI_REC_SWEEP, /* the site map is filling up: sweep now */
 	ABI_REC_MMAP, /* the target mapped address space, or gave some back */
+	ABI_REC_CAUSE, /* a task that changed the RSS of a target and is none of its threads */
 };
 
 struct abi_rec {
@@ -362,6 +382,21 @@ struct abi_rec_mmap {
 	__u64 flags; /* MAP, REMAP */
 };
 
+enum abi_cause {
+	ABI_CAUSE_KERNEL, /* a thread of the kernel */
+	ABI_CAUSE_WORKER, /* of io_uring or vhost, for the target */
+	ABI_CAUSE_PROCESS, /* another process */
+};
+
+struct abi_rec_cause {
+	struct abi_rec rec; /* tgid: of that task */
+	__u64 stack_id;
+	__u32 task; /* enum abi_cause */
+	__u32 pad;
+	char comm[16];
+};
+
+_Static_assert(sizeof(struct abi_rec_cause) == 40, "abi");
 _Static_assert(sizeof(struct abi_rec_mmap) == 72, "abi");
 _Static_assert(sizeof(struct abi_label) == 128, "abi");
 _Static_assert(sizeof(struct abi_rec_context) == 40 + 128 * ABI_MAX_LABELS, "abi");
@@ -515,7 +550,8 @@ struct abi_mm {
 	__u32 slot;
 	__u32 pad;
 	__s64 start_pages[ABI_RSS__N]; /* when the watch began */
-	__s64 pages[ABI_RSS__N]; /* as last seen: after the newest change */
+	__s64 pages[ABI_RSS__N]; /* after the newest change: start_pages and all that sites were told */
+	__s64 claimed_pages[ABI_RSS__N]; /* of the shared count, as far as sites were told */
 };
 
 /*

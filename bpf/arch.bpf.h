@@ -23,7 +23,10 @@
 #define STACK_CHECK_TAKEN(ctx) ((ctx)->flags & (X86_CF | X86_ZF))
 #define ARCH_RA(ctx) 0 /* on the stack */
 /* arch/x86/entry/syscalls/syscall_64.tbl */
-enum { ARCH_NR_MMAP = 9, ARCH_NR_MUNMAP = 11, ARCH_NR_BRK = 12, ARCH_NR_MREMAP = 25 };
+enum { ARCH_NR_MMAP = 9, ARCH_NR_MUNMAP = 11, ARCH_NR_BRK = 12, ARCH_NR_MREMAP = 25, ARCH_NR_MADVISE = 28 };
+/* Where Go asks for its heap first (runtime/malloc.go, mallocinit), and how far it is believed to reach. */
+#define ARCH_GO_ARENA 0xc000000000
+#define ARCH_GO_ARENA_BYTES 0x4000000000
 #define ARCH_SYSCALL_NR(regs) ((regs)->orig_ax)
 #elif defined(__TARGET_ARCH_arm64)
 #define UREGS(ctx) ((const volatile struct user_pt_regs *)(ctx))
@@ -38,7 +41,9 @@ enum { ARCH_NR_MMAP = 9, ARCH_NR_MUNMAP = 11, ARCH_NR_BRK = 12, ARCH_NR_MREMAP =
 #define STACK_CHECK_TAKEN(ctx) (!(UREGS(ctx)->pstate & PSR_C) || (UREGS(ctx)->pstate & PSR_Z))
 #define ARCH_RA(ctx) (UREGS(ctx)->regs[30])
 /* include/uapi/asm-generic/unistd.h */
-enum { ARCH_NR_BRK = 214, ARCH_NR_MUNMAP = 215, ARCH_NR_MREMAP = 216, ARCH_NR_MMAP = 222 };
+enum { ARCH_NR_BRK = 214, ARCH_NR_MUNMAP = 215, ARCH_NR_MREMAP = 216, ARCH_NR_MMAP = 222, ARCH_NR_MADVISE = 233 };
+#define ARCH_GO_ARENA 0x4000000000 /* runtime/malloc.go, mallocinit */
+#define ARCH_GO_ARENA_BYTES 0x4000000000
 #define ARCH_SYSCALL_NR(regs) ((regs)->syscallno)
 #else
 #error "no register names for this architecture"

@@ -87,6 +87,13 @@ struct door_note {
 	__u64 stack_id, context_id;
 };
 
+/* The mapping of an address (area.bpf.h). */
+struct area {
+	__u64 start, end, flags;
+	__u64 is_file;
+	__u64 words[4]; /* of the user's memory */
+};
+
 struct scratch {
 	struct abi_stats stats; /* first: user space reads it (abi.h) */
 	__u32 busy;
@@ -104,6 +111,8 @@ struct scratch {
 	struct door_note door;
 	struct abi_rec_proc proc;
 	struct abi_rec_mmap mmap;
+	struct abi_rec_cause cause;
+	struct area area;
 	struct abi_site_key key;
 	struct abi_site fresh; /* an all-zero site to insert */
 	struct abi_rec_stack rec;

@@ -16,6 +16,7 @@ const volatile __u32 only_tid = 0; /* 0: all threads */
 const volatile __u32 nr_cpus = 1; /* possible CPUs */
 const volatile __u32 sweep_mark = 32768; /* new sites in one epoch after which user space is asked to sweep */
 const volatile bool watch_rss = false; /* the RSS ledger is on */
+const volatile bool watch_faults = false; /* and the addresses of faults are known */
 const volatile bool count_goroutines = false;
 const volatile bool kernel_stacks = false; /* the kernel's frames, too, where it is in the kernel that things happen */
 

@@ -19,13 +19,15 @@ static __always_inline struct abi_target *target_of(__u32 tgid)
 	return slot ? bpf_map_lookup_elem(&targets, slot) : NULL;
 }
 
-/* The new address space; the old one gave its pages back as the target's own doing. */
+/* The new address space; the old one is being taken down, and what is left of it goes with it. */
 static __always_inline void rss_watch_exec(struct task_struct *task, struct abi_target *target, __u32 tgid)
 {
 	__u32 *slot = bpf_map_lookup_elem(&slots, &tgid);
 	struct mm_struct *mm = task->mm;
+	__u64 old = mm_unwatch(target);
 
-	mm_forget(mm_unwatch(target));
+	mm_account(target, old, ABI_STACK_EXEC, -1);
+	mm_forget(old);
 	if (slot && mm) {
 		mm_watch(mm, *slot);
 		mm_account(target, target->mm, ABI_STACK_EXEC, 1);

@@ -3,26 +3,44 @@
  * RSS by stack, from the kernel's own counters.
  *
  * kmem:rss_stat fires after every change of an mm's page counters and names mm and
- * member, not the amount. So we keep the last value seen and take the difference:
- * differences telescope, so whatever happens between two events the sum of all is
- * what the counter really did. Threads that fault at the same moment may swap a
- * page among their stacks; none is counted twice or lost.
+ * member, not the amount. So we keep the last value seen and take the difference.
+ * Differences telescope: whatever happens between two events, the sum of all is what
+ * the counter really did, and none is counted twice or lost.
  *
- * From 6.2 the counters are percpu_counters (kernel commit f1a7941243c1): the
- * value is the shared count plus every CPU's part. A CPU's part is found at the
- * counter's per-CPU pointer plus that CPU's offset, which is learnt once from a
- * map of our own: the address of its element on that CPU minus the array's
- * per-CPU pointer. Before 6.2 it is one atomic, fed by per-thread batches of 64.
+ * From 6.2 the counters are percpu_counters (kernel commit f1a7941243c1): a shared
+ * count plus a part of every CPU. A change is made in the part of the CPU it happens
+ * on, under the page table lock, so this CPU's part alone tells the amount of this
+ * event, whatever other threads fault meanwhile; the sum over all CPUs, besides its
+ * cost, would give a thread the pages of another. A part that reaches the batch
+ * (32, or twice the number of CPUs) is moved to the shared count and is 0 then: what
+ * it was is what the count grew by that no other event has claimed (claim_folded()).
+ * Two CPUs that do so at the same moment may swap a batch between their stacks.
+ * A CPU's part is found at the counter's per-CPU pointer plus that CPU's offset, which is learnt once from
+ * a map of our own: the address of its element on that CPU minus the array's per-CPU pointer.
+ *
+ * Before 6.2 it is one atomic, fed by per-thread batches of 64: an event may stand for
+ * the faults of 64, and up to 63 pages of a thread are not in it yet.
+ *
+ * A counter may be changed by another task than the process's: by the kernel's threads (reclaim, khugepaged),
+ * by another process (reclaim, process_madvise), by a worker of io_uring. That is a row of its own with the task's
+ * name. So is an exec: a process that has left its old address space takes it down.
  */
 #ifndef ALLOCSNOOP_RSS_BPF_H
 #define ALLOCSNOOP_RSS_BPF_H
 
+#include "area.bpf.h"
 #include "site.bpf.h"
 #include "walk.bpf.h"
 
 #ifndef PF_EXITING
 #define PF_EXITING 0x00000004
+#define PF_IO_WORKER 0x00000010
+#define PF_USER_WORKER 0x00004000
+#define PF_KTHREAD 0x00200000
 #endif
+
+#define FOLD_MIN 32 /* the smallest batch that a CPU's part is moved at */
+#define CLAIM_ROUNDS 4
 
 /* mm_struct as it was before 6.2. */
 struct mm_rss_stat___v61 {
@@ -56,30 +74,97 @@ struct {
 	__type(value, __u64);
 } cpu_landmark SEC(".maps");
 
+/* What each CPU's parts of a target's counters were at its last event, by slot. */
+struct rss_parts {
+	__s32 pages[ABI_RSS__N];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, ABI_MAX_TARGETS);
+	__type(key, __u32);
+	__type(value, struct rss_parts);
+} rss_parts SEC(".maps");
+
 static __always_inline bool rss_is_percpu(void)
 {
 	return !bpf_core_type_exists(struct mm_rss_stat___v61);
 }
 
-static __always_inline __s64 rss_pages_percpu(const struct mm_struct *mm, __u32 member)
+static __always_inline const struct percpu_counter *rss_counter(const struct mm_struct *mm, __u32 member)
 {
-	const struct percpu_counter *counter;
-	__u64 parts, *offset;
-	__s64 sum;
+	return (const void *)mm + bpf_core_field_offset(struct mm_struct, rss_stat) +
+	       member * bpf_core_type_size(struct percpu_counter);
+}
+
+/* Begin to follow a counter, of the target in @slot: remember the shared count and each part. Returns the sum. */
+static __always_inline __s64 rss_begin_percpu(const struct mm_struct *mm, struct abi_mm *state, __u32 member)
+{
+	const struct percpu_counter *counter = rss_counter(mm, member);
+	__s64 sum = BPF_CORE_READ(counter, count);
+	__u64 parts = (__u64)BPF_CORE_READ(counter, counters), *offset;
+	__u32 slot = state->slot;
+	struct rss_parts *seen;
 	__s32 part;
 
-	counter = (const void *)mm + bpf_core_field_offset(struct mm_struct, rss_stat) +
-		  member * bpf_core_type_size(struct percpu_counter);
-	sum = BPF_CORE_READ(counter, count);
-	parts = (__u64)BPF_CORE_READ(counter, counters);
+	state->claimed_pages[member & 3] = sum;
 	for (__u32 i = 0; i < ABI_RSS_MAX_CPUS && i < nr_cpus; i++) {
 		__u32 cpu = i; /* its address is taken: as the loop's variable the verifier would lose it */
 
 		offset = bpf_map_lookup_elem(&cpu_offsets, &cpu);
-		if (offset && *offset && !bpf_probe_read_kernel(&part, sizeof(part), (void *)(parts + *offset)))
-			sum += part;
+		seen = bpf_map_lookup_percpu_elem(&rss_parts, &slot, cpu);
+		if (!offset || !seen || !*offset || bpf_probe_read_kernel(&part, sizeof(part), (void *)(parts + *offset)))
+			continue;
+		seen->pages[member & 3] = part;
+		sum += part;
 	}
 	return sum;
+}
+
+/*
+ * What this CPU, whose part was @before and is 0 now, has moved to the shared @count: what nobody has claimed. If two
+ * have, theirs lies there as well; most often both by a page more than the largest part, and then it can be told.
+ */
+static __always_inline __s64 claim_folded(struct abi_mm *state, __u32 member, __s64 count, __s32 before)
+{
+	__s64 *claimed = &state->claimed_pages[member & 3];
+	__u64 one = (before < 0 ? -before : before) + 1;
+
+	for (int i = 0; i < CLAIM_ROUNDS; i++) {
+		__s64 old = *(volatile __s64 *)claimed, waiting = count - old;
+		__u64 size = waiting < 0 ? -waiting : waiting;
+
+		if (one >= FOLD_MIN && waiting < 0 == before < 0 && size > one && !(size % one))
+			waiting = before < 0 ? -(__s64)one : (__s64)one;
+		if (__sync_val_compare_and_swap(claimed, old, old + waiting) == old)
+			return waiting;
+	}
+	return 0; /* the next one has it */
+}
+
+static __noinline __s64 rss_amount_percpu(const struct mm_struct *mm, struct abi_mm *state, __u32 member)
+{
+	const struct percpu_counter *counter = rss_counter(mm, member);
+	__u32 slot, cpu = bpf_get_smp_processor_id();
+	struct rss_parts *seen;
+	__s64 amount, before;
+	__u64 *offset;
+	__s32 part;
+
+	if (!state)
+		return 0; /* never: for the verifier */
+	slot = state->slot;
+	seen = bpf_map_lookup_elem(&rss_parts, &slot);
+	offset = bpf_map_lookup_elem(&cpu_offsets, &cpu);
+	if (!seen || !offset ||
+	    bpf_probe_read_kernel(&part, sizeof(part), (void *)BPF_CORE_READ(counter, counters) + *offset))
+		return 0;
+	before = seen->pages[member & 3];
+	seen->pages[member & 3] = part;
+	amount = part - before;
+	if (!part)
+		amount += claim_folded(state, member, BPF_CORE_READ(counter, count), before);
+	return amount;
 }
 
 /* Not inlined: clang would move its relocated offset, void on new kernels, to where it is reached on them. */
@@ -90,9 +175,26 @@ static __noinline __s64 rss_pages_v61(const struct mm_struct *mm, __u32 member)
 	return BPF_CORE_READ(old, rss_stat.count[member & 3].counter);
 }
 
-static __always_inline __s64 rss_pages(const struct mm_struct *mm, __u32 member)
+static __always_inline __s64 rss_begin(const struct mm_struct *mm, struct abi_mm *state, __u32 member)
 {
-	return rss_is_percpu() ? rss_pages_percpu(mm, member) : rss_pages_v61(mm, member);
+	__s64 pages;
+
+	if (rss_is_percpu())
+		return rss_begin_percpu(mm, state, member);
+	pages = rss_pages_v61(mm, member);
+	state->claimed_pages[member & 3] = pages;
+	return pages;
+}
+
+/* By how much the counter changed, as far as no event before told. */
+static __always_inline __s64 rss_amount(const struct mm_struct *mm, struct abi_mm *state, __u32 member)
+{
+	__s64 now;
+
+	if (rss_is_percpu())
+		return rss_amount_percpu(mm, state, member);
+	now = rss_pages_v61(mm, member);
+	return now - __sync_lock_test_and_set(&state->claimed_pages[member & 3], now);
 }
 
 /* Watch @mm for the target in @slot, unless it is watched: a vfork child shares its parent's until it executes. */
@@ -105,7 +207,7 @@ static __noinline int mm_watch(const struct mm_struct *mm, __u32 slot)
 	if (!target || target->mm)
 		return 0;
 	for (__u32 i = 0; i < ABI_RSS__N; i++)
-		state.start_pages[i] = state.pages[i] = rss_pages(mm, i);
+		state.start_pages[i] = state.pages[i] = rss_begin(mm, &state, i);
 	if (!bpf_map_update_elem(&mms, &key, &state, BPF_NOEXIST))
 		target->mm = key;
 	return 0;
@@ -127,19 +229,26 @@ static __always_inline void mm_forget(__u64 key)
 		bpf_map_delete_elem(&mms, &key);
 }
 
+/* A row of the ledger: s->key.stack_id added @pages, or gave them back. */
+static __always_inline void rss_account(struct scratch *s, __u32 tgid, __u32 member, __s64 pages)
+{
+	account_known(s, tgid, ABI_SOURCE_RSS, ABI_RSS_DETAIL(member, pages < 0), 0, pages, 0);
+}
+
 /* Put what the watched address space @key has in the ledger: as a beginning (@sign 1) or an end (-1). */
 static __noinline int mm_account(struct abi_target *target, __u64 key, __u64 stack_id, __s32 sign)
 {
 	struct scratch *s = guard_enter(SCRATCH_TRACE);
 	struct abi_mm *state = bpf_map_lookup_elem(&mms, &key);
 
-	if (s && state) {
+	if (s && state && target) {
 		s->key.stack_id = stack_id;
+		s->key.context_id = ABI_AREA_UNKNOWN;
 		for (__u32 i = 0; i < ABI_RSS__N; i++) {
 			__s64 pages = state->pages[i] * sign;
 
 			if (pages)
-				account_stack(s, target->tgid, ABI_SOURCE_RSS, i, 0, pages, 0);
+				rss_account(s, target->tgid, i, pages);
 		}
 	}
 	guard_exit(s);
@@ -187,33 +296,62 @@ static __always_inline __u64 user_ip(struct task_struct *task, struct pt_regs *r
 	return ip && BPF_CORE_READ(task, utask, xol_vaddr) == ip ? BPF_CORE_READ(task, utask, vaddr) : ip;
 }
 
+/* It was not the target: say who. */
+static __noinline int name_cause(struct scratch *s, struct task_struct *task)
+{
+	struct abi_rec_cause *rec = &s->cause;
+	__u64 id = hash_seed;
+
+	rec->rec.kind = ABI_REC_CAUSE;
+	rec->rec.tgid = task->tgid;
+	rec->task = task->flags & PF_KTHREAD			    ? ABI_CAUSE_KERNEL :
+		    task->flags & (PF_IO_WORKER | PF_USER_WORKER) ? ABI_CAUSE_WORKER :
+								      ABI_CAUSE_PROCESS;
+	bpf_get_current_comm(rec->comm, sizeof(rec->comm));
+	id = hash_step(id, *(__u64 *)rec->comm);
+	id = hash_step(id, *(__u64 *)(rec->comm + 8));
+	id = hash_step(id, rec->task);
+	rec->stack_id = (id & (ABI_STACK_CAUSE - 1)) | ABI_STACK_CAUSE;
+	s->key.stack_id = send_once(s, rec->stack_id, rec, sizeof(*rec)) ? rec->stack_id : ABI_STACK_OTHERS;
+	return 0;
+}
+
+static __always_inline void find_stack(void *ctx, struct scratch *s, struct task_struct *task, struct abi_target *target,
+				       __u32 member)
+{
+	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
+
+	s->key.context_id = area_of(s, task->mm, regs, member);
+	s->from = (struct walk_from){ .ip = user_ip(task, regs), .sp = PT_REGS_SP(regs), .fp = PT_REGS_FP(regs),
+				      .flags = ABI_STACK_LEAF_GUESS };
+	cgo_enter(s, target->slot);
+	s->rec.nkernel = 0;
+	walk(s, target);
+	if (kernel_stacks)
+		add_kernel_stack(ctx, s);
+}
+
 static __noinline void rss_change(void *ctx, struct scratch *s, struct mm_struct *mm, struct abi_mm *state, __u32 member)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	__u32 slot = state->slot;
 	struct abi_target *target = bpf_map_lookup_elem(&targets, &slot);
-	struct pt_regs *regs;
-	__s64 now, delta;
+	__s64 pages;
 
 	if (!target)
 		return;
-	now = rss_pages(mm, member);
-	delta = now - __sync_lock_test_and_set(&state->pages[member & 3], now);
-	if (!delta)
+	pages = rss_amount(mm, state, member);
+	if (!pages)
 		return;
-	if (task->mm == mm) {
-		regs = (struct pt_regs *)bpf_task_pt_regs(task);
-		s->from = (struct walk_from){ .ip = user_ip(task, regs), .sp = PT_REGS_SP(regs), .fp = PT_REGS_FP(regs),
-					      .flags = ABI_STACK_LEAF_GUESS };
-		cgo_enter(s, slot);
-		s->rec.nkernel = 0;
-		walk(s, target);
-		if (kernel_stacks)
-			add_kernel_stack(ctx, s);
-	} else {
-		s->key.stack_id = ABI_STACK_OTHERS;
-	}
-	account_stack(s, target->tgid, ABI_SOURCE_RSS, member, 0, delta, 0);
+	__sync_fetch_and_add(&state->pages[member & 3], pages);
+	s->key.context_id = member == ABI_RSS_FILE ? ABI_AREA_FILE : member == ABI_RSS_SHMEM ? ABI_AREA_SHARED : ABI_AREA_UNKNOWN;
+	if (task->mm == mm && !(task->flags & (PF_KTHREAD | PF_IO_WORKER | PF_USER_WORKER)))
+		find_stack(ctx, s, task, target, member);
+	else if (task->tgid == (pid_t)target->tgid && task->mm != mm)
+		s->key.stack_id = ABI_STACK_EXEC; /* it takes down what it has left */
+	else
+		name_cause(s, task);
+	rss_account(s, target->tgid, member, pages);
 }
 
 SEC("tp_btf/rss_stat")

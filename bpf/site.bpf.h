@@ -86,17 +86,24 @@ static __always_inline struct abi_site *account(struct scratch *s, __u32 tgid, _
 	return site;
 }
 
-/* The same for a source without contexts. */
-static __always_inline struct abi_site *account_stack(struct scratch *s, __u32 tgid, __u16 source, __u16 detail,
+/* The same for a source whose contexts need no record of their own. */
+static __always_inline struct abi_site *account_known(struct scratch *s, __u32 tgid, __u16 source, __u16 detail,
 						      __u64 objects, __s64 bytes, __u64 requested_bytes)
 {
 	struct abi_site *site;
 
-	s->key.context_id = 0;
 	site = account(s, tgid, source, detail, objects, bytes, requested_bytes);
 	if (site && !site->sent && s->key.stack_id >> 63)
 		site->sent = send_stack(s);
 	return site;
+}
+
+/* The same for a source without contexts. */
+static __always_inline struct abi_site *account_stack(struct scratch *s, __u32 tgid, __u16 source, __u16 detail,
+						      __u64 objects, __s64 bytes, __u64 requested_bytes)
+{
+	s->key.context_id = 0;
+	return account_known(s, tgid, source, detail, objects, bytes, requested_bytes);
 }
 
 /*

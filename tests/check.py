@@ -955,6 +955,118 @@ def cmd_rss(report_path, ledger_path):
         "%s %+d of %+d pages" % (n, got[n] // ledger["page"], w // ledger["page"]) for n, w in ledger["funcs"].items())))
 
 
+KINDS = ("anon", "file", "shmem", "swap")
+
+
+def bound(balance):
+    """What may be unexplained: 1 % of the bytes moved, and not less than 512 KiB."""
+    return max((balance["grown_bytes"] + balance["released_bytes"]) // 100, 512 << 10)
+
+
+def balanced(what, balance):
+    equal(what + ": start + grown - released + unexplained", balance["start_bytes"] + balance["grown_bytes"] -
+          balance["released_bytes"] + balance["unexplained_bytes"], balance["end_bytes"])
+    within(what + " unexplained", balance["unexplained_bytes"], -bound(balance), bound(balance))
+
+
+def rss_balanced(report):
+    """The ledger adds up, in all and by kind, and its rows are its totals."""
+    rss = report["rss"]
+    rows = stacks(report, "rss")
+    balanced("RSS", rss)
+    for kind in KINDS:
+        balanced(kind, rss["kinds"][kind])
+    for key in ("start_bytes", "end_bytes", "grown_bytes", "released_bytes", "others_grown_bytes", "others_released_bytes",
+                "unexplained_bytes"):
+        equal("sum of %s over the kinds" % key, sum(rss["kinds"][k][key] for k in KINDS if k != "swap"), rss[key])
+    for key in ("grown_bytes", "released_bytes"):
+        equal("sum of %s over the rows" % key, sum(s["rss_" + key] for s in rows), rss[key])
+    swap = rss["kinds"]["swap"]
+    equal("swap of the rows", sum(s["rss_swap_bytes"] for s in rows), swap["grown_bytes"] - swap["released_bytes"])
+    for key in ("grown_bytes", "released_bytes"):
+        equal("sum of %s over the areas" % key, sum(a[key] for a in rss["areas"].values()), rss[key])
+    for s in rows:
+        equal("rss_bytes of a row", s["rss_bytes"], s["rss_grown_bytes"] - s["rss_released_bytes"])
+    return rss
+
+
+def cmd_ledger(report_path, ledger_path, slack_pages="8", *flags):
+    """What each function added and gave back. flags: "more": others do so, too"""
+    report, ledger = load(report_path), load_ledger(ledger_path)
+    no_losses(report, ("stack_unreadable", "stack_broken"))
+    rss = rss_balanced(report)
+    got = collections.defaultdict(collections.Counter)
+    for s in stacks(report, "rss"):
+        name = next((f for f in funcs(s) if f in ledger["funcs"]), None)
+        got[name].update(grown=s["rss_grown_bytes"], released=s["rss_released_bytes"])
+    slack = int(slack_pages) * ledger["page"]
+    for name, want in ledger["funcs"].items():
+        for key in ("grown", "released"):
+            within("%s of %s" % (key, name), got[name][key], want[key] - slack, want[key] + slack)
+    if "more" not in flags:
+        others = 64 * ledger["page"] + slack
+        within("what no function of the ledger moved", got[None]["grown"] + got[None]["released"], 0, others)
+    within("end against smaps_rollup by the program itself", rss["end_bytes"], ledger["rss_end"] - bound(rss),
+           ledger["rss_end"] + bound(rss))
+    worst = max([abs(got[n][k] - w[k]) for n, w in ledger["funcs"].items() for k in w] or [0])
+    note("%d KiB grown, %d released, %d unexplained; no function off by more than %d pages" % (
+        rss["grown_bytes"] >> 10, rss["released_bytes"] >> 10, rss["unexplained_bytes"] >> 10, worst // ledger["page"]))
+
+
+def cmd_rss_caller(report_path, func, inner):
+    """All frames inside of func are such functions, and there is one, but for a page or two of its own."""
+    inside, bare = 0, 0
+    for s in stacks(load(report_path), "rss"):
+        names = funcs(s)
+        if func not in names:
+            continue
+        leaves = names[:names.index(func)]
+        if leaves and all(re.fullmatch(inner, f) for f in leaves):
+            inside += s["rss_grown_bytes"]
+        else:
+            bare += s["rss_grown_bytes"]
+    within("bytes of %s without %s" % (func, inner), bare, 0, inside // 100)
+    if not inside:
+        fail("%s has no stack with %s" % (func, inner))
+
+
+def cmd_rss_area(report_path, *wants):
+    """wants: FUNC=AREA+AREA: nearly all that the function moved is of these kinds (type), some of each."""
+    rows = stacks(load(report_path), "rss")
+    for want in wants:
+        func, areas = want.split("=")
+        areas = areas.split("+")
+        sums = collections.Counter()
+        for s in rows:
+            if func in funcs(s):
+                sums[s["type"]] += s["rss_grown_bytes"] + s["rss_released_bytes"]
+        if not all(sums[a] for a in areas) or sum(sums[a] for a in areas) < 0.99 * sum(sums.values()):
+            fail("what %s moved is %s, want %s" % (func, dict(sums), areas))
+
+
+def cmd_rss_balance(report_path, *rollup_paths):
+    """Of any program; rollup_paths: its smaps_rollup before the end and after it."""
+    report = load(report_path)
+    rss = rss_balanced(report)
+    ends = []
+    for path in rollup_paths:
+        with open(path) as f:
+            ends.append(next(int(line.split()[1]) << 10 for line in f if line.startswith("Rss:")))
+    if ends:
+        within("end against smaps_rollup", rss["end_bytes"], min(ends) - bound(rss), max(ends) + bound(rss))
+    note("%d KiB grown, %d released, %d unexplained, %d stacks" % (
+        rss["grown_bytes"] >> 10, rss["released_bytes"] >> 10, rss["unexplained_bytes"] >> 10, len(stacks(report, "rss"))))
+
+
+def cmd_rss_row(report_path, func, grown_from, grown_to, released_from, released_to):
+    """What the rows with that function (a regular expression) added and gave back, in bytes."""
+    rows = [s for s in stacks(load(report_path), "rss") if any(re.search(func, f) for f in funcs(s))]
+    grown, released = sum(s["rss_grown_bytes"] for s in rows), sum(s["rss_released_bytes"] for s in rows)
+    within("grown by " + func, grown, int(grown_from), int(grown_to))
+    within("released by " + func, released, int(released_from), int(released_to))
+    note("%s: %d KiB grown, %d released" % (func, grown >> 10, released >> 10))
+
+
 # --- formats ----------------------------------------------------------------
 
 MMAP_KEYS = ("alloc_objects", "alloc_bytes", "requested_bytes", "live_objects", "live_bytes")

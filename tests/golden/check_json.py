@@ -29,6 +29,8 @@ def keys(what, got, want):
     same("keys of " + what, sorted(got), sorted(want.split()))
 
 
+BALANCE = "start_bytes end_bytes grown_bytes released_bytes others_grown_bytes others_released_bytes unexplained_bytes"
+
 keys("document", doc, "schema tool kernel start duration_s target mode totals losses overhead rss live blocks peak gc stacks")
 same("schema", doc["schema"], 1)
 same("tool", doc["tool"], "allocsnoop 0.1.0")
@@ -41,7 +43,7 @@ if which == "empty":
     same("totals", doc["totals"], {"go": None, "malloc": None})
     same("losses", doc["losses"], {"events": 0})
     same("pct", doc["overhead"]["pct"], None)
-    same("rss", doc["rss"], dict.fromkeys("start_bytes end_bytes grown_bytes released_bytes unexplained_bytes kinds".split()))
+    same("rss", doc["rss"], dict.fromkeys((BALANCE + " kinds areas").split()))
     same("stacks", doc["stacks"], [])
     sys.exit(0)
 
@@ -99,22 +101,30 @@ same("overhead", doc["overhead"],
      {"hits": 1200000, "trap_ns": 250000000, "bpf_ns": 60000000, "target_cpu_s": 10.0, "pct": 3.1})
 
 
-def kind(start, now):
-    return {"start_bytes": now if interval else start, "end_bytes": now}
+def balance(start, end, grown, released, others_grown=0, others_released=0):
+    if interval:
+        grown = released = others_grown = others_released = 0
+    return dict(zip(BALANCE.split(), [start, end, grown, released, others_grown, others_released, end - start - grown + released]))
+
+
+def kind(start, now, *moved):
+    return balance(now if interval else start, now, *moved)
 
 
 rss = doc["rss"]
-same("kinds", rss.pop("kinds"), {"anon": kind(50 * M, 55 * M), "file": kind(30 * M, 31 * M), "shmem": kind(0, 0), "swap": kind(0, 0)})
-same("rss", rss, {"start_bytes": 86 * M, "end_bytes": 85 * M, "grown_bytes": 0, "released_bytes": 0, "unexplained_bytes": -M}
-     if interval else
-     {"start_bytes": 80 * M, "end_bytes": 86 * M, "grown_bytes": 5 * M + 4096, "released_bytes": 8192, "unexplained_bytes": M + 4096})
+same("kinds", rss.pop("kinds"), {
+    "anon": kind(50 * M, 55 * M, 6 * M + 4096, M + 20480, 0, 8192), "file": kind(30 * M, 31 * M, 4096, 0),
+    "shmem": kind(0, 0, 0, 0), "swap": kind(0, 0, 8192, 0, 8192, 0)})
+same("areas", rss.pop("areas"), {} if interval else {
+    "Go heap": {"grown_bytes": 6 * M, "released_bytes": M}, "not known": {"grown_bytes": 8192, "released_bytes": 20480}})
+same("rss", rss, balance(86 * M, 85 * M, 0, 0) if interval else balance(80 * M, 86 * M, 6 * M + 8192, M + 20480, 0, 8192))
 same("ledger", rss["end_bytes"] - rss["start_bytes"], rss["grown_bytes"] - rss["released_bytes"] + rss["unexplained_bytes"])
 
-same("number of stacks", len(doc["stacks"]), 1 if interval else 9)
+same("number of stacks", len(doc["stacks"]), 1 if interval else 10)
 ROW = "pid source type goroutine labels alloc_objects alloc_bytes requested_bytes alloc_objects_se alloc_bytes_se " \
       "free_objects free_bytes live_objects live_bytes live_grown_bytes live_objects_se live_bytes_se oldest_s median_age_s peak_objects peak_bytes rss_bytes incomplete walked frames"
 for s in doc["stacks"]:
-    keys("stack", s, ROW)
+    keys("stack", s, ROW + (" rss_grown_bytes rss_released_bytes rss_swap_bytes" if s["source"] == "rss" else ""))
     same("pid", s["pid"], 1234)
     same("labels", s["labels"], {})
     for k in "goroutine alloc_objects_se alloc_bytes_se free_objects free_bytes live_objects live_bytes live_grown_bytes live_objects_se live_bytes_se oldest_s median_age_s peak_objects peak_bytes".split():
@@ -148,4 +158,7 @@ same("broken", by["malloc", "broken", 7700, None]["frames"], [
     frame("[libc.so.6+0x9abc]", None, None, "libc.so.6"), frame("[unknown+0x5555]", None, None, None)])
 same("hostile type", by["go", "truncated", 50000000, None]["type"], "map[string]" + hostile)
 same("lost", by["malloc", "lost", 300, None]["frames"], [])
-same("rss", by["rss", "truncated", None, -8192]["type"], None)
+truncated = by["rss", "truncated", None, -8192]
+same("rss", [truncated[k] for k in ("type", "rss_grown_bytes", "rss_released_bytes", "rss_swap_bytes")], [None, 4096, 12288, 0])
+others = [s for s in doc["stacks"] if s["frames"] and s["frames"][0]["func"] == "[kernel: kswapd]"]
+same("others", [[s[k] for k in ("rss_bytes", "rss_swap_bytes", "incomplete")] for s in others], [[-8192, 8192, None]])

@@ -63,7 +63,7 @@ static int add_stack(struct fixture *f, uint64_t id, const struct event_frame *f
 static int add_counts(struct fixture *f, uint32_t pid, enum event_source source, uint64_t id, uint64_t objects,
 		      int64_t bytes, uint64_t requested)
 {
-	struct event_counts counts = { objects, bytes, requested, 0, 0, 0 };
+	struct event_counts counts = { .objects = objects, .bytes = bytes, .requested_bytes = requested, .goroutines = 0, .rss_kind = EVENT_RSS_ANON };
 
 	return f->sink.on_counts(f->sink.ctx, pid, source, id, 0, &counts);
 }
@@ -103,7 +103,7 @@ TEST(counts_add_up_by_row)
 	CHECK_INT(f.prof->rows[3].source, SOURCE_MALLOC);
 	CHECK_INT(f.prof->rows[3].total.alloc_bytes, 192);
 	CHECK_INT(f.prof->rows[4].source, SOURCE_RSS);
-	CHECK_INT(f.prof->rows[4].total.rss_bytes, -4096);
+	CHECK_INT(prof_rss_bytes(&f.prof->rows[4].total), -4096);
 	CHECK_INT(f.prof->rows[4].total.alloc_objects, 0);
 	CHECK_INT(f.prof->rows[4].total.alloc_bytes, 0);
 	CHECK_INT(profile__sum(f.prof, SOURCE_GO, WINDOW_ALL).alloc_objects, 333);
@@ -116,7 +116,7 @@ TEST(contexts)
 	const struct event_label ab[] = { { "a", "1" }, { "b", "2" } }, ba[] = { { "b", "2" }, { "a", "1" } };
 	struct event_context context = { .type_module = 1, .type_vaddr = 0x4000, .has_creator = true,
 					 .creator = { 0, 0x111, 0x7f0111 }, .labels = ab, .nlabels = 2 };
-	struct event_counts counts = { 1, 16, 9, 1, 0, 0 };
+	struct event_counts counts = { .objects = 1, .bytes = 16, .requested_bytes = 9, .goroutines = 1, .rss_kind = EVENT_RSS_ANON };
 	const struct prof_context *got;
 	struct label label;
 	const char *set;
@@ -291,15 +291,46 @@ TEST(changed_by_others)
 	CHECK_INT(add_counts(&f, 9, EVENT_RSS, 0, 1, 4096, 0), 0);
 	CHECK_INT(add_counts(&f, 9, EVENT_RSS, 77, 1, 4096, 0), 0); /* lost: something else */
 	CHECK_INT(f.prof->nrows, 3);
-	CHECK_INT(f.prof->rows[0].total.rss_bytes, -12288);
+	CHECK_INT(prof_rss_bytes(&f.prof->rows[0].total), -12288);
 	CHECK_INT(f.prof->rows[1].stack, f.prof->rows[0].stack);
 	CHECK(f.prof->rows[2].stack != f.prof->rows[0].stack);
 	stack = &f.prof->stacks[f.prof->rows[0].stack];
-	CHECK_INT(stack->flags, 0);
+	CHECK_INT(stack->flags, STACK_OTHERS);
 	CHECK_INT(stack->nlocs, 1);
 	loc = &f.prof->locs[f.prof->stack_locs[stack->first]];
 	CHECK_INT(loc->nframes, 1);
 	CHECK_STR(strtab__get(f.prof->strs, f.prof->frames[loc->first_frame].func), "[the kernel or another process]");
+	teardown(&f);
+}
+
+/* Tasks are told apart by name, whatever their ids; what they and the process gave back is kept by kind. */
+TEST(changed_by_named_tasks)
+{
+	struct event_counts counts = { .bytes = -4096, .rss_kind = EVENT_RSS_ANON };
+	struct prof_counts sum, others;
+	struct fixture f;
+
+	if (!setup(&f))
+		return;
+	CHECK_INT(f.sink.on_cause(f.sink.ctx, 1ULL << 62 | 1, "[kernel: kswapd]"), 0);
+	CHECK_INT(f.sink.on_cause(f.sink.ctx, 1ULL << 62 | 2, "[kernel: kswapd]"), 0);
+	CHECK_INT(f.sink.on_cause(f.sink.ctx, 1ULL << 62 | 3, "[process: x]"), 0);
+	for (uint64_t i = 1; i <= 3; i++)
+		CHECK_INT(f.sink.on_counts(f.sink.ctx, 7, EVENT_RSS, 1ULL << 62 | i, 0, &counts), 0);
+	counts = (struct event_counts){ .bytes = 8192, .rss_kind = EVENT_RSS_SWAP };
+	CHECK_INT(f.sink.on_counts(f.sink.ctx, 7, EVENT_RSS, 1ULL << 62 | 1, 0, &counts), 0);
+	CHECK_INT(add_stack(&f, 101, frames_a, 3, 0), 0);
+	CHECK_INT(add_counts(&f, 7, EVENT_RSS, 101, 1, 16384, 0), 0);
+	CHECK_INT(add_counts(&f, 7, EVENT_RSS, 101, 1, -4096, 0), 0);
+	CHECK_INT(f.prof->nrows, 3);
+	sum = profile__sum(f.prof, SOURCE_RSS, WINDOW_ALL);
+	others = profile__sum_others(f.prof, WINDOW_ALL);
+	CHECK_INT(prof_rss_moved(&sum).grown_bytes, 16384); /* swap is none of RSS */
+	CHECK_INT(prof_rss_moved(&sum).released_bytes, 16384);
+	CHECK_INT(prof_rss_bytes(&f.prof->rows[0].total), -8192);
+	CHECK_INT(f.prof->rows[0].total.rss[RSS_SWAP].grown_bytes, 8192);
+	CHECK_INT(prof_rss_moved(&others).grown_bytes, 0);
+	CHECK_INT(prof_rss_moved(&others).released_bytes, 12288);
 	teardown(&f);
 }
 
@@ -353,7 +384,7 @@ TEST(followed_memory)
 {
 	struct event_context context = { .type_module = UINT32_MAX, .kind = "brk" };
 	struct event_live more = { .objects = 2, .bytes = 8192 }, less = { .objects = -1, .bytes = -4096 };
-	struct event_counts counts = { .objects = 2, .bytes = 8192, .requested_bytes = 8000 };
+	struct event_counts counts = { .objects = 2, .bytes = 8192, .requested_bytes = 8000, .goroutines = 0, .rss_kind = EVENT_RSS_ANON };
 	const struct prof_context *got;
 	struct fixture f;
 

@@ -98,7 +98,11 @@ static void add_stacks(struct profile *p, uint32_t pid)
 	uint32_t c = profile__add_stack(p, (uint32_t[]){ malloc_, evil, naked, jit }, 4, STACK_BROKEN);
 	uint32_t d = profile__add_stack(p, NULL, 0, STACK_LOST);
 	uint32_t e = profile__add_stack(p, (uint32_t[]){ mallocgc, goexit }, 2, 0);
+	uint32_t kswapd = profile__add_loc(p, PROF_NONE, 99, 99), others;
+	const struct prof_frame frame = { .func = strtab__adds(p->strs, "[kernel: kswapd]") };
 
+	profile__set_frames(p, kswapd, &frame, 1);
+	others = profile__add_stack(p, &kswapd, 1, STACK_OTHERS);
 	add_row(p, pid, SOURCE_GO, "[]uint8", a, ALLOCATED(1000, 96000000, 90000000));
 	add_row(p, pid, SOURCE_GO, "main.T", a, ALLOCATED(234, 4000000, 4000000));
 	add_row(p, pid, SOURCE_GO, "map[string]" HOSTILE, b, ALLOCATED(1234567, 50000000, 50000000));
@@ -106,9 +110,10 @@ static void add_stacks(struct profile *p, uint32_t pid)
 	add_row(p, pid, SOURCE_MALLOC, "", c, ALLOCATED(77, 7700, 7700));
 	add_row(p, pid, SOURCE_MALLOC, "", d, ALLOCATED(3, 300, 300));
 	add_row(p, pid, SOURCE_GO, "never", c, (struct prof_counts){ 0 });
-	add_row(p, pid, SOURCE_RSS, "", a, (struct prof_counts){ .rss_bytes = 5 << 20 });
-	add_row(p, pid, SOURCE_RSS, "", c, (struct prof_counts){ .rss_bytes = 4096 });
-	add_row(p, pid, SOURCE_RSS, "", b, (struct prof_counts){ .rss_bytes = -8192 });
+	add_row(p, pid, SOURCE_RSS, "Go heap", a, (struct prof_counts){ .rss[RSS_ANON] = { 6 << 20, 1 << 20 } });
+	add_row(p, pid, SOURCE_RSS, "", c, (struct prof_counts){ .rss[RSS_FILE] = { 4096, 0 } });
+	add_row(p, pid, SOURCE_RSS, "", b, (struct prof_counts){ .rss[RSS_ANON] = { 4096, 12288 } });
+	add_row(p, pid, SOURCE_RSS, "", others, (struct prof_counts){ .rss[RSS_ANON] = { 0, 8192 }, .rss[RSS_SWAP] = { 8192, 0 } });
 }
 
 static void set_live(struct profile *p, uint32_t row, double objects, double bytes, double objects_var, double bytes_var)
@@ -658,7 +663,7 @@ TEST(pprof_by_go)
 		check_has(text, "       1000   96000000          0: 3 4 5 6 \n                source:[go] type:[[]uint8]\n");
 		check_has(text, "         77       7700          0: 8 9 10 \n                source:[malloc]\n");
 		check_has(text, "          3        300          0: 11 \n                source:[malloc]\n");
-		check_has(text, "          0          0    5242880: 3 4 5 6 \n                source:[rss]\n");
+		check_has(text, "          0          0    5242880: 3 4 5 6 \n                source:[rss] type:[Go heap]\n");
 		check_has(text, "          0          0      -8192: ");
 		/* The inlined frame first. The executable is mapping 1 although libc was met first. */
 		check_has(text, "3: 0x10002000 M=1 main.grow /src/app/main.go:43");

@@ -120,12 +120,13 @@ TEST(windows)
 	CHECK_INT(prof->rss_kinds[RSS_ANON].marked_bytes, 64);
 
 	prof->now_unix_ns = 3500000000;
-	row->total = (struct prof_counts){ .alloc_objects = 13, .alloc_bytes = 1500, .requested_bytes = 1300, .rss_bytes = -4096 };
+	row->total = (struct prof_counts){ .alloc_objects = 13, .alloc_bytes = 1500, .requested_bytes = 1300, .rss[RSS_ANON] = { 4096, 8192 },
+						.rss[RSS_SWAP] = { 12288, 0 } };
 	loss->count = 6;
 	t->cpu_ns = 0; /* a process that is gone */
 	prof->cost = (struct prof_cost){ 11, 22, 33 };
 	c = prof_row_counts(row, WINDOW_INTERVAL);
-	CHECK(c.alloc_objects == 3 && c.alloc_bytes == 500 && c.requested_bytes == 400 && c.rss_bytes == -4096);
+	CHECK(c.alloc_objects == 3 && c.alloc_bytes == 500 && c.requested_bytes == 400 && prof_rss_bytes(&c) == -4096);
 	CHECK_INT(profile__losses(prof, WINDOW_INTERVAL), 1);
 	CHECK_INT(profile__losses(prof, WINDOW_ALL), 6);
 	CHECK_INT(profile__target_cpu_ns(prof, WINDOW_INTERVAL), 0);

@@ -8,7 +8,7 @@
 
 struct heard {
 	int answer;
-	uint64_t stacks, contexts, counts, live, ages;
+	uint64_t stacks, contexts, counts, live, ages, causes;
 };
 
 static int on_stack(void *ctx, uint64_t stack_id, const struct event_frame *frames, uint32_t nframes, uint32_t flags)
@@ -54,6 +54,14 @@ static int on_age(void *ctx, uint32_t pid, enum event_source source, uint64_t st
 	return heard->answer;
 }
 
+static int on_cause(void *ctx, uint64_t stack_id, const char *name)
+{
+	struct heard *heard = ctx;
+
+	heard->causes += stack_id == 14 && strcmp(name, "kswapd0") == 0;
+	return heard->answer;
+}
+
 static void tell_all(const struct event_sink *sink, int want)
 {
 	const struct event_context context = { .type_vaddr = 13 };
@@ -66,13 +74,14 @@ static void tell_all(const struct event_sink *sink, int want)
 	CHECK_INT(sink->on_counts(sink->ctx, 7, EVENT_GO, 11, 12, &some), want);
 	CHECK_INT(sink->on_counts(sink->ctx, 7, EVENT_RSS, 11, 0, &none), want);
 	CHECK_INT(sink->on_live(sink->ctx, 7, EVENT_GO, 11, 12, &live), want);
+	CHECK_INT(sink->on_cause(sink->ctx, 14, "kswapd0"), want);
 	CHECK_INT(sink->on_age(sink->ctx, 7, EVENT_MALLOC, 11, 0, &age), want);
 }
 
 TEST(counted)
 {
 	struct heard heard = { .answer = 0 };
-	struct refusals refusals = { .to = { &heard, on_stack, on_context, on_counts, on_live, on_age } };
+	struct refusals refusals = { .to = { &heard, on_stack, on_context, on_counts, on_live, on_age, on_cause } };
 	struct event_sink sink = refusals__sink(&refusals);
 
 	tell_all(&sink, 0);
@@ -81,7 +90,7 @@ TEST(counted)
 	tell_all(&sink, -ENOMEM);
 	tell_all(&sink, -ENOMEM);
 	CHECK_INT(refusals.objects, 2 * (5 + 1)); /* a change of RSS has no objects */
-	CHECK_INT(refusals.names, 2 * 2);
+	CHECK_INT(refusals.names, 2 * 3);
 	CHECK_INT(refusals.live, 2 * 2);
 	/* All has been passed on as it was. */
 	CHECK_INT(heard.stacks, 3);
@@ -89,6 +98,7 @@ TEST(counted)
 	CHECK_INT(heard.counts, 3 * 80);
 	CHECK_INT(heard.live, 3);
 	CHECK_INT(heard.ages, 3);
+	CHECK_INT(heard.causes, 3);
 }
 
 TEST_MAIN()

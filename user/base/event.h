@@ -28,11 +28,14 @@ enum event_stack_flag {
 
 /* Causes of RSS changes that are no stack. */
 enum event_stack_id {
-	EVENT_STACK_OTHERS, /* another task than the process: reclaim, khugepaged, process_madvise */
-	EVENT_STACK_EXEC, /* what a new program began with */
+	EVENT_STACK_OTHERS, /* another task than the process, which could not be told (on_cause()) */
+	EVENT_STACK_EXEC, /* what a new program began with; what the old one still had */
 	EVENT_STACK_EXIT, /* what the process still had when it ended */
 	EVENT_STACK__N,
 };
+
+/* Kinds of pages; swap is none of RSS. In the order of the kernel's counters (mm_types_task.h). */
+enum event_rss_kind { EVENT_RSS_FILE, EVENT_RSS_ANON, EVENT_RSS_SWAP, EVENT_RSS_SHMEM };
 
 struct event_label {
 	const char *key, *value; /* untrusted; may hold anything but NUL */
@@ -52,10 +55,11 @@ struct event_context {
 
 struct event_counts {
 	uint64_t objects;
-	int64_t bytes; /* RSS: signed */
+	int64_t bytes; /* RSS: signed; what was added and what was given back come apart */
 	uint64_t requested_bytes;
 	uint64_t goroutines; /* not seen before to allocate, if they are counted */
 	uint64_t free_objects, free_bytes; /* given back of what this stack allocated, where that is seen */
+	enum event_rss_kind rss_kind; /* RSS */
 };
 
 /* What is live more (or, negative, less) than before: an estimate, with its variance. */
@@ -89,6 +93,8 @@ struct event_sink {
 	/* A state: takes the place of what was told before. */
 	int (*on_age)(void *ctx, uint32_t pid, enum event_source source, uint64_t stack_id, uint64_t context_id,
 		      const struct event_age *age);
+	/* A stack id that the counts will use from now on: no stack, but another task of that (untrusted) name. */
+	int (*on_cause)(void *ctx, uint64_t stack_id, const char *name);
 };
 
 #endif

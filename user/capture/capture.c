@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/vec.h"
+#include "capture/areas.h"
 #include "capture/blocks.h"
 #include "capture/drain.h"
 #include "capture/image.h"
@@ -69,6 +70,13 @@ struct capture {
 
 static void follow_children(struct capture *c, const struct target *t);
 static void on_rec(void *ctx, const struct abi_rec *rec, size_t len);
+static enum area_runtime area_runtime(const struct target *t)
+{
+	if (!t || t->go_module == MODULE_NONE)
+		return AREA_NATIVE;
+	return t->go.cgocall ? AREA_GO_AND_C : AREA_GO;
+}
+
 static void on_site(void *ctx, const struct abi_site_key *key, const struct abi_site *site);
 
 /* 0, or -EOPNOTSUPP when nothing else was asked for. */
@@ -156,6 +164,7 @@ int capture__open(const struct capture_opts *opts, struct modules *mods, struct 
 	}
 	if (session__has_mmap(c->session))
 		mmaps_tell_contexts(&c->sink);
+	areas_tell_contexts(&c->sink);
 	if (session_opts.blocks) {
 		const struct blocks_opts blocks_opts = { opts->block_rate_bytes, (uint64_t)(opts->older_s * 1e9) };
 
@@ -941,6 +950,23 @@ static void on_mmap_call(struct capture *c, const struct abi_rec_mmap *rec)
 		mmaps__apply(t->mmaps, rec);
 }
 
+static void on_cause(struct capture *c, const struct abi_rec_cause *rec)
+{
+	static const char *const tasks[] = {
+		[ABI_CAUSE_KERNEL] = "kernel",
+		[ABI_CAUSE_WORKER] = "worker",
+		[ABI_CAUSE_PROCESS] = "process",
+	};
+	char name[64];
+
+	if (rec->task >= sizeof(tasks) / sizeof(tasks[0]))
+		return;
+	/* "kworker/u8:3-mm_percpu_wq", "ksoftirqd/0", "iou-wrk-1234": which of them is of no interest. */
+	snprintf(name, sizeof(name), "[%s: %.*s]", tasks[rec->task],
+		 rec->task == ABI_CAUSE_PROCESS ? 16 : (int)strcspn(rec->comm, "/0123456789"), rec->comm);
+	c->sink.on_cause(c->sink.ctx, rec->stack_id, name);
+}
+
 static void on_rec(void *ctx, const struct abi_rec *rec, size_t len)
 {
 	struct capture *c = ctx;
@@ -967,6 +993,11 @@ static void on_rec(void *ctx, const struct abi_rec *rec, size_t len)
 	if (rec->kind == ABI_REC_MMAP) {
 		if (len >= sizeof(struct abi_rec_mmap))
 			on_mmap_call(c, (const void *)rec);
+		return;
+	}
+	if (rec->kind == ABI_REC_CAUSE) {
+		if (len >= sizeof(struct abi_rec_cause))
+			on_cause(c, (const void *)rec);
 		return;
 	}
 	if (rec->kind == ABI_REC_SWEEP)
@@ -1005,6 +1036,13 @@ static uint64_t event_stack_id(uint64_t abi_stack_id)
 	return abi_stack_id;
 }
 
+static const enum event_rss_kind rss_kinds[ABI_RSS__N] = {
+	[ABI_RSS_FILE] = EVENT_RSS_FILE,
+	[ABI_RSS_ANON] = EVENT_RSS_ANON,
+	[ABI_RSS_SWAP] = EVENT_RSS_SWAP,
+	[ABI_RSS_SHMEM] = EVENT_RSS_SHMEM,
+};
+
 static void on_site(void *ctx, const struct abi_site_key *key, const struct abi_site *site)
 {
 	static const enum event_source sources[] = {
@@ -1014,17 +1052,18 @@ static void on_site(void *ctx, const struct abi_site_key *key, const struct abi_
 	};
 	struct capture *c = ctx;
 	struct event_counts counts = { site->objects,	 site->bytes,	    site->requested_bytes,
-				       site->goroutines, site->free_objects, site->free_bytes };
+				       site->goroutines, site->free_objects, site->free_bytes, 0 };
 	struct event_live live = { (double)site->live_objects, (double)site->live_bytes, 0, 0 };
+	uint64_t context = key->context_id;
 
 	if (key->source >= sizeof(sources) / sizeof(sources[0]))
 		return;
 	if (key->source == ABI_SOURCE_RSS) {
-		if (key->detail == ABI_RSS_SWAP)
-			return; /* not part of RSS */
+		counts.rss_kind = rss_kinds[ABI_RSS_MEMBER(key->detail)];
 		counts.bytes *= sysconf(_SC_PAGESIZE);
+		context = area_context(context, area_runtime(find_target(c, key->tgid)));
 	}
-	c->sink.on_counts(c->sink.ctx, key->tgid, sources[key->source], event_stack_id(key->stack_id), key->context_id,
+	c->sink.on_counts(c->sink.ctx, key->tgid, sources[key->source], event_stack_id(key->stack_id), context,
 			   &counts);
 	if ((site->live_objects || site->live_bytes) && c->blocks && !blocks__counts_live(c->blocks))
 		c->sink.on_live(c->sink.ctx, key->tgid, EVENT_MALLOC, event_stack_id(key->stack_id), key->context_id, &live);
@@ -1141,7 +1180,7 @@ int capture__finish(struct capture *capture)
 
 	for (size_t i = 0; i < capture->ntargets; i++)
 		if (target__is_running(capture->targets[i]))
-			target__check_rss(capture->targets[i]);
+			target__check_rss(capture->targets[i], capture->session);
 	return err;
 }
 

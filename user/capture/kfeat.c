@@ -146,6 +146,8 @@ int kfeat_probe(struct kfeat *ret, struct err *err)
 			       "this kernel has no BTF (/sys/kernel/btf/vmlinux): one built with CONFIG_DEBUG_INFO_BTF=y is needed");
 	feat.rss_tp = has_btf_func(btf, "btf_trace_rss_stat", BTF_KIND_TYPEDEF) &&
 		      has_btf_func(btf, "bpf_iter__task", BTF_KIND_STRUCT);
+	feat.fault_tps = has_btf_func(btf, "btf_trace_page_fault_user", BTF_KIND_TYPEDEF) &&
+			 has_btf_func(btf, "btf_trace_page_fault_kernel", BTF_KIND_TYPEDEF);
 	feat.sys_exit_tp = has_btf_func(btf, "btf_trace_sys_exit", BTF_KIND_TYPEDEF);
 	feat.syscall_tps = has_syscall_tps();
 	btf__free(btf);

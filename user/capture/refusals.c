@@ -50,7 +50,16 @@ static int on_age(void *ctx, uint32_t pid, enum event_source source, uint64_t st
 	return err;
 }
 
+static int on_cause(void *ctx, uint64_t stack_id, const char *name)
+{
+	struct refusals *r = ctx;
+	int err = r->to.on_cause(r->to.ctx, stack_id, name);
+
+	r->names += err != 0;
+	return err;
+}
+
 struct event_sink refusals__sink(struct refusals *refusals)
 {
-	return (struct event_sink){ refusals, on_stack, on_context, on_counts, on_live, on_age };
+	return (struct event_sink){ refusals, on_stack, on_context, on_counts, on_live, on_age, on_cause };
 }

@@ -30,6 +30,7 @@ struct session {
 	struct probe_link *old; /* of processes that have ended, to be closed many at a time */
 	size_t nold, cap_old;
 	bool uprobe_multi, has_rss;
+	bool has_faults; /* their addresses, for the RSS ledger */
 	bool mmap_by_call, mmap_by_any; /* by which tracepoints address space is watched; neither: it is not */
 	int ncpus;
 };
@@ -61,6 +62,7 @@ static void set_constants(struct session *session, const struct session_opts *op
 	ro->watch_peak = opts->peak;
 	ro->block_rate_bytes = opts->block_rate_bytes;
 	ro->watch_rss = session->has_rss;
+	ro->watch_faults = session->has_faults;
 	ro->sweep_mark = bpf_map__max_entries(session->skel->maps.sites_a) / 2;
 }
 
@@ -75,6 +77,8 @@ static void choose_programs(struct session *session)
 
 	bpf_program__set_autoload(skel->progs.rss_stat, session->has_rss);
 	bpf_program__set_autoload(skel->progs.mm_seed, session->has_rss);
+	bpf_program__set_autoload(skel->progs.fault_user, session->has_faults);
+	bpf_program__set_autoload(skel->progs.fault_kernel, session->has_faults);
 	bpf_program__set_autoload(skel->progs.sys_exit_mmap, session->mmap_by_call);
 	bpf_program__set_autoload(skel->progs.sys_exit_munmap, session->mmap_by_call);
 	bpf_program__set_autoload(skel->progs.sys_exit_mremap, session->mmap_by_call);
@@ -118,6 +122,12 @@ static int attach_tracepoints(struct session *session)
 		if (!skel->links.rss_stat)
 			return -errno;
 	}
+	if (session->has_faults) {
+		skel->links.fault_user = bpf_program__attach(skel->progs.fault_user);
+		skel->links.fault_kernel = bpf_program__attach(skel->progs.fault_kernel);
+		if (!skel->links.fault_user || !skel->links.fault_kernel)
+			return -errno;
+	}
 	return attach_mmap(session);
 }
 
@@ -141,6 +151,7 @@ int session__open(const struct session_opts *opts, struct session **ret, struct 
 		goto fail;
 	}
 	session->has_rss = opts->rss && opts->feat->rss_tp && session->ncpus <= ABI_RSS_MAX_CPUS;
+	session->has_faults = session->has_rss && opts->feat->fault_tps;
 	session->mmap_by_call = opts->mmap && opts->feat->syscall_tps;
 	session->mmap_by_any = opts->mmap && !opts->feat->syscall_tps && opts->feat->sys_exit_tp;
 	session->skel = allocsnoop_bpf__open_opts(&open_opts);

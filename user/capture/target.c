@@ -122,9 +122,10 @@ static void follow_rss(struct target *t, struct session *session)
 	struct abi_mm mm;
 
 	if (!session__has_rss(session)) {
-		target__check_rss(t);
+		target__check_rss(t, session);
 	} else if (!session__rss(session, t->slot, &mm)) {
 		t->has_ledger = true;
+		t->mm = mm;
 		/* What a new image began with is a row of the ledger: it starts from nothing. */
 		if (!t->has_rss_start && !t->image)
 			t->rss_start = rss_of_pages(mm.start_pages);
@@ -148,12 +149,50 @@ void target__follow(struct target *t, struct session *session)
 	follow_rss(t, session);
 }
 
-void target__check_rss(struct target *t)
+/* Between the two, in pages: as far from the one as from the other. */
+static void add_half(__s64 sum[static ABI_RSS__N], const struct abi_mm *mm)
 {
-	struct proc_rss rss;
+	for (int i = 0; i < ABI_RSS__N; i++)
+		sum[i] += mm->pages[i];
+}
 
-	if (!proc_read_rss(t->info.pid, &rss) && rss.rss_bytes)
-		t->rss = rss;
+static uint64_t moved_back(uint64_t bytes, __s64 twice_pages)
+{
+	const int64_t back = twice_pages * sysconf(_SC_PAGESIZE) / 2;
+
+	return (int64_t)bytes > back ? bytes - (uint64_t)back : 0;
+}
+
+/*
+ * Reading takes the longer the larger the process is, and meanwhile it goes on: what the counters did from @at, when
+ * the sites were read, to the middle of the reading is taken off.
+ */
+static void move_back(struct proc_rss *rss, const struct abi_mm *at, const __s64 sum[static ABI_RSS__N])
+{
+	rss->file_bytes = moved_back(rss->file_bytes, sum[ABI_RSS_FILE] - 2 * at->pages[ABI_RSS_FILE]);
+	rss->anon_bytes = moved_back(rss->anon_bytes, sum[ABI_RSS_ANON] - 2 * at->pages[ABI_RSS_ANON]);
+	rss->swap_bytes = moved_back(rss->swap_bytes, sum[ABI_RSS_SWAP] - 2 * at->pages[ABI_RSS_SWAP]);
+	rss->shmem_bytes = moved_back(rss->shmem_bytes, sum[ABI_RSS_SHMEM] - 2 * at->pages[ABI_RSS_SHMEM]);
+	rss->rss_bytes = rss->file_bytes + rss->anon_bytes + rss->shmem_bytes;
+}
+
+void target__check_rss(struct target *t, struct session *session)
+{
+	__s64 sum[ABI_RSS__N] = { 0 };
+	bool has_ledger = t->has_ledger;
+	struct proc_rss rss;
+	struct abi_mm mm;
+
+	has_ledger = has_ledger && !session__rss(session, t->slot, &mm);
+	if (has_ledger)
+		add_half(sum, &mm);
+	if (proc_read_rss(t->info.pid, &rss) || !rss.rss_bytes)
+		return;
+	if (has_ledger && !session__rss(session, t->slot, &mm)) {
+		add_half(sum, &mm);
+		move_back(&rss, &t->mm, sum);
+	}
+	t->rss = rss;
 }
 
 uint64_t target_clock_ns(void)

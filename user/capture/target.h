@@ -41,6 +41,7 @@ struct target {
 	uint64_t cpu_start_ns, cpu_ns;
 	bool has_rss_start, has_ledger;
 	struct proc_rss rss_start, rss;
+	struct abi_mm mm; /* the counters of @rss, with a ledger */
 };
 
 /* -ESRCH: no such process. -ENOMEM. */
@@ -70,8 +71,11 @@ uint64_t target_clock_ns(void);
 
 /* CPU time and RSS of now; the first call gives the start values. */
 void target__follow(struct target *t, struct session *session);
-/* RSS from /proc: a truth of its own, but smaps_rollup walks the target's page tables. For the end. */
-void target__check_rss(struct target *t);
+/*
+ * RSS from /proc, of the time of the last target__follow(): a truth of its own, but smaps_rollup walks the target's page
+ * tables. For the end.
+ */
+void target__check_rss(struct target *t, struct session *session);
 /* It has ended. @cpu_ns: all that it ever used, 0 if not known. */
 void target__end(struct target *t, int exit_code, uint64_t cpu_ns);
 

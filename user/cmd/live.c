@@ -235,7 +235,8 @@ static void set_loss(void *ctx, const char *name, const char *text, uint64_t cou
 	loss->is_note = !is_uncounted;
 }
 
-static void update_target(struct live *live, const struct capture_target *from)
+/* Returns whether it came since the last mark. */
+static bool update_target(struct live *live, const struct capture_target *from)
 {
 	struct profile *prof = live->prof;
 	bool is_new = !profile__find_target(prof, from->pid);
@@ -243,7 +244,7 @@ static void update_target(struct live *live, const struct capture_target *from)
 	struct prof_target *to;
 
 	if (index == PROF_NONE)
-		return;
+		return false;
 	to = &prof->targets[index];
 	to->comm = strtab__adds(prof->strs, from->comm);
 	to->exe = strtab__adds(prof->strs, from->exe);
@@ -256,9 +257,10 @@ static void update_target(struct live *live, const struct capture_target *from)
 	to->cpu_ns = from->cpu_ns;
 	if (is_new)
 		to->rss_marked_bytes = to->rss_start_bytes;
+	return is_new;
 }
 
-static void add_rss(struct profile *prof, const struct capture_target *t)
+static void add_rss(struct profile *prof, const struct capture_target *t, bool is_new)
 {
 	const uint64_t start[RSS_KIND__N] = { t->rss_start.file_bytes, t->rss_start.anon_bytes, t->rss_start.swap_bytes,
 					      t->rss_start.shmem_bytes };
@@ -266,6 +268,7 @@ static void add_rss(struct profile *prof, const struct capture_target *t)
 
 	for (int k = 0; k < RSS_KIND__N; k++) {
 		prof->rss_kinds[k].start_bytes += start[k];
+		prof->rss_kinds[k].marked_bytes += is_new ? start[k] : 0;
 		prof->rss_kinds[k].now_bytes += now[k];
 	}
 	prof->has_rss_kinds = true;
@@ -348,8 +351,7 @@ static void update_profile(struct live *live)
 		prof->rss_kinds[k].start_bytes = prof->rss_kinds[k].now_bytes = 0;
 	for (uint32_t i = 0; i < capture__ntargets(live->capture); i++) {
 		capture__target(live->capture, i, &target);
-		update_target(live, &target);
-		add_rss(prof, &target);
+		add_rss(prof, &target, update_target(live, &target));
 	}
 	capture__cost(live->capture, &cost);
 	prof->cost = (struct prof_cost){ cost.hits, cost.trap_ns, cost.bpf_ns };

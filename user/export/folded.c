@@ -125,7 +125,7 @@ static int64_t metric_value(const struct profile *prof, const struct prof_row *r
 	struct prof_counts c = prof_row_counts(row, opts->window);
 
 	if (opts->metric == METRIC_RSS_BYTES)
-		return row->source == SOURCE_RSS ? c.rss_bytes : 0;
+		return row->source == SOURCE_RSS ? prof_rss_bytes(&c) : 0;
 	if (row->source == SOURCE_RSS ||
 	    (row->source == SOURCE_MMAP && (prof->has_source[SOURCE_GO] || prof->has_source[SOURCE_MALLOC])))
 		return 0;

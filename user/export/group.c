@@ -195,7 +195,7 @@ static void add_labels(struct group *group, uint32_t labels, uint64_t bytes, boo
 static int add_row(const struct profile *prof, struct group *group, enum group_key key, const struct prof_row *row,
 		   const struct prof_counts *counts, uint64_t goroutines, bool first, bool by_live)
 {
-	uint64_t bytes = row->source == SOURCE_RSS ? (uint64_t)llabs(counts->rss_bytes) : counts->alloc_bytes;
+	uint64_t bytes = row->source == SOURCE_RSS ? (uint64_t)llabs(prof_rss_bytes(counts)) : counts->alloc_bytes;
 
 	prof_counts_add(&group->counts, counts);
 	group->goroutines += goroutines;
@@ -213,7 +213,7 @@ static int64_t order_of(const struct group *group, enum sort_key sort)
 	const struct prof_counts *c = &group->counts;
 
 	if (group->source == SOURCE_RSS)
-		return c->rss_bytes;
+		return prof_rss_bytes(c);
 	switch (sort) {
 	case SORT_LIVE:
 		return (int64_t)c->live_bytes;
@@ -312,7 +312,7 @@ int groups_build(const struct profile *prof, enum window window, uint32_t source
 		return err;
 	}
 	for (size_t i = 0; i < groups.len; i++) {
-		int64_t rss = groups.items[i].counts.rss_bytes;
+		int64_t rss = prof_rss_bytes(&groups.items[i].counts);
 
 		groups.items[i].order = order_of(&groups.items[i], sort);
 		qsort(groups.items[i].types, groups.items[i].ntypes, sizeof(*groups.items[i].types), compare_types);

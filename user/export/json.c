@@ -6,9 +6,12 @@
  * freed memory, rss_bytes of an allocation, alloc_* of an RSS row, file and line that
  * nobody knows. Rows with nothing in the window are left out.
  *
- * rss: grown_bytes is what stacks added in the window, released_bytes what stacks removed, each
- * stack with its own balance; unexplained_bytes is the rest, so that always
- * end - start = grown - released + unexplained.
+ * rss: grown_bytes is what was added in the window, released_bytes what was given back, by all rows
+ * of source rss; others_* is the part of them that the kernel or another process did; unexplained_bytes is the
+ * rest, so that always end - start = grown - released + unexplained. kinds has the same of each
+ * kind; swap is none of RSS and in no sum. A row's rss_bytes is what it added minus
+ * what it gave back, rss_swap_bytes what it moved out to swap minus what came back. areas (an addition to the
+ * schema) is the same by what the pages are for, as the rows' types say; where that is not known, "not known".
  *
  * "incomplete" of a stack (an addition to the schema) is null, "lost" (no frames at
  * all), "truncated" (too deep) or "broken" (the walk ended early).
@@ -17,6 +20,7 @@
 
 #include "base/jsonw.h"
 #include "export/formats.h"
+#include "export/rss_areas.h"
 #include "profile/frames.h"
 #include "profile/labels.h"
 
@@ -250,7 +254,33 @@ static void put_overhead(struct json *j)
 	jsonw_end_object(&j->w);
 }
 
-static void put_rss_kinds(struct json *j)
+/* What became of @start in the window: grown, given back, and by whom. */
+static void put_balance(struct json *j, bool measured, uint64_t start, uint64_t end, struct prof_moved all, struct prof_moved others)
+{
+	static const char *const keys[] = { "grown_bytes", "released_bytes", "others_grown_bytes", "others_released_bytes" };
+	const uint64_t moved[] = { all.grown_bytes, all.released_bytes, others.grown_bytes, others.released_bytes };
+	bool has_ledger = j->prof->has_source[SOURCE_RSS];
+
+	if (measured) {
+		jsonw_u64(&j->w, "start_bytes", start);
+		jsonw_u64(&j->w, "end_bytes", end);
+	} else {
+		jsonw_null(&j->w, "start_bytes");
+		jsonw_null(&j->w, "end_bytes");
+	}
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+		if (has_ledger)
+			jsonw_u64(&j->w, keys[i], moved[i]);
+		else
+			jsonw_null(&j->w, keys[i]);
+	}
+	if (has_ledger && measured)
+		jsonw_i64(&j->w, "unexplained_bytes", (int64_t)(end - start - all.grown_bytes + all.released_bytes));
+	else
+		jsonw_null(&j->w, "unexplained_bytes");
+}
+
+static void put_rss_kinds(struct json *j, const struct prof_counts *all, const struct prof_counts *others)
 {
 	static const struct {
 		const char *name;
@@ -263,45 +293,40 @@ static void put_rss_kinds(struct json *j)
 	}
 	jsonw_object(&j->w, "kinds");
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
-		const struct prof_rss_kind *k = &j->prof->rss_kinds[kinds[i].kind];
+		const enum rss_kind kind = kinds[i].kind;
+		const struct prof_rss_kind *k = &j->prof->rss_kinds[kind];
 
 		jsonw_object(&j->w, kinds[i].name);
-		jsonw_u64(&j->w, "start_bytes", j->window == WINDOW_INTERVAL ? k->marked_bytes : k->start_bytes);
-		jsonw_u64(&j->w, "end_bytes", k->now_bytes);
+		put_balance(j, true, j->window == WINDOW_INTERVAL ? k->marked_bytes : k->start_bytes, k->now_bytes,
+			    all->rss[kind], others->rss[kind]);
 		jsonw_end_object(&j->w);
 	}
 	jsonw_end_object(&j->w);
 }
 
-static void put_rss_ledger(struct json *j, bool measured, uint64_t start, uint64_t end)
+static void put_rss_areas(struct json *j)
 {
-	int64_t grown = 0, released = 0, bytes;
+	struct rss_area areas[RSS_AREAS_MAX];
+	size_t n = rss_areas(j->prof, j->window, areas);
 
 	if (!j->prof->has_source[SOURCE_RSS]) {
-		jsonw_null(&j->w, "grown_bytes");
-		jsonw_null(&j->w, "released_bytes");
-		jsonw_null(&j->w, "unexplained_bytes");
+		jsonw_null(&j->w, "areas");
 		return;
 	}
-	for (uint32_t i = 0; i < j->prof->nrows; i++) {
-		if (j->prof->rows[i].source != SOURCE_RSS)
-			continue;
-		bytes = prof_row_counts(&j->prof->rows[i], j->window).rss_bytes;
-		if (bytes > 0)
-			grown += bytes;
-		else
-			released -= bytes;
+	jsonw_object(&j->w, "areas");
+	for (size_t i = 0; i < n; i++) {
+		jsonw_object(&j->w, areas[i].type ? str(j, areas[i].type) : "not known");
+		jsonw_u64(&j->w, "grown_bytes", areas[i].moved.grown_bytes);
+		jsonw_u64(&j->w, "released_bytes", areas[i].moved.released_bytes);
+		jsonw_end_object(&j->w);
 	}
-	jsonw_i64(&j->w, "grown_bytes", grown);
-	jsonw_i64(&j->w, "released_bytes", released);
-	if (measured)
-		jsonw_i64(&j->w, "unexplained_bytes", (int64_t)(end - start) - (grown - released));
-	else
-		jsonw_null(&j->w, "unexplained_bytes");
+	jsonw_end_object(&j->w);
 }
 
 static void put_rss(struct json *j)
 {
+	const struct prof_counts all = profile__sum(j->prof, SOURCE_RSS, j->window);
+	const struct prof_counts others = profile__sum_others(j->prof, j->window);
 	uint64_t start = 0, end = 0;
 	bool measured;
 
@@ -313,15 +338,9 @@ static void put_rss(struct json *j)
 	}
 	measured = start || end || j->prof->has_rss_kinds; /* 0 is what a process that has ended has */
 	jsonw_object(&j->w, "rss");
-	if (measured) {
-		jsonw_u64(&j->w, "start_bytes", start);
-		jsonw_u64(&j->w, "end_bytes", end);
-	} else {
-		jsonw_null(&j->w, "start_bytes");
-		jsonw_null(&j->w, "end_bytes");
-	}
-	put_rss_ledger(j, measured, start, end);
-	put_rss_kinds(j);
+	put_balance(j, measured, start, end, prof_rss_moved(&all), prof_rss_moved(&others));
+	put_rss_kinds(j, &all, &others);
+	put_rss_areas(j);
 	jsonw_end_object(&j->w);
 }
 
@@ -346,6 +365,21 @@ static void put_frames(struct json *j, uint32_t stack)
 	jsonw_end_array(&j->w);
 }
 
+static void put_rss_moved(struct json *j, enum source source, const struct prof_counts *counts)
+{
+	const struct prof_moved moved = prof_rss_moved(counts), swap = counts->rss[RSS_SWAP];
+	struct jsonw *w = &j->w;
+
+	if (source != SOURCE_RSS) {
+		jsonw_null(w, "rss_bytes");
+		return;
+	}
+	jsonw_i64(w, "rss_bytes", prof_rss_bytes(counts));
+	jsonw_u64(w, "rss_grown_bytes", moved.grown_bytes);
+	jsonw_u64(w, "rss_released_bytes", moved.released_bytes);
+	jsonw_i64(w, "rss_swap_bytes", (int64_t)(swap.grown_bytes - swap.released_bytes));
+}
+
 static void put_counts(struct json *j, enum source source, const struct prof_counts *counts, const struct prof_freed *freed)
 {
 	struct jsonw *w = &j->w;
@@ -368,10 +402,7 @@ static void put_counts(struct json *j, enum source source, const struct prof_cou
 	put_live(j, source, counts);
 	put_ages(j, source, counts);
 	put_row_peak(j, source, counts);
-	if (source == SOURCE_RSS)
-		jsonw_i64(w, "rss_bytes", counts->rss_bytes);
-	else
-		jsonw_null(w, "rss_bytes");
+	put_rss_moved(j, source, counts);
 }
 
 static const char *incomplete(uint32_t stack_flags)

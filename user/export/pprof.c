@@ -243,7 +243,7 @@ static void put_sample(struct pprof *p, const struct prof_row *row, const struct
 		protow_varint(&p->w, prof_whole(counts->live_bytes));
 	}
 	if (p->has_rss)
-		protow_varint(&p->w, (uint64_t)counts->rss_bytes);
+		protow_varint(&p->w, (uint64_t)prof_rss_bytes(counts));
 	protow_close(&p->w, packed);
 	put_label(p, "source", source_name(row->source));
 	put_label(p, "type", strtab__get(p->prof->strs, row->type));
@@ -262,9 +262,7 @@ static int put_samples(struct pprof *p)
 
 	for (uint32_t i = 0; i < p->prof->nrows && !err; i++) {
 		counts = prof_row_counts(&p->prof->rows[i], p->opts->window);
-		if (p->prof->rows[i].source != SOURCE_RSS)
-			counts.rss_bytes = 0;
-		if (prof_counts_are_zero(&counts))
+		if (prof_counts_are_zero(&counts) || (p->prof->rows[i].source == SOURCE_RSS && !prof_rss_bytes(&counts)))
 			continue;
 		put_sample(p, &p->prof->rows[i], &counts);
 		err = field_done(p);

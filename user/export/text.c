@@ -28,6 +28,7 @@
 
 #include "base/units.h"
 #include "export/formats.h"
+#include "export/rss_areas.h"
 #include "export/group.h"
 #include "export/paper.h"
 #include "profile/labels.h"
@@ -247,6 +248,46 @@ static void put_rss_kinds(struct report *r)
 		   fmt_bytes(UNITS_TMP, k[RSS_SHMEM].now_bytes), fmt_bytes(UNITS_TMP, k[RSS_SWAP].now_bytes));
 }
 
+/* "5.2 MiB grown, 1.2 MiB released  of it by others +0 B, -12.0 KiB  +0 B unexplained": the balance of @grown. */
+static void put_rss_balance(struct report *r, int64_t grown)
+{
+	const struct prof_counts sum = profile__sum(r->prof, SOURCE_RSS, r->opts->window);
+	const struct prof_counts by_others = profile__sum_others(r->prof, r->opts->window);
+	const struct prof_moved all = prof_rss_moved(&sum), others = prof_rss_moved(&by_others);
+	int64_t unexplained = grown - prof_rss_bytes(&sum);
+
+	paper_newline(&r->paper);
+	paper_indent(&r->paper, 2);
+	paper_item(&r->paper, STYLE_PLAIN, "%s grown, %s released", fmt_bytes(UNITS_TMP, all.grown_bytes),
+		   fmt_bytes(UNITS_TMP, all.released_bytes));
+	if (others.grown_bytes || others.released_bytes)
+		paper_item(&r->paper, STYLE_PLAIN, "of it by others %s, %s",
+			   fmt_bytes_signed(UNITS_TMP, (int64_t)others.grown_bytes),
+			   fmt_bytes_signed(UNITS_TMP, -(int64_t)others.released_bytes));
+	if (sum.rss[RSS_SWAP].grown_bytes || sum.rss[RSS_SWAP].released_bytes)
+		paper_item(&r->paper, STYLE_PLAIN, "%s to swap, %s back",
+			   fmt_bytes(UNITS_TMP, sum.rss[RSS_SWAP].grown_bytes),
+			   fmt_bytes(UNITS_TMP, sum.rss[RSS_SWAP].released_bytes));
+	paper_item(&r->paper, STYLE_PLAIN, "%s unexplained", fmt_bytes_signed(UNITS_TMP, unexplained));
+}
+
+/* "Go heap +12.0 MiB, C heap -4.0 KiB": the balance by what the pages are for. */
+static void put_rss_areas(struct report *r)
+{
+	struct rss_area areas[RSS_AREAS_MAX];
+	size_t n = rss_areas(r->prof, r->opts->window, areas), named = 0;
+
+	for (size_t i = 0; i < n; i++)
+		named += areas[i].type != 0;
+	if (!named)
+		return;
+	paper_newline(&r->paper);
+	paper_indent(&r->paper, 2);
+	for (size_t i = 0; i < n; i++)
+		paper_item(&r->paper, STYLE_PLAIN, "%s %s", areas[i].type ? strtab__get(r->prof->strs, areas[i].type) : "not known",
+			   fmt_bytes_signed(UNITS_TMP, (int64_t)(areas[i].moved.grown_bytes - areas[i].moved.released_bytes)));
+}
+
 static void put_rss(struct report *r)
 {
 	bool interval = r->opts->window == WINDOW_INTERVAL && r->prof->mark_unix_ns > r->prof->start_unix_ns;
@@ -267,11 +308,10 @@ static void put_rss(struct report *r)
 	paper_item(&r->paper, STYLE_PLAIN, "%s since attach", fmt_bytes_signed(UNITS_TMP, (int64_t)(now - start)));
 	if (interval)
 		paper_item(&r->paper, STYLE_PLAIN, "%s in this interval", fmt_bytes_signed(UNITS_TMP, grown));
-	if (r->prof->has_source[SOURCE_RSS])
-		paper_item(&r->paper, STYLE_PLAIN, "stacks explain %s of it",
-			   fmt_bytes_signed(UNITS_TMP,
-					    profile__sum(r->prof, SOURCE_RSS, r->opts->window).rss_bytes));
 	put_rss_kinds(r);
+	if (r->prof->has_source[SOURCE_RSS])
+		put_rss_balance(r, grown);
+	put_rss_areas(r);
 	paper_newline(&r->paper);
 }
 
@@ -731,15 +771,21 @@ static int put_alloc_table(struct report *r)
 
 static void put_rss_row(struct report *r, const struct group *g, size_t nr, const struct groups *groups)
 {
+	const struct prof_moved moved = prof_rss_moved(&g->counts);
+	int64_t bytes = prof_rss_bytes(&g->counts);
 	struct paper *p = &r->paper;
 	char buf[24];
 
 	snprintf(buf, sizeof(buf), "%zu", nr);
 	paper_right(p, STYLE_DIM, 4, buf);
 	paper_right(p, STYLE_BOLD, 9,
-		    fmt_pct(UNITS_TMP, (double)g->counts.rss_bytes, (double)groups->rss_grown));
-	paper_right(p, STYLE_BOLD, 12, fmt_bytes_signed(UNITS_TMP, g->counts.rss_bytes));
-	paper_right(p, STYLE_PLAIN, 14, fmt_byte_rate(UNITS_TMP, per_second(r, (uint64_t)g->counts.rss_bytes)));
+		    fmt_pct(UNITS_TMP, (double)llabs(bytes), (double)(bytes > 0 ? groups->rss_grown : groups->rss_released)));
+	paper_right(p, STYLE_BOLD, 12, fmt_bytes_signed(UNITS_TMP, bytes));
+	paper_right(p, STYLE_PLAIN, 14, fmt_byte_rate(UNITS_TMP, per_second(r, (uint64_t)llabs(bytes))));
+	if (p->width >= WIDE_COLUMNS) {
+		paper_right(p, STYLE_PLAIN, 12, fmt_bytes(UNITS_TMP, moved.grown_bytes));
+		paper_right(p, STYLE_PLAIN, 12, fmt_bytes(UNITS_TMP, moved.released_bytes));
+	}
 	if (r->prof->ntargets > 1) {
 		snprintf(buf, sizeof(buf), "%u", g->pid);
 		paper_right(p, STYLE_PLAIN, PID_COLUMNS, buf);
@@ -751,7 +797,7 @@ static void put_rss_row(struct report *r, const struct group *g, size_t nr, cons
 		put_stack(r, g->stack);
 }
 
-static void put_rss_title(struct report *r)
+static void put_rss_title(struct report *r, const char *what)
 {
 	struct paper *p = &r->paper;
 
@@ -760,44 +806,59 @@ static void put_rss_title(struct report *r)
 	paper_right(p, STYLE_BOLD, 9, "share");
 	paper_right(p, STYLE_BOLD, 12, "RSS");
 	paper_right(p, STYLE_BOLD, 14, "bytes/s");
+	if (p->width >= WIDE_COLUMNS) {
+		paper_right(p, STYLE_BOLD, 12, "grown");
+		paper_right(p, STYLE_BOLD, 12, "released");
+	}
 	if (r->prof->ntargets > 1)
 		paper_right(p, STYLE_BOLD, PID_COLUMNS, "pid");
-	paper_put(p, STYLE_BOLD, "  RSS growth by ");
+	paper_put(p, STYLE_BOLD, "  ");
+	paper_put(p, STYLE_BOLD, what);
 	paper_put(p, STYLE_BOLD, group_noun(r->opts->group, 1));
 	paper_newline(p);
 }
 
-/* "   +38.1 MiB in 12 more stacks, -10.0 MiB in 3 stacks that released": grown + released = the sum. */
-static void put_rss_rest(struct report *r, const struct groups *groups, size_t shown)
+/* "   +38.1 MiB in 12 more stacks", of the @n from @items on. */
+static void put_rss_rest(struct report *r, const struct group *items, size_t n)
 {
-	size_t more = 0, released = 0;
 	int64_t bytes = 0;
 
-	for (size_t i = shown; i < groups->len; i++) {
-		if (groups->items[i].counts.rss_bytes > 0) {
-			bytes += groups->items[i].counts.rss_bytes;
-			more++;
-		} else {
-			released++;
-		}
-	}
-	if (!more && !released)
+	for (size_t i = 0; i < n; i++)
+		bytes += prof_rss_bytes(&items[i].counts);
+	if (!n)
 		return;
 	paper_indent(&r->paper, STACK_INDENT - 2);
-	if (more)
-		paper_item(&r->paper, STYLE_DIM, "%s in %s more %s", fmt_bytes_signed(UNITS_TMP, bytes),
-			   fmt_grouped(UNITS_TMP, more), group_noun(r->opts->group, more));
-	if (released)
-		paper_item(&r->paper, STYLE_DIM, "%s released by %s %s",
-			   fmt_bytes_signed(UNITS_TMP, -groups->rss_released), fmt_grouped(UNITS_TMP, released),
-			   group_noun(r->opts->group, released));
+	paper_item(&r->paper, STYLE_DIM, "%s in %s more %s", fmt_bytes_signed(UNITS_TMP, bytes), fmt_grouped(UNITS_TMP, n),
+		   group_noun(r->opts->group, n));
 	paper_newline(&r->paper);
+}
+
+/* Those that grew, most first, then those that gave back, most first. */
+static void put_rss_rows(struct report *r, const struct groups *groups)
+{
+	size_t grew = 0, shrank = 0, shown;
+
+	while (grew < groups->len && prof_rss_bytes(&groups->items[grew].counts) > 0)
+		grew++;
+	while (shrank < groups->len - grew && prof_rss_bytes(&groups->items[groups->len - 1 - shrank].counts) < 0)
+		shrank++;
+	if (grew)
+		put_rss_title(r, "RSS growth by ");
+	shown = grew < r->opts->top ? grew : r->opts->top;
+	for (size_t i = 0; i < shown; i++)
+		put_rss_row(r, &groups->items[i], i + 1, groups);
+	put_rss_rest(r, groups->items + shown, grew - shown);
+	if (shrank)
+		put_rss_title(r, "RSS released by ");
+	shown = shrank < r->opts->top ? shrank : r->opts->top;
+	for (size_t i = 0; i < shown; i++)
+		put_rss_row(r, &groups->items[groups->len - 1 - i], i + 1, groups);
+	put_rss_rest(r, groups->items + groups->len - shrank, shrank - shown);
 }
 
 static int put_rss_table(struct report *r)
 {
 	struct groups groups;
-	size_t shown = 0;
 	int err;
 
 	/* Pages have no type, and nobody asked whose goroutine touched them. */
@@ -807,11 +868,7 @@ static int put_rss_table(struct report *r)
 	err = groups_build(r->prof, r->opts->window, SOURCES_RSS, r->opts->group, !r->opts->verbose, SORT_RSS, &groups);
 	if (err)
 		return err;
-	if (groups.len)
-		put_rss_title(r);
-	for (; shown < groups.len && shown < r->opts->top && groups.items[shown].counts.rss_bytes > 0; shown++)
-		put_rss_row(r, &groups.items[shown], shown + 1, &groups);
-	put_rss_rest(r, &groups, shown);
+	put_rss_rows(r, &groups);
 	groups_free(&groups);
 	return 0;
 }

@@ -183,7 +183,17 @@ static uint32_t context_of(const struct agg *agg, uint64_t context_id)
 	return index == HMAP_NONE ? 0 : agg->contexts[index];
 }
 
-/* A cause that is no code of the process: one made-up frame. */
+/* A cause that is no code of the process: one made-up frame. No code lies at the first addresses: @nr tells them apart. */
+static uint32_t add_cause(struct agg *agg, uint64_t nr, uint32_t name, uint32_t flags)
+{
+	uint32_t loc = profile__add_loc(agg->prof, PROF_NONE, nr, nr);
+	struct prof_frame frame = { .func = name };
+
+	if (!name || loc == PROF_NONE || profile__set_frames(agg->prof, loc, &frame, 1))
+		return PROF_NONE;
+	return profile__add_stack(agg->prof, &loc, 1, flags);
+}
+
 static uint32_t special_stack(struct agg *agg, enum event_stack_id id)
 {
 	static const char *const names[EVENT_STACK__N] = {
@@ -192,16 +202,10 @@ static uint32_t special_stack(struct agg *agg, enum event_stack_id id)
 		[EVENT_STACK_EXIT] = "[exit]",
 	};
 	uint32_t *stack = &agg->special_stacks[id];
-	struct prof_frame frame = { 0 };
-	uint32_t loc;
 
-	if (*stack != PROF_NONE)
-		return *stack;
-	/* No code lies at the first addresses: they tell the causes apart. */
-	loc = profile__add_loc(agg->prof, PROF_NONE, id, id);
-	frame.func = strtab__adds(agg->prof->strs, names[id]);
-	if (loc != PROF_NONE && !profile__set_frames(agg->prof, loc, &frame, 1))
-		*stack = profile__add_stack(agg->prof, &loc, 1, 0);
+	if (*stack == PROF_NONE)
+		*stack = add_cause(agg, id, strtab__adds(agg->prof->strs, names[id]),
+				   id == EVENT_STACK_OTHERS ? STACK_OTHERS : 0);
 	return *stack;
 }
 
@@ -211,6 +215,25 @@ static uint32_t lost_stack(struct agg *agg)
 	if (agg->lost_stack == PROF_NONE)
 		agg->lost_stack = profile__add_stack(agg->prof, NULL, 0, STACK_LOST);
 	return agg->lost_stack;
+}
+
+/* Tasks of one name are one row. */
+static int on_cause(void *ctx, uint64_t stack_id, const char *name)
+{
+	struct agg *agg = ctx;
+	uint32_t index, id;
+	bool added;
+
+	if (vec_reserve((void **)&agg->stacks, &agg->cap_stacks, (size_t)hmap__len(agg->ids) + 1, sizeof(*agg->stacks)))
+		return -ENOMEM;
+	index = hmap__add(agg->ids, &stack_id, &added);
+	if (index == HMAP_NONE)
+		return -ENOMEM;
+	if (!added)
+		return 0;
+	id = strtab__adds(agg->prof->strs, name);
+	agg->stacks[index] = add_cause(agg, EVENT_STACK__N + (uint64_t)id, id, STACK_OTHERS);
+	return agg->stacks[index] == PROF_NONE ? -ENOMEM : 0;
 }
 
 static uint32_t stack_of(struct agg *agg, uint64_t stack_id)
@@ -273,6 +296,13 @@ static int on_age(void *ctx, uint32_t pid, enum event_source source, uint64_t st
 	return 0;
 }
 
+static const enum rss_kind rss_kinds[] = {
+	[EVENT_RSS_FILE] = RSS_FILE,
+	[EVENT_RSS_ANON] = RSS_ANON,
+	[EVENT_RSS_SWAP] = RSS_SWAP,
+	[EVENT_RSS_SHMEM] = RSS_SHMEM,
+};
+
 static int on_counts(void *ctx, uint32_t pid, enum event_source source, uint64_t stack_id, uint64_t context_id,
 		     const struct event_counts *counts)
 {
@@ -281,7 +311,12 @@ static int on_counts(void *ctx, uint32_t pid, enum event_source source, uint64_t
 	if (!row)
 		return -ENOMEM;
 	if (source == EVENT_RSS) {
-		row->total.rss_bytes += counts->bytes;
+		struct prof_moved *moved = &row->total.rss[rss_kinds[counts->rss_kind]];
+
+		if (counts->bytes > 0)
+			moved->grown_bytes += counts->bytes;
+		else
+			moved->released_bytes -= counts->bytes;
 		return 0;
 	}
 	row->total.alloc_objects += counts->objects;
@@ -300,5 +335,5 @@ void agg__stats(const struct agg *agg, struct agg_stats *ret)
 
 struct event_sink agg__sink(struct agg *agg)
 {
-	return (struct event_sink){ agg, on_stack, on_context, on_counts, on_live, on_age };
+	return (struct event_sink){ agg, on_stack, on_context, on_counts, on_live, on_age, on_cause };
 }

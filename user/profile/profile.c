@@ -405,10 +405,33 @@ double prof_se(double var)
 	return var > 0 ? sqrt(var) : 0;
 }
 
+struct prof_moved prof_rss_moved(const struct prof_counts *counts)
+{
+	struct prof_moved sum = { 0 };
+
+	for (int k = 0; k < RSS_KIND__N; k++) {
+		if (k == RSS_SWAP)
+			continue;
+		sum.grown_bytes += counts->rss[k].grown_bytes;
+		sum.released_bytes += counts->rss[k].released_bytes;
+	}
+	return sum;
+}
+
+int64_t prof_rss_bytes(const struct prof_counts *counts)
+{
+	struct prof_moved sum = prof_rss_moved(counts);
+
+	return (int64_t)(sum.grown_bytes - sum.released_bytes);
+}
+
 bool prof_counts_are_zero(const struct prof_counts *counts)
 {
 	/* A sum of estimates comes back to 0 but for its rounding. */
-	return !counts->alloc_objects && !counts->alloc_bytes && !counts->requested_bytes && !counts->rss_bytes &&
+	for (int k = 0; k < RSS_KIND__N; k++)
+		if (counts->rss[k].grown_bytes || counts->rss[k].released_bytes)
+			return false;
+	return !counts->alloc_objects && !counts->alloc_bytes && !counts->requested_bytes &&
 	       !counts->free_objects && counts->live_objects < 0.5 &&
 	       counts->peak_objects < 0.5;
 }
@@ -420,7 +443,10 @@ void prof_counts_add(struct prof_counts *to, const struct prof_counts *counts)
 	to->requested_bytes += counts->requested_bytes;
 	to->free_objects += counts->free_objects;
 	to->free_bytes += counts->free_bytes;
-	to->rss_bytes += counts->rss_bytes;
+	for (int k = 0; k < RSS_KIND__N; k++) {
+		to->rss[k].grown_bytes += counts->rss[k].grown_bytes;
+		to->rss[k].released_bytes += counts->rss[k].released_bytes;
+	}
 	to->live_objects += counts->live_objects;
 	to->live_bytes += counts->live_bytes;
 	to->live_objects_var += counts->live_objects_var;
@@ -449,7 +475,10 @@ struct prof_counts prof_row_counts(const struct prof_row *row, enum window windo
 		c.free_objects = grown(c.free_objects, row->marked.free_objects);
 		c.free_bytes = grown(c.free_bytes, row->marked.free_bytes);
 		c.live_grown_bytes -= row->marked.live_bytes;
-		c.rss_bytes -= row->marked.rss_bytes;
+		for (int k = 0; k < RSS_KIND__N; k++) {
+			c.rss[k].grown_bytes -= row->marked.rss[k].grown_bytes;
+			c.rss[k].released_bytes -= row->marked.rss[k].released_bytes;
+		}
 	}
 	return c;
 }
@@ -488,6 +517,19 @@ struct prof_counts profile__sum(const struct profile *prof, enum source source, 
 
 	for (uint32_t i = 0; i < prof->nrows; i++) {
 		if (prof->rows[i].source != source)
+			continue;
+		c = prof_row_counts(&prof->rows[i], window);
+		prof_counts_add(&sum, &c);
+	}
+	return sum;
+}
+
+struct prof_counts profile__sum_others(const struct profile *prof, enum window window)
+{
+	struct prof_counts sum = { 0 }, c;
+
+	for (uint32_t i = 0; i < prof->nrows; i++) {
+		if (!(prof->stacks[prof->rows[i].stack].flags & STACK_OTHERS))
 			continue;
 		c = prof_row_counts(&prof->rows[i], window);
 		prof_counts_add(&sum, &c);

@@ -69,6 +69,7 @@ enum stack_flag {
 	/* How it was walked; neither: by frame pointers. */
 	STACK_BY_CHAIN = 8, /* some frames by frame pointers */
 	STACK_BY_TABLE = 16, /* some frames by unwind tables */
+	STACK_OTHERS = 32, /* no code of the process: another task's doing, one made-up frame */
 };
 
 struct prof_stack {
@@ -93,10 +94,17 @@ struct prof_context {
 	uint32_t labels; /* strtab id of a set of pprof labels (labels.h); 0: none */
 };
 
+enum rss_kind { RSS_FILE, RSS_ANON, RSS_SWAP, RSS_SHMEM, RSS_KIND__N }; /* MM_FILEPAGES.. order of mm_types_task.h */
+
+/* What pages of a kind were added and given back. */
+struct prof_moved {
+	uint64_t grown_bytes, released_bytes;
+};
+
 struct prof_counts {
 	uint64_t alloc_objects, alloc_bytes, requested_bytes;
 	uint64_t free_objects, free_bytes; /* of what was allocated since the attach */
-	int64_t rss_bytes;
+	struct prof_moved rss[RSS_KIND__N];
 	/* A state, the same in every window; estimates where objects are sampled, with their variances. */
 	double live_objects, live_bytes, live_objects_var, live_bytes_var;
 	double peak_objects, peak_bytes; /* live when most was: a state (profile__note_peak()) */
@@ -167,8 +175,6 @@ struct prof_peak {
 	uint64_t unix_ns;
 	uint64_t snapshots; /* that were larger than all before */
 };
-
-enum rss_kind { RSS_FILE, RSS_ANON, RSS_SWAP, RSS_SHMEM, RSS_KIND__N }; /* MM_FILEPAGES.. order of mm_types_task.h */
 
 struct profile {
 	struct strtab *strs;
@@ -261,6 +267,10 @@ static inline int64_t prof_signed(double value)
 /* Standard error. */
 double prof_se(double var);
 
+/* The change of RSS: of all kinds but swap. */
+struct prof_moved prof_rss_moved(const struct prof_counts *counts);
+int64_t prof_rss_bytes(const struct prof_counts *counts);
+
 /* Is there nothing to tell of? */
 bool prof_counts_are_zero(const struct prof_counts *counts);
 /* Adds, variances too. */
@@ -276,6 +286,8 @@ struct prof_freed {
 struct prof_freed prof_row_freed(const struct prof_row *row, enum window window);
 struct prof_freed profile__freed(const struct profile *prof, enum source source, enum window window);
 struct prof_counts profile__sum(const struct profile *prof, enum source source, enum window window);
+/* What others than the process did (STACK_OTHERS): a part of the sum. */
+struct prof_counts profile__sum_others(const struct profile *prof, enum window window);
 struct prof_cost profile__cost(const struct profile *prof, enum window window);
 uint64_t profile__target_cpu_ns(const struct profile *prof, enum window window);
 uint64_t profile__losses(const struct profile *prof, enum window window);

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the pages are for that come and go: by the address, where one is known, and by the mapping that
+ * holds it at that moment.
+ *
+ * The address. Of a fault it is told by the tracepoint exceptions:page_fault_user, of one that the
+ * kernel takes in a system call (read(2) into fresh memory) by page_fault_kernel; both come before the
+ * counter changes, on the same CPU unless the thread slept between. Of the calls that give memory
+ * back it is their argument. Which of these it was tells the system call's number in the registers
+ * that the thread entered the kernel with: none in a fault.
+ *
+ * The mapping. Kernel kinds say file and shared memory by themselves. Go's arenas lie where Go asks
+ * for them first. Else bpf_find_vma() tells; it only tries the lock, and in munmap() the mapping
+ * is out of the list already: not known.
+ */
+#ifndef ALLOCSNOOP_AREA_BPF_H
+#define ALLOCSNOOP_AREA_BPF_H
+
+#include "arch.bpf.h"
+#include "unwind.bpf.h"
+
+#define VM_GROWSDOWN 0x100 /* linux/mm.h */
+#define HEAP_MAX_BYTES (64u << 20) /* of an arena of malloc, which is aligned to it: glibc malloc/arena.c */
+
+struct mm_struct___heap {
+	unsigned long start_brk, brk;
+} __attribute__((preserve_access_index));
+
+struct fault {
+	__u64 addr;
+	__u32 tid;
+	__u32 pad;
+};
+
+/* The last fault on each CPU of a thread of a target. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct fault);
+} faults SEC(".maps");
+
+static __always_inline int keep_fault(__u64 addr)
+{
+	__u64 id = bpf_get_current_pid_tgid();
+	__u32 tgid = id >> 32, zero = 0;
+	struct fault *fault;
+
+	if (!bpf_map_lookup_elem(&slots, &tgid))
+		return 0;
+	fault = bpf_map_lookup_elem(&faults, &zero);
+	if (fault) {
+		fault->addr = addr;
+		fault->tid = id;
+	}
+	return 0;
+}
+
+SEC("tp_btf/page_fault_user")
+int BPF_PROG(fault_user, unsigned long address)
+{
+	return keep_fault(address);
+}
+
+SEC("tp_btf/page_fault_kernel")
+int BPF_PROG(fault_kernel, unsigned long address)
+{
+	return keep_fault(address);
+}
+
+/* 0: not known. */
+static __always_inline __u64 area_addr(struct pt_regs *regs)
+{
+	__s32 nr = ARCH_SYSCALL_NR(regs);
+	__u32 zero = 0;
+	struct fault *fault;
+
+	if (nr == ARCH_NR_MUNMAP || nr == ARCH_NR_MADVISE || nr == ARCH_NR_MREMAP || nr == ARCH_NR_MMAP)
+		return PT_REGS_PARM1_CORE_SYSCALL(regs);
+	fault = bpf_map_lookup_elem(&faults, &zero);
+	return fault && fault->tid == (__u32)bpf_get_current_pid_tgid() ? fault->addr : 0;
+}
+
+struct area_look {
+	struct scratch *s;
+};
+
+static long look_at_area(struct task_struct *task, struct vm_area_struct *vma, struct area_look *look)
+{
+	struct scratch *s = look->s;
+
+	s->area.start = vma->vm_start;
+	s->area.end = vma->vm_end;
+	s->area.flags = vma->vm_flags;
+	s->area.is_file = vma->vm_file != NULL;
+	return 0;
+}
+
+/* Is there an arena of malloc around @addr? struct heap_info: the arena, the one before, bytes in use, bytes mapped. */
+static __always_inline bool is_malloc_arena(struct scratch *s, __u64 addr)
+{
+	__u64 base = addr & ~(__u64)(HEAP_MAX_BYTES - 1), *info = s->area.words;
+
+	if (base < s->area.start || bpf_probe_read_user(info, sizeof(s->area.words), (void *)base))
+		return false;
+	return info[0] && !(info[0] & 7) && info[2] > addr - base && info[2] <= HEAP_MAX_BYTES && !(info[2] & 4095) &&
+	       info[3] >= info[2] && info[3] <= HEAP_MAX_BYTES && !(info[3] & 4095);
+}
+
+/* Of anonymous pages, also those in swap. */
+static __noinline int area_of_anon(struct scratch *s, struct mm_struct *mm, __u64 addr, __u64 sp)
+{
+	const struct mm_struct___heap *heap = (const void *)mm;
+	struct area_look look = { .s = s };
+
+	if (!s)
+		return ABI_AREA_UNKNOWN;
+	if (addr - ARCH_GO_ARENA < ARCH_GO_ARENA_BYTES)
+		return ABI_AREA_GO_ARENA;
+	s->area.end = 0;
+	if (!addr || !has_find_vma() || bpf_find_vma(bpf_get_current_task_btf(), addr, look_at_area, &look, 0) || addr >= s->area.end)
+		return ABI_AREA_UNKNOWN;
+	if (s->area.is_file)
+		return ABI_AREA_FILE_COPY;
+	if (s->area.flags & VM_GROWSDOWN || sp - s->area.start < s->area.end - s->area.start)
+		return ABI_AREA_STACK;
+	if (addr >= BPF_CORE_READ(heap, start_brk) && addr < BPF_CORE_READ(heap, brk))
+		return ABI_AREA_C_HEAP;
+	return is_malloc_arena(s, addr) ? ABI_AREA_C_HEAP : ABI_AREA_ANON;
+}
+
+/* enum abi_area of the page that the current thread of @mm is about. */
+static __always_inline __u32 area_of(struct scratch *s, struct mm_struct *mm, struct pt_regs *regs, __u32 member)
+{
+	if (member == ABI_RSS_FILE)
+		return ABI_AREA_FILE;
+	if (member == ABI_RSS_SHMEM)
+		return ABI_AREA_SHARED;
+	if ((__s32)ARCH_SYSCALL_NR(regs) == ARCH_NR_BRK)
+		return ABI_AREA_C_HEAP;
+	if (!watch_faults)
+		return ABI_AREA_UNKNOWN;
+	return area_of_anon(s, mm, area_addr(regs), PT_REGS_SP(regs));
+}
+
+#endif

@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=bash
+# timeout: 240
+#
+# The RSS ledger balances: start + grown - released + unexplained = end, and what is
+# unexplained against smaps_rollup is at most 1 % of the bytes moved or 512 KiB; the
+# numbers of each function are those of the program's own arithmetic.
+
+more= # "more": others than the functions of the ledger move pages
+ledger() { # MODE N SLACK_PAGES SNOOP_ARG...
+	local mode=$1 n=$2 slack=$3
+	shift 3
+	target c "$TARGETS/pages" "$mode" "$n"
+	target_ready c
+	snoop -p "${target_pid[c]}" --source rss --format json -o c.json "$@"
+	target_work c
+	snoop_stop
+	target_end c
+	# shellcheck disable=SC2086
+	check ledger c.json c.ledger "$slack" $more
+}
+
+test_known_pattern() {
+	ledger pattern 20000 8
+	# What is unmapped or moved has no mapping to look at any more.
+	check rss-area c.json touch=anonymous dontneed=anonymous touch_again=anonymous read_into=anonymous \
+		touch_remapped=anonymous "touch_brk=C heap" "brk_shrink=C heap"
+}
+
+test_huge_pages() {
+	grep -q '\[never\]' /sys/kernel/mm/transparent_hugepage/enabled && skip "huge pages are off"
+	ledger thp 64 520
+}
+
+test_huge_pages_switched_off() {
+	ledger nothp 64 8
+}
+
+test_copy_on_write() {
+	ledger cow 20000 64
+}
+
+# A followed child has a ledger of its own, from what it was born with to nothing.
+test_copy_on_write_in_both() {
+	more=more ledger cow 20000 64 -f
+	# What it was born with but did not give back before, and its own copies of nothing else.
+	check rss-row c.json '^\[exit\]$' 0 0 $((10000 * 4096)) $((11000 * 4096))
+}
+
+test_files_and_shared_memory() {
+	ledger file 8000 8
+	check rss-area c.json read_file=file "write_private=file+file copy" write_shared=file write_shmem=shared
+	python3 - <<-'P'
+	import json
+	kinds = json.load(open("c.json"))["rss"]["kinds"]
+	assert abs(kinds["shmem"]["grown_bytes"] - 8000 * 4096) < 64 << 10, kinds
+	assert abs(kinds["file"]["grown_bytes"] - 16000 * 4096) < 1 << 20, kinds
+	P
+}
+
+# Pages of threads that fault at the same moment may be swapped among their stacks: 1 %.
+test_many_threads() {
+	ledger threads 8000 640
+}
+
+test_go_gives_back() {
+	target g "$TARGETS/grow" 2048
+	target_ready g
+	snoop -p "${target_pid[g]}" --source rss --format json -o g.json
+	target_work g
+	snoop_stop
+	target_end g
+	check ledger g.json g.ledger 8 more
+	# Leaves of assembly and system calls stand before the function that called them.
+	check rss-caller g.json main.clearPages 'runtime\.memclrNoHeapPointers'
+	check rss-caller g.json main.movePages 'runtime\.memmove'
+	check rss-caller g.json main.readPages '(syscall|internal/runtime/syscall|runtime/internal/syscall)\..*'
+	check rss-area g.json "main.grow=Go heap+Go runtime" "main.giveBack=Go heap"
+	check rss-row g.json '^main\.grow$' $((2000 << 20)) $((2200 << 20)) 0 $((64 << 20))
+	check rss-row g.json '^main\.giveBack$' 0 $((64 << 20)) $((1900 << 20)) $((2200 << 20))
+}
+
+# Another process takes file pages away, and makes a page a huge one.
+test_changed_by_another_process() {
+	grep -q '\[never\]' /sys/kernel/mm/transparent_hugepage/enabled && skip "huge pages are off"
+	target c "$TARGETS/pages" wait 2000
+	target_ready c
+	snoop -p "${target_pid[c]}" --source rss --format json -o c.json
+	target_say c go
+	target_hear c
+	# shellcheck disable=SC2086
+	python3 - "${target_pid[c]}" $heard >moved <<-'P' || skip "$(cat moved)"
+	import ctypes, os, sys
+	pid, file, size, huge = int(sys.argv[1]), *(int(x) for x in sys.argv[3:])
+	libc = ctypes.CDLL(None, use_errno=True)
+	class iovec(ctypes.Structure):
+	    _fields_ = [("base", ctypes.c_uint64), ("len", ctypes.c_uint64)]
+	fd = os.pidfd_open(pid)
+	for base, length, advice, name in ((file, size, 21, "MADV_PAGEOUT"), (huge, 2 << 20, 25, "MADV_COLLAPSE")):
+	    if libc.syscall(440, fd, ctypes.byref(iovec(base, length)), 1, advice, 0) < 0:
+	        sys.exit(print("process_madvise(%s): %s" % (name, os.strerror(ctypes.get_errno()))) or 1)
+	P
+	target_say c on
+	target_hear c
+	is "$heard" "done" "its answer"
+	snoop_stop
+	target_end c
+	check ledger c.json c.ledger 8 more
+	check rss-row c.json '^\[process: python3\]$' $((511 * 4096)) $((511 * 4096)) $((1900 * 4096)) $((2000 * 4096))
+}
+
+test_prometheus() {
+	need prometheus curl wrk
+	local url=http://127.0.0.1:19391
+	echo 'global: { scrape_interval: 1h, evaluation_interval: 1h }' >prometheus.yml
+	prometheus --config.file=prometheus.yml --storage.tsdb.path="$T/data" --web.listen-address=127.0.0.1:19391 \
+		--log.level=warn >prometheus.log 2>&1 </dev/null &
+	pids+=($!)
+	local pid=$!
+	until_ok curl -sf -m 5 -o ready "$url/-/ready"
+	snoop -p "$pid" --source rss --format json -o p.json
+	wrk -t1 -c16 -d8s "$url/api/v1/query?query=sum(rate(prometheus_http_requests_total%5B5m%5D))by(handler)" >wrk
+	cat "/proc/$pid/smaps_rollup" >before
+	snoop_stop
+	cat "/proc/$pid/smaps_rollup" >after # it goes on
+	check no-losses p.json
+	check rss-balance p.json before after
+}
+
+# Stopped while it is under load.
+test_redis() {
+	need redis-server redis-benchmark redis-cli
+	redis-server --port 16391 --save '' --appendonly no --daemonize yes --pidfile "$T/redis.pid" \
+		--maxmemory 200mb --maxmemory-policy allkeys-random >redis.log 2>&1 </dev/null
+	until_ok redis-cli -p 16391 ping >ping
+	local pid
+	pid=$(cat redis.pid)
+	pids+=("$pid")
+	redis-benchmark -p 16391 -t set -n 100000000 -d 3000 -r 1000000 -q >benchmark.log 2>&1 </dev/null &
+	pids+=($!)
+	snoop -p "$pid" --source rss --format json -o r.json
+	until_ok grows_to "$pid" 100000
+	redis-cli -p 16391 flushall >flush
+	until_ok grows_to "$pid" 100000
+	snoop_stop
+	check rss-balance r.json
+}
+
+grows_to() { # PID KIB
+	[ "$(awk '$1 == "Rss:" { print $2 }' "/proc/$1/smaps_rollup")" -ge "$2" ]
+}
