@@ -997,7 +997,7 @@ def rss_balanced(report):
 def cmd_ledger(report_path, ledger_path, slack_pages="8", *flags):
     """What each function added and gave back. flags: "more": others do so, too"""
     report, ledger = load(report_path), load_ledger(ledger_path)
-    no_losses(report, ("stack_unreadable", "stack_broken"))
+    no_losses(report, CUT)
     rss = rss_balanced(report)
     got = collections.defaultdict(collections.Counter)
     for s in stacks(report, "rss"):
@@ -1504,8 +1504,9 @@ def compare(what, got, truth, percent, slack=0.0):
     note("%s %d of %d (%+.4f %%)" % (what, got, truth, off))
 
 
-def cmd_no_losses(report_path):
-    no_losses(load(report_path))
+def cmd_no_losses(report_path, *but):
+    """cut: stacks may end early"""
+    no_losses(load(report_path), CUT if "cut" in but else ())
 
 
 def cmd_memstats(report_path, percent, *scrapes):
