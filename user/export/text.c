@@ -216,18 +216,16 @@ static void put_live(struct report *r, enum source source)
 	paper_newline(&r->paper);
 }
 
-/* "peak    1.2 GiB  in 12,345 objects  3.4 s after the attach  at most 1.2 GiB by the probes". */
-static void put_peak(struct report *r)
+/* "peak    1.2 GiB  in 12,345 objects  3.4 s after the attach  ...": @high is what there was between snapshots, too. */
+static void put_peak(struct report *r, const char *label, const struct prof_peak *peak, uint64_t high)
 {
-	const struct prof_peak *peak = &r->prof->peak;
-	uint64_t high = r->prof->live[SOURCE_MALLOC].high_bytes;
-
 	if (!peak->measured)
 		return;
-	paper_put(&r->paper, STYLE_BOLD, "peak");
+	paper_put(&r->paper, STYLE_BOLD, label);
 	paper_indent(&r->paper, 6);
 	paper_item(&r->paper, STYLE_BOLD, "%s", fmt_bytes(UNITS_TMP, prof_whole(peak->bytes)));
-	paper_item(&r->paper, STYLE_PLAIN, "%s objects", fmt_grouped(UNITS_TMP, prof_whole(peak->objects)));
+	if (peak->objects > 0)
+		paper_item(&r->paper, STYLE_PLAIN, "%s objects", fmt_grouped(UNITS_TMP, prof_whole(peak->objects)));
 	if (peak->unix_ns > r->prof->start_unix_ns)
 		paper_item(&r->paper, STYLE_PLAIN, "%s after the attach",
 			   fmt_duration(UNITS_TMP, (double)(peak->unix_ns - r->prof->start_unix_ns) / 1e9));
@@ -779,9 +777,11 @@ static void put_rss_row(struct report *r, const struct group *g, size_t nr, cons
 	snprintf(buf, sizeof(buf), "%zu", nr);
 	paper_right(p, STYLE_DIM, 4, buf);
 	paper_right(p, STYLE_BOLD, 9,
-		    fmt_pct(UNITS_TMP, (double)llabs(bytes), (double)(bytes > 0 ? groups->rss_grown : groups->rss_released)));
+		    fmt_pct(UNITS_TMP, (double)llabs(g->order), (double)(g->order > 0 ? groups->rss_grown : groups->rss_released)));
 	paper_right(p, STYLE_BOLD, 12, fmt_bytes_signed(UNITS_TMP, bytes));
-	paper_right(p, STYLE_PLAIN, 14, fmt_byte_rate(UNITS_TMP, per_second(r, (uint64_t)llabs(bytes))));
+	paper_right(p, STYLE_PLAIN, 14,
+		    r->prof->rss_peak.measured ? fmt_bytes_signed(UNITS_TMP, g->counts.peak_rss_bytes) :
+						 fmt_byte_rate(UNITS_TMP, per_second(r, (uint64_t)llabs(bytes))));
 	if (p->width >= WIDE_COLUMNS) {
 		paper_right(p, STYLE_PLAIN, 12, fmt_bytes(UNITS_TMP, moved.grown_bytes));
 		paper_right(p, STYLE_PLAIN, 12, fmt_bytes(UNITS_TMP, moved.released_bytes));
@@ -805,7 +805,7 @@ static void put_rss_title(struct report *r, const char *what)
 	paper_right(p, STYLE_BOLD, 4, "#");
 	paper_right(p, STYLE_BOLD, 9, "share");
 	paper_right(p, STYLE_BOLD, 12, "RSS");
-	paper_right(p, STYLE_BOLD, 14, "bytes/s");
+	paper_right(p, STYLE_BOLD, 14, r->prof->rss_peak.measured ? "at peak" : "bytes/s");
 	if (p->width >= WIDE_COLUMNS) {
 		paper_right(p, STYLE_BOLD, 12, "grown");
 		paper_right(p, STYLE_BOLD, 12, "released");
@@ -824,7 +824,7 @@ static void put_rss_rest(struct report *r, const struct group *items, size_t n)
 	int64_t bytes = 0;
 
 	for (size_t i = 0; i < n; i++)
-		bytes += prof_rss_bytes(&items[i].counts);
+		bytes += items[i].order;
 	if (!n)
 		return;
 	paper_indent(&r->paper, STACK_INDENT - 2);
@@ -838,9 +838,9 @@ static void put_rss_rows(struct report *r, const struct groups *groups)
 {
 	size_t grew = 0, shrank = 0, shown;
 
-	while (grew < groups->len && prof_rss_bytes(&groups->items[grew].counts) > 0)
+	while (grew < groups->len && groups->items[grew].order > 0)
 		grew++;
-	while (shrank < groups->len - grew && prof_rss_bytes(&groups->items[groups->len - 1 - shrank].counts) < 0)
+	while (shrank < groups->len - grew && groups->items[groups->len - 1 - shrank].order < 0)
 		shrank++;
 	if (grew)
 		put_rss_title(r, "RSS growth by ");
@@ -865,7 +865,8 @@ static int put_rss_table(struct report *r)
 	if (!r->prof->has_source[SOURCE_RSS] || r->opts->group == GROUP_TYPE || r->opts->group == GROUP_GOROUTINE ||
 	    r->opts->group == GROUP_LABELS)
 		return 0;
-	err = groups_build(r->prof, r->opts->window, SOURCES_RSS, r->opts->group, !r->opts->verbose, SORT_RSS, &groups);
+	err = groups_build(r->prof, r->opts->window, SOURCES_RSS, r->opts->group, !r->opts->verbose,
+			   r->opts->sort == SORT_PEAK ? SORT_PEAK : SORT_RSS, &groups);
 	if (err)
 		return err;
 	put_rss_rows(r, &groups);
@@ -895,8 +896,9 @@ int text_write(const struct profile *prof, const struct export_opts *opts, FILE 
 			put_sum(&r, source);
 		put_live(&r, source);
 	}
-	put_peak(&r);
+	put_peak(&r, "peak", &prof->peak, prof->live[SOURCE_MALLOC].high_bytes);
 	put_rss(&r);
+	put_peak(&r, "RSS peak", &prof->rss_peak, prof->rss_peak.high_bytes);
 	/* What was asked for comes first. */
 	err = opts->sort == SORT_RSS ? put_rss_table(&r) : put_alloc_table(&r);
 	if (!err)
