@@ -23,13 +23,13 @@
 #ifndef ALLOCSNOOP_BLOCKS_BPF_H
 #define ALLOCSNOOP_BLOCKS_BPF_H
 
+#include "level.bpf.h"
 #include "site.bpf.h"
 
 #define BLOCKS_EEXIST 17
 
 /* Set once before load. */
 const volatile bool follow_blocks = false;
-const volatile bool watch_peak = false;
 const volatile __u32 block_rate_bytes = 0; /* one block in so many bytes, on average; 0: every block */
 
 /* Not preallocated: the memory of blocks that never were would be most of it. */
@@ -63,37 +63,20 @@ struct {
 	__type(value, __s64);
 } heap_marks SEC(".maps");
 
-/* One of those that see it passed tells user space, which sets the next mark. */
-static __always_inline void heap_check_mark(__s64 *mark, __s64 live)
-{
-	struct abi_rec rec = { .kind = ABI_REC_SWEEP };
-	__s64 bytes = *mark;
-
-	if (bytes && live >= bytes && __sync_val_compare_and_swap(mark, bytes, 0) == bytes)
-		bpf_ringbuf_output(&ring, &rec, sizeof(rec), BPF_RB_FORCE_WAKEUP);
-}
-
 static __always_inline void heap_grow(__u32 slot, __u64 bytes)
 {
 	struct abi_heap *heap = bpf_map_lookup_elem(&heaps, &slot);
-	__s64 *mark, live, high;
+	__s64 *mark, live;
 
 	if (!heap)
 		return;
 	live = __sync_fetch_and_add(&heap->live_bytes, bytes) + bytes;
-	high = heap->high_bytes;
-	for (int i = 0; i < 4 && live > high; i++) {
-		__s64 seen = __sync_val_compare_and_swap(&heap->high_bytes, high, live);
-
-		if (seen == high)
-			break;
-		high = seen;
-	}
+	level_raise(&heap->high_bytes, live);
 	if (!watch_peak)
 		return;
 	mark = bpf_map_lookup_elem(&heap_marks, &slot);
 	if (mark)
-		heap_check_mark(mark, live);
+		level_check_mark(mark, live);
 }
 
 static __always_inline void heap_shrink(__u32 slot, __u64 bytes)

@@ -17,6 +17,7 @@
 #ifndef ALLOCSNOOP_RSS_BPF_H
 #define ALLOCSNOOP_RSS_BPF_H
 
+#include "rss_peak.bpf.h"
 #include "site.bpf.h"
 #include "walk.bpf.h"
 
@@ -108,6 +109,7 @@ static __noinline int mm_watch(const struct mm_struct *mm, __u32 slot)
 		state.start_pages[i] = state.pages[i] = rss_pages(mm, i);
 	if (!bpf_map_update_elem(&mms, &key, &state, BPF_NOEXIST))
 		target->mm = key;
+	rss_note_high(&state);
 	return 0;
 }
 
@@ -230,6 +232,7 @@ int BPF_PROG(rss_stat, struct mm_struct *mm, int member)
 	if (s) {
 		run_begin(s, ABI_STAT_HITS_RSS);
 		rss_change(ctx, s, mm, state, member);
+		rss_note_high(state);
 		run_end(s, ABI_STAT_TIMED_RSS, ABI_STAT_TIMED_RSS_NS);
 	}
 	guard_exit(s);

@@ -165,7 +165,7 @@ test_leaks_as_heaptrack() {
 
 test_peak() {
 	need "$TARGETS/peak"
-	"$SNOOP" --source malloc --live --peak --format json -o c.json -- "$TARGETS/peak" 2>snoop.err
+	"$SNOOP" --source malloc --live --peak --format json -o c.json -- "$TARGETS/peak" >peak.out 2>snoop.err
 	check live-peak c.json
 }
 

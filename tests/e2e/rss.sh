@@ -23,6 +23,24 @@ test_many_pages() {
 	grow 20000
 }
 
+# Which stacks had the pages when there were most, against the kernel's own high water.
+test_peak() {
+	need "$TARGETS/peak"
+	"$SNOOP" --source rss --peak -s peak -o c.json -o c.txt -- "$TARGETS/peak" >peak.out 2>snoop.err
+	check rss-peak c.json peak.out
+	has c.txt '^RSS peak  [0-9.]+ MiB '
+	has c.txt 'the highest of the snapshots: [0-9.]+ % of what there was at most'
+	has c.txt ' at peak  RSS growth by stack'
+}
+
+# Blocks and pages together.
+test_both_peaks() {
+	need "$TARGETS/peak"
+	"$SNOOP" --source malloc,rss --live --peak --format json -o c.json -- "$TARGETS/peak" >peak.out 2>snoop.err
+	check live-peak c.json
+	check rss-peak c.json peak.out
+}
+
 # With probes on the allocators as well, the RSS ledger is the same.
 test_with_all_sources() {
 	target c "$TARGETS/touch" 1000

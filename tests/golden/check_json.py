@@ -29,7 +29,7 @@ def keys(what, got, want):
     same("keys of " + what, sorted(got), sorted(want.split()))
 
 
-keys("document", doc, "schema tool kernel start duration_s target mode totals losses overhead rss live blocks peak gc stacks")
+keys("document", doc, "schema tool kernel start duration_s target mode totals losses overhead rss live blocks peak rss_peak gc stacks")
 same("schema", doc["schema"], 1)
 same("tool", doc["tool"], "allocsnoop 0.1.0")
 same("mode", doc["mode"], "exact")
@@ -112,12 +112,12 @@ same("ledger", rss["end_bytes"] - rss["start_bytes"], rss["grown_bytes"] - rss["
 
 same("number of stacks", len(doc["stacks"]), 1 if interval else 9)
 ROW = "pid source type goroutine labels alloc_objects alloc_bytes requested_bytes alloc_objects_se alloc_bytes_se " \
-      "free_objects free_bytes live_objects live_bytes live_grown_bytes live_objects_se live_bytes_se oldest_s median_age_s peak_objects peak_bytes rss_bytes incomplete walked frames"
+      "free_objects free_bytes live_objects live_bytes live_grown_bytes live_objects_se live_bytes_se oldest_s median_age_s peak_objects peak_bytes peak_rss_bytes rss_bytes incomplete walked frames"
 for s in doc["stacks"]:
     keys("stack", s, ROW)
     same("pid", s["pid"], 1234)
     same("labels", s["labels"], {})
-    for k in "goroutine alloc_objects_se alloc_bytes_se free_objects free_bytes live_objects live_bytes live_grown_bytes live_objects_se live_bytes_se oldest_s median_age_s peak_objects peak_bytes".split():
+    for k in "goroutine alloc_objects_se alloc_bytes_se free_objects free_bytes live_objects live_bytes live_grown_bytes live_objects_se live_bytes_se oldest_s median_age_s peak_objects peak_bytes peak_rss_bytes".split():
         same(k, s[k], None)
     for k in "alloc_objects alloc_bytes requested_bytes".split():
         same(k, type(s[k]), type(None) if s["source"] == "rss" else int)

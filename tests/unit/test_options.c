@@ -122,6 +122,9 @@ static const struct bad bad_lines[] = {
 	{ "check -p 1 -o x.json", "check has no option --output" },
 	{ "check -p 1 -n 3", "check has no option --top" },
 	{ "check -p 1 -d -1", "'-1' is not a value of --duration" },
+	{ "-p 1 --peak --source malloc", "--peak needs the source rss, or --live" },
+	{ "-p 1 --peak --source go --live", "--peak needs the source rss, or --live and the source malloc" },
+	{ "-p 1 -s peak", "-s peak needs --peak" },
 	{ "check -p 1 5", "check takes no interval" },
 	{ "check -p 1 --format folded", "text or json, not folded" },
 	{ "check -- ls", "not at a command" },
@@ -218,6 +221,22 @@ TEST(every_option)
 	CHECK_STR(o.outputs[0], "x");
 	CHECK_STR(o.outputs[1], "-");
 	done(&l, &o);
+}
+
+/* Of RSS, of live blocks, or of both. */
+TEST(peaks)
+{
+	static const char *const lines[] = { "-p 1 --peak", "-p 1 --peak --source rss -s peak", "-p 1 --live --peak",
+					     "-p 1 --live --peak --source malloc" };
+	struct options o;
+	struct line l;
+
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+		if (!good(lines[i], &l, &o))
+			continue;
+		CHECK(o.peak);
+		done(&l, &o);
+	}
 }
 
 TEST(long_forms_and_order)

@@ -135,6 +135,48 @@ TEST(windows)
 	profile__free(prof);
 }
 
+static void set_rss(struct profile *p, uint32_t row, int64_t bytes)
+{
+	p->rows[row].total.rss_bytes = bytes;
+}
+
+/* The snapshot with the highest sum of all; rows that came later were not there then. */
+TEST(peak_of_rss)
+{
+	struct profile *p = new_profile();
+	uint32_t locs[3] = { profile__add_loc(p, PROF_NONE, 1, 1), profile__add_loc(p, PROF_NONE, 2, 2),
+			     profile__add_loc(p, PROF_NONE, 3, 3) }, rows[3];
+	uint32_t target = profile__add_target(p, 7);
+
+	for (int i = 0; i < 3; i++)
+		rows[i] = profile__add_row(p, 7, i < 2 ? SOURCE_RSS : SOURCE_MALLOC, 0, profile__add_stack(p, &locs[i], 1, 0));
+	p->targets[target].rss_start_bytes = 1000;
+	p->rows[rows[2]].total.alloc_bytes = 1 << 20;
+	CHECK(!p->rss_peak.measured);
+	set_rss(p, rows[0], 4096);
+	profile__note_rss_peak(p, 11);
+	CHECK(p->rss_peak.measured && p->rss_peak.bytes == 5096);
+	set_rss(p, rows[0], 8192);
+	set_rss(p, rows[1], -2048);
+	p->rss_peak.high_bytes = 9000;
+	profile__note_rss_peak(p, 12);
+	CHECK(p->rss_peak.bytes == 1000 + 8192 - 2048);
+	set_rss(p, rows[0], 4096); /* lower */
+	profile__note_rss_peak(p, 13);
+	CHECK(p->rss_peak.bytes == 1000 + 8192 - 2048);
+	CHECK_INT(p->rss_peak.unix_ns, 12);
+	CHECK_INT(p->rss_peak.snapshots, 2);
+	CHECK_INT(p->rss_peak.high_bytes, 9000);
+	CHECK_INT(p->rows[rows[0]].total.peak_rss_bytes, 8192);
+	CHECK_INT(p->rows[rows[1]].total.peak_rss_bytes, -2048);
+	CHECK_INT(p->rows[rows[2]].total.peak_rss_bytes, 0);
+	CHECK_INT(profile__sum(p, SOURCE_RSS, WINDOW_INTERVAL).peak_rss_bytes, 8192 - 2048); /* a state */
+	/* Nothing else than that it was there then: a row all the same. */
+	set_rss(p, rows[0], 0);
+	CHECK(!prof_counts_are_zero(&p->rows[rows[0]].total));
+	profile__free(p);
+}
+
 TEST(losses_stay_where_they_are)
 {
 	struct profile *prof = new_profile();

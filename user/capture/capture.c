@@ -1090,6 +1090,22 @@ void capture__mark_heaps(struct capture *capture, uint64_t step_bytes)
 			session__set_heap_mark(capture->session, i, heap.live_bytes + (int64_t)step_bytes);
 }
 
+void capture__mark_rss(struct capture *capture, uint64_t step_bytes)
+{
+	const uint64_t page_bytes = sysconf(_SC_PAGESIZE);
+
+	for (size_t i = 0; i < capture->ntargets; i++)
+		if (target__is_running(capture->targets[i]))
+			session__set_rss_mark(capture->session, i, (capture->targets[i]->rss.rss_bytes + step_bytes) / page_bytes);
+}
+
+uint64_t capture__rss_high(const struct capture *capture)
+{
+	if (capture->ntargets != 1 || !session__has_rss(capture->session))
+		return 0;
+	return session__rss_high(capture->session, 0) * sysconf(_SC_PAGESIZE);
+}
+
 struct block_scan {
 	struct capture *capture;
 	uint64_t now_ns;

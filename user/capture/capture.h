@@ -31,7 +31,7 @@ struct capture_opts {
 	const char *malloc_prefixes; /* "je_,mi_": of doors that are called malloc with a prefix; NULL: none */
 	uint32_t block_rate_bytes; /* of the C allocator's blocks; 0: every one is followed */
 	uint32_t max_blocks; /* that can be followed at a time; 0: ABI_BLOCKS */
-	bool want_peak; /* sweeps when live C blocks grow: see capture__mark_heaps() */
+	bool want_peak; /* sweeps when live C blocks or RSS grow: see capture__mark_heaps() */
 	double older_s; /* C blocks that are younger do not count as live */
 	bool kernel_log; /* let libbpf print what the kernel says of a program it refuses */
 	const struct diag *diag;
@@ -59,8 +59,11 @@ int capture__sweep(struct capture *capture);
 int capture__finish(struct capture *capture);
 /* For a report: how old the live blocks of C programs are, and what exec and exit made of them. 0 or -errno. */
 int capture__look_at_blocks(struct capture *capture);
-/* Ask for a sweep when the live C blocks of any process have grown by @step_bytes. */
+/* Ask for a sweep when the live C blocks of any process have grown by @step_bytes; when its RSS has. */
 void capture__mark_heaps(struct capture *capture, uint64_t step_bytes);
+void capture__mark_rss(struct capture *capture, uint64_t step_bytes);
+/* The highest RSS of the one process that there is, by the kernel's counters; 0: not known, or there are several. */
+uint64_t capture__rss_high(const struct capture *capture);
 /* The site map is filling up: sweep before it is full. */
 bool capture__wants_sweep(const struct capture *capture);
 

@@ -273,6 +273,19 @@ void session__set_heap_mark(struct session *session, uint32_t slot, int64_t byte
 	bpf_map_update_elem(bpf_map__fd(session->skel->maps.heap_marks), &slot, &bytes, BPF_ANY);
 }
 
+void session__set_rss_mark(struct session *session, uint32_t slot, int64_t pages)
+{
+	bpf_map_update_elem(bpf_map__fd(session->skel->maps.rss_marks), &slot, &pages, BPF_ANY);
+}
+
+int64_t session__rss_high(struct session *session, uint32_t slot)
+{
+	int64_t pages = 0;
+
+	bpf_map_lookup_elem(bpf_map__fd(session->skel->maps.rss_highs), &slot, &pages);
+	return pages;
+}
+
 int session__heap(struct session *session, uint32_t slot, struct abi_heap *ret)
 {
 	return bpf_map_lookup_elem(bpf_map__fd(session->skel->maps.heaps), &slot, ret) ? -errno : 0;

@@ -20,7 +20,7 @@ struct session_opts {
 	bool count_goroutines;
 	bool kernel_stacks; /* the kernel's frames in stacks of the RSS ledger */
 	bool live; /* follow objects */
-	bool peak; /* marks of heaps are looked at */
+	bool peak; /* marks of heaps and of RSS are looked at */
 	bool blocks; /* follow the C allocator's blocks: */
 	uint32_t block_rate_bytes; /* one in so many bytes; 0: every one */
 	uint32_t max_blocks; /* 0: ABI_BLOCKS */
@@ -46,6 +46,9 @@ int session__set_go(struct session *session, uint32_t slot, const struct abi_go 
 void session__remove_target(struct session *session, pid_t pid);
 /* At so many live bytes of a slot a sweep is asked for, once. */
 void session__set_heap_mark(struct session *session, uint32_t slot, int64_t bytes);
+/* The same of its RSS; the most that it had at a time since it was watched, 0: not known. */
+void session__set_rss_mark(struct session *session, uint32_t slot, int64_t pages);
+int64_t session__rss_high(struct session *session, uint32_t slot);
 /* The blocks of a slot. */
 int session__heap(struct session *session, uint32_t slot, struct abi_heap *ret);
 /* Start the RSS ledger of @pid, which was added, from the kernel's counters of now. */

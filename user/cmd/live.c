@@ -30,6 +30,7 @@
 #define SWEEP_NS 500000000u
 #define MIN_REST_NS 1000000u
 #define PEAK_STEP_MIN_BYTES 4096
+#define PEAK_RSS_STEP_MIN_BYTES 262144 /* below that a program's own noise asks for sweeps */
 #define PEAK_STEP_PART 20 /* 5 % */
 
 struct live {
@@ -221,8 +222,10 @@ static int attach(struct live *live, struct err *err)
 	if (code)
 		return code;
 	live->prof->start_unix_ns = live->prof->mark_unix_ns = live->prof->now_unix_ns = clock_ns(CLOCK_REALTIME);
-	if (live->opts->peak)
+	if (live->opts->peak) {
 		capture__mark_heaps(live->capture, PEAK_STEP_MIN_BYTES);
+		capture__mark_rss(live->capture, PEAK_RSS_STEP_MIN_BYTES);
+	}
 	say_attached(live);
 	return live->opts->command ? child__release(&live->child, err) : 0;
 }
@@ -364,22 +367,47 @@ static void update_profile(struct live *live)
 	prof->has_source[SOURCE_RSS] = live->opts->want_rss && capture__has_source(live->capture, EVENT_RSS);
 }
 
+/* How much more than @level there is to be until the next snapshot can be the highest, by enough to be worth it. */
+static uint64_t peak_step(const struct prof_peak *peak, double level, uint64_t min_bytes)
+{
+	double step = peak->bytes + peak->bytes / PEAK_STEP_PART - level;
+
+	return step > (double)min_bytes ? (uint64_t)step : min_bytes;
+}
+
+static void look_for_rss_peak(struct live *live)
+{
+	struct profile *prof = live->prof;
+	double rss_bytes = 0;
+
+	if (!live->opts->want_rss || !capture__has_source(live->capture, EVENT_RSS))
+		return;
+	profile__note_rss_peak(prof, clock_ns(CLOCK_REALTIME));
+	prof->rss_peak.high_bytes = capture__rss_high(live->capture);
+	for (uint32_t i = 0; i < prof->ntargets; i++)
+		rss_bytes += (double)prof->targets[i].rss_now_bytes;
+	capture__mark_rss(live->capture, peak_step(&prof->rss_peak, rss_bytes, PEAK_RSS_STEP_MIN_BYTES));
+}
+
 /* A snapshot, if it is the highest so far; the next sweep comes when there is some more than at that. */
 static void look_for_peak(struct live *live)
 {
 	struct profile *prof = live->prof;
+	bool blocks = live->opts->live && live->opts->want_malloc;
 	struct capture_target target;
-	double live_bytes, step;
+	double live_bytes;
 
 	/* A process that has just ended still counts: as it was at its end. */
-	profile__note_peak(prof, clock_ns(CLOCK_REALTIME));
+	if (blocks)
+		profile__note_peak(prof, clock_ns(CLOCK_REALTIME));
 	for (uint32_t i = 0; i < capture__ntargets(live->capture); i++) {
 		capture__target(live->capture, i, &target);
 		update_target(live, &target);
 	}
 	live_bytes = profile__sum(prof, SOURCE_MALLOC, WINDOW_ALL).live_bytes;
-	step = prof->peak.bytes + prof->peak.bytes / PEAK_STEP_PART - live_bytes;
-	capture__mark_heaps(live->capture, step > PEAK_STEP_MIN_BYTES ? (uint64_t)step : PEAK_STEP_MIN_BYTES);
+	if (blocks)
+		capture__mark_heaps(live->capture, peak_step(&prof->peak, live_bytes, PEAK_STEP_MIN_BYTES));
+	look_for_rss_peak(live);
 }
 
 static int sweep(struct live *live, bool is_last, struct err *err)

@@ -288,7 +288,7 @@ static const struct option_row rows[] = {
 	{ 0, "live", NULL, "also what is still there of what was allocated, and since when (C)", parse_live },
 	{ 0, "live-rate", "BYTES", "one sample in so many bytes: of Go (64K) where its own profile is off, of C (0: every block)", parse_live_rate },
 	{ 0, "older", "SEC", "with --live: only C blocks that are at least so old count as live", parse_older },
-	{ 0, "peak", NULL, "with --live: which stacks had the C blocks when most were live (-s peak)", parse_peak },
+	{ 0, "peak", NULL, "which stacks had the RSS when it was highest; with --live also the live C blocks (-s peak)", parse_peak },
 	{ 0, "max-blocks", "N", "with --live: C blocks that can be followed at a time (4M; 16 bytes each, 96 more when used)", parse_max_blocks },
 	{ 0, "mode", "MODE", "exact, auto (which is exact)", parse_mode },
 	{ 'n', "top", "N", "rows per text report (10)", parse_top },
@@ -408,8 +408,8 @@ static int check(struct options *o, struct err *err)
 		return wrong(err, "--live-rate needs --live");
 	if (o->older_s > 0 && !(o->live && o->want_malloc))
 		return wrong(err, "--older needs --live and the source malloc");
-	if (o->peak && !(o->live && o->want_malloc))
-		return wrong(err, "--peak needs --live and the source malloc");
+	if (o->peak && !(o->live && o->want_malloc) && !o->want_rss)
+		return wrong(err, "--peak needs the source rss, or --live and the source malloc");
 	if (o->peak && (o->block_rate_bytes || o->older_s > 0))
 		return wrong(err, "--peak needs every block: no --live-rate, no --older");
 	if (o->sort == SORT_PEAK && !o->peak)

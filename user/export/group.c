@@ -213,7 +213,7 @@ static int64_t order_of(const struct group *group, enum sort_key sort)
 	const struct prof_counts *c = &group->counts;
 
 	if (group->source == SOURCE_RSS)
-		return c->rss_bytes;
+		return sort == SORT_PEAK ? c->peak_rss_bytes : c->rss_bytes;
 	switch (sort) {
 	case SORT_LIVE:
 		return (int64_t)c->live_bytes;
@@ -312,9 +312,10 @@ int groups_build(const struct profile *prof, enum window window, uint32_t source
 		return err;
 	}
 	for (size_t i = 0; i < groups.len; i++) {
-		int64_t rss = groups.items[i].counts.rss_bytes;
+		int64_t rss;
 
 		groups.items[i].order = order_of(&groups.items[i], sort);
+		rss = groups.items[i].source == SOURCE_RSS ? groups.items[i].order : 0;
 		qsort(groups.items[i].types, groups.items[i].ntypes, sizeof(*groups.items[i].types), compare_types);
 		groups.rss_grown += rss > 0 ? rss : 0;
 		groups.rss_released -= rss < 0 ? rss : 0;

@@ -34,7 +34,7 @@ struct groups {
 	struct group *items;
 	size_t len;
 	struct prof_counts sum;
-	int64_t rss_grown, rss_released; /* sums of the positive and of the negated negative rss_bytes */
+	int64_t rss_grown, rss_released; /* of RSS groups: sums of the positive and of the negated negative `order` */
 };
 
 #define SOURCES_ALLOC (1u << SOURCE_GO | 1u << SOURCE_MALLOC | 1u << SOURCE_MMAP)

@@ -113,6 +113,30 @@ static void put_row_peak(struct json *j, enum source source, const struct prof_c
 		jsonw_null(&j->w, "peak_objects");
 		jsonw_null(&j->w, "peak_bytes");
 	}
+	if (j->prof->rss_peak.measured && source == SOURCE_RSS)
+		jsonw_i64(&j->w, "peak_rss_bytes", c->peak_rss_bytes);
+	else
+		jsonw_null(&j->w, "peak_rss_bytes");
+}
+
+/* The highest snapshot; its stacks' peak_rss_bytes and the processes' starts add up to it. */
+static void put_rss_peak(struct json *j)
+{
+	const struct prof_peak *peak = &j->prof->rss_peak;
+
+	if (!peak->measured) {
+		jsonw_null(&j->w, "rss_peak");
+		return;
+	}
+	jsonw_object(&j->w, "rss_peak");
+	jsonw_u64(&j->w, "rss_bytes", prof_whole(peak->bytes));
+	put_time(j, "at", peak->unix_ns);
+	jsonw_u64(&j->w, "snapshots", peak->snapshots);
+	if (peak->high_bytes)
+		jsonw_u64(&j->w, "high_bytes", peak->high_bytes);
+	else
+		jsonw_null(&j->w, "high_bytes");
+	jsonw_end_object(&j->w);
 }
 
 /* The highest snapshot; "high_bytes" is what the probes saw, of one process, between snapshots, too. */
@@ -455,6 +479,7 @@ int json_write(const struct profile *prof, const struct export_opts *opts, FILE 
 	put_live_source(&j);
 	put_block_source(&j);
 	put_peak(&j);
+	put_rss_peak(&j);
 	jsonw_null(&j.w, "gc");
 	put_stacks(&j);
 	jsonw_end_object(&j.w);

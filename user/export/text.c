@@ -215,18 +215,16 @@ static void put_live(struct report *r, enum source source)
 	paper_newline(&r->paper);
 }
 
-/* "peak    1.2 GiB  in 12,345 objects  3.4 s after the attach  at most 1.2 GiB by the probes". */
-static void put_peak(struct report *r)
+/* "peak    1.2 GiB  in 12,345 objects  3.4 s after the attach  ...": @high is what there was between snapshots, too. */
+static void put_peak(struct report *r, const char *label, const struct prof_peak *peak, uint64_t high)
 {
-	const struct prof_peak *peak = &r->prof->peak;
-	uint64_t high = r->prof->live[SOURCE_MALLOC].high_bytes;
-
 	if (!peak->measured)
 		return;
-	paper_put(&r->paper, STYLE_BOLD, "peak");
+	paper_put(&r->paper, STYLE_BOLD, label);
 	paper_indent(&r->paper, 6);
 	paper_item(&r->paper, STYLE_BOLD, "%s", fmt_bytes(UNITS_TMP, prof_whole(peak->bytes)));
-	paper_item(&r->paper, STYLE_PLAIN, "%s objects", fmt_grouped(UNITS_TMP, prof_whole(peak->objects)));
+	if (peak->objects > 0)
+		paper_item(&r->paper, STYLE_PLAIN, "%s objects", fmt_grouped(UNITS_TMP, prof_whole(peak->objects)));
 	if (peak->unix_ns > r->prof->start_unix_ns)
 		paper_item(&r->paper, STYLE_PLAIN, "%s after the attach",
 			   fmt_duration(UNITS_TMP, (double)(peak->unix_ns - r->prof->start_unix_ns) / 1e9));
@@ -737,9 +735,11 @@ static void put_rss_row(struct report *r, const struct group *g, size_t nr, cons
 	snprintf(buf, sizeof(buf), "%zu", nr);
 	paper_right(p, STYLE_DIM, 4, buf);
 	paper_right(p, STYLE_BOLD, 9,
-		    fmt_pct(UNITS_TMP, (double)g->counts.rss_bytes, (double)groups->rss_grown));
+		    fmt_pct(UNITS_TMP, (double)g->order, (double)groups->rss_grown));
 	paper_right(p, STYLE_BOLD, 12, fmt_bytes_signed(UNITS_TMP, g->counts.rss_bytes));
-	paper_right(p, STYLE_PLAIN, 14, fmt_byte_rate(UNITS_TMP, per_second(r, (uint64_t)g->counts.rss_bytes)));
+	paper_right(p, STYLE_PLAIN, 14,
+		    r->prof->rss_peak.measured ? fmt_bytes_signed(UNITS_TMP, g->counts.peak_rss_bytes) :
+						 fmt_byte_rate(UNITS_TMP, per_second(r, (uint64_t)g->counts.rss_bytes)));
 	if (r->prof->ntargets > 1) {
 		snprintf(buf, sizeof(buf), "%u", g->pid);
 		paper_right(p, STYLE_PLAIN, PID_COLUMNS, buf);
@@ -759,7 +759,7 @@ static void put_rss_title(struct report *r)
 	paper_right(p, STYLE_BOLD, 4, "#");
 	paper_right(p, STYLE_BOLD, 9, "share");
 	paper_right(p, STYLE_BOLD, 12, "RSS");
-	paper_right(p, STYLE_BOLD, 14, "bytes/s");
+	paper_right(p, STYLE_BOLD, 14, r->prof->rss_peak.measured ? "at peak" : "bytes/s");
 	if (r->prof->ntargets > 1)
 		paper_right(p, STYLE_BOLD, PID_COLUMNS, "pid");
 	paper_put(p, STYLE_BOLD, "  RSS growth by ");
@@ -774,8 +774,8 @@ static void put_rss_rest(struct report *r, const struct groups *groups, size_t s
 	int64_t bytes = 0;
 
 	for (size_t i = shown; i < groups->len; i++) {
-		if (groups->items[i].counts.rss_bytes > 0) {
-			bytes += groups->items[i].counts.rss_bytes;
+		if (groups->items[i].order > 0) {
+			bytes += groups->items[i].order;
 			more++;
 		} else {
 			released++;
@@ -804,12 +804,13 @@ static int put_rss_table(struct report *r)
 	if (!r->prof->has_source[SOURCE_RSS] || r->opts->group == GROUP_TYPE || r->opts->group == GROUP_GOROUTINE ||
 	    r->opts->group == GROUP_LABELS)
 		return 0;
-	err = groups_build(r->prof, r->opts->window, SOURCES_RSS, r->opts->group, !r->opts->verbose, SORT_RSS, &groups);
+	err = groups_build(r->prof, r->opts->window, SOURCES_RSS, r->opts->group, !r->opts->verbose,
+			   r->opts->sort == SORT_PEAK ? SORT_PEAK : SORT_RSS, &groups);
 	if (err)
 		return err;
 	if (groups.len)
 		put_rss_title(r);
-	for (; shown < groups.len && shown < r->opts->top && groups.items[shown].counts.rss_bytes > 0; shown++)
+	for (; shown < groups.len && shown < r->opts->top && groups.items[shown].order > 0; shown++)
 		put_rss_row(r, &groups.items[shown], shown + 1, &groups);
 	put_rss_rest(r, &groups, shown);
 	groups_free(&groups);
@@ -838,8 +839,9 @@ int text_write(const struct profile *prof, const struct export_opts *opts, FILE 
 			put_sum(&r, source);
 		put_live(&r, source);
 	}
-	put_peak(&r);
+	put_peak(&r, "peak", &prof->peak, prof->live[SOURCE_MALLOC].high_bytes);
 	put_rss(&r);
+	put_peak(&r, "RSS peak", &prof->rss_peak, prof->rss_peak.high_bytes);
 	/* What was asked for comes first. */
 	err = opts->sort == SORT_RSS ? put_rss_table(&r) : put_alloc_table(&r);
 	if (!err)

@@ -394,6 +394,25 @@ void profile__note_peak(struct profile *prof, uint64_t now_unix_ns)
 	}
 }
 
+void profile__note_rss_peak(struct profile *prof, uint64_t now_unix_ns)
+{
+	struct prof_peak now = { .measured = true, .unix_ns = now_unix_ns, .snapshots = prof->rss_peak.snapshots + 1,
+				 .high_bytes = prof->rss_peak.high_bytes };
+
+	prof->rss_peak.measured = true;
+	for (uint32_t i = 0; i < prof->ntargets; i++)
+		now.bytes += (double)prof->targets[i].rss_start_bytes;
+	for (uint32_t i = 0; i < prof->nrows; i++)
+		if (prof->rows[i].source == SOURCE_RSS)
+			now.bytes += (double)prof->rows[i].total.rss_bytes;
+	if (now.bytes <= prof->rss_peak.bytes)
+		return;
+	prof->rss_peak = now;
+	for (uint32_t i = 0; i < prof->nrows; i++)
+		if (prof->rows[i].source == SOURCE_RSS)
+			prof->rows[i].total.peak_rss_bytes = prof->rows[i].total.rss_bytes;
+}
+
 /* What a counter grew by; one that went back (a process that is gone reads 0) did not grow. */
 static uint64_t grown(uint64_t now, uint64_t before)
 {
@@ -410,7 +429,7 @@ bool prof_counts_are_zero(const struct prof_counts *counts)
 	/* A sum of estimates comes back to 0 but for its rounding. */
 	return !counts->alloc_objects && !counts->alloc_bytes && !counts->requested_bytes && !counts->rss_bytes &&
 	       !counts->free_objects && counts->live_objects < 0.5 &&
-	       counts->peak_objects < 0.5;
+	       counts->peak_objects < 0.5 && !counts->peak_rss_bytes;
 }
 
 void prof_counts_add(struct prof_counts *to, const struct prof_counts *counts)
@@ -427,6 +446,7 @@ void prof_counts_add(struct prof_counts *to, const struct prof_counts *counts)
 	to->live_bytes_var += counts->live_bytes_var;
 	to->live_grown_bytes += counts->live_grown_bytes;
 	to->peak_bytes += counts->peak_bytes;
+	to->peak_rss_bytes += counts->peak_rss_bytes;
 	to->peak_objects += counts->peak_objects;
 	if (!counts->aged_objects)
 		return;

@@ -100,6 +100,7 @@ struct prof_counts {
 	/* A state, the same in every window; estimates where objects are sampled, with their variances. */
 	double live_objects, live_bytes, live_objects_var, live_bytes_var;
 	double peak_objects, peak_bytes; /* live when most was: a state (profile__note_peak()) */
+	int64_t peak_rss_bytes; /* rss_bytes since the attach when RSS was highest (profile__note_rss_peak()) */
 	double live_grown_bytes; /* by how much live_bytes grew in the window */
 	/* How long the live objects are there: a state. Of counts that were added up the mean of their medians, by objects. */
 	uint64_t aged_objects; /* of which it is known; 0: of none */
@@ -166,6 +167,7 @@ struct prof_peak {
 	double bytes, objects;
 	uint64_t unix_ns;
 	uint64_t snapshots; /* that were larger than all before */
+	uint64_t high_bytes; /* of RSS: the most that there was at a time, also between snapshots; 0: not known */
 };
 
 enum rss_kind { RSS_FILE, RSS_ANON, RSS_SWAP, RSS_SHMEM, RSS_KIND__N }; /* MM_FILEPAGES.. order of mm_types_task.h */
@@ -199,6 +201,7 @@ struct profile {
 	bool has_goroutines; /* were they counted? */
 	struct prof_live live[SOURCE__N];
 	struct prof_peak peak; /* of malloc */
+	struct prof_peak rss_peak; /* of RSS, which has no objects */
 	struct prof_cost cost, cost_marked;
 	struct prof_rss_kind rss_kinds[RSS_KIND__N]; /* sums over targets */
 	bool has_rss_kinds;
@@ -245,6 +248,8 @@ void profile__mark(struct profile *prof);
 
 /* If more of malloc is live now than at any call before, in processes that run: keep what each row has. */
 void profile__note_peak(struct profile *prof, uint64_t now_unix_ns);
+/* The same of the RSS of all targets, as the ledger's rows have it. */
+void profile__note_rss_peak(struct profile *prof, uint64_t now_unix_ns);
 
 /* Views: all derived, nothing stored twice. */
 /* An estimate as the number to show: whole, and never below 0 for its rounding. */
