@@ -108,7 +108,7 @@ test_go_cgo() {
 	start "$TARGETS/go-cgo"
 	preflight 0 -p "$pid" -d 0
 	told 't["go"]["cgo"] and t["go"]["mem_profile_rate"] == 1'
-	told 'doors["malloc"]["source"] in ("dynsym", "symtab") and "C code" in t["stacks"]'
+	told 'doors["malloc"]["source"] in ("dynsym", "symtab") and "unwind tables" in t["stacks"]'
 }
 
 # The trial costs what a capture would, and leaves the program and the kernel as they were.
