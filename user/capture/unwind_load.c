@@ -444,7 +444,7 @@ static int collect(struct unwind_load *ul, const struct aspace *as, struct space
 			continue;
 		}
 		maps->err = note_module(space, l, module);
-		*ret_any |= l->state == LOAD_DONE;
+		*ret_any |= l->state == LOAD_DONE && modules__get(ul->mods, module)->inode; /* all have the vdso */
 		add_code(maps, l, map, map->start - module__vaddr(modules__get(ul->mods, module), map, map->start));
 	}
 	if (maps->len > ABI_MAX_MAPS)
