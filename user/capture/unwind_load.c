@@ -318,7 +318,9 @@ static void load(struct unwind_load *ul, uint32_t module, struct loaded *l)
 		err = copy_table(ul, l, &table);
 	unwind_table__free(&table);
 	l->state = err ? LOAD_NONE : LOAD_DONE;
-	if (!err)
+	if (err == -ENOENT && l->chain.n)
+		l->mod.code = ABI_CODE_CHAIN; /* Go, and nothing else */
+	if (l->mod.code != ABI_CODE_UNKNOWN)
 		tell_file(ul, module, l);
 	if (err != -ENOSPC && err != -ENOMEM)
 		return;
