@@ -318,7 +318,9 @@ static void load(struct unwind_load *ul, uint32_t module, struct loaded *l)
 		err = copy_table(ul, l, &table);
 	unwind_table__free(&table);
 	l->state = err ? LOAD_NONE : LOAD_DONE;
-	if (!err)
+	if (err == -ENOENT && l->chain.n)
+		l->mod.code = ABI_CODE_CHAIN; /* Go, and nothing else */
+	if (l->mod.code != ABI_CODE_UNKNOWN)
 		tell_file(ul, module, l);
 	if (err != -ENOSPC && err != -ENOMEM)
 		return;
@@ -444,7 +446,7 @@ static int collect(struct unwind_load *ul, const struct aspace *as, struct space
 			continue;
 		}
 		maps->err = note_module(space, l, module);
-		*ret_any |= l->state == LOAD_DONE;
+		*ret_any |= l->state == LOAD_DONE && modules__get(ul->mods, module)->inode; /* all have the vdso */
 		add_code(maps, l, map, map->start - module__vaddr(modules__get(ul->mods, module), map, map->start));
 	}
 	if (maps->len > ABI_MAX_MAPS)
