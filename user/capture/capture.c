@@ -1078,6 +1078,8 @@ int capture__sweep(struct capture *capture)
 
 	capture__step(capture);
 	capture->wants_sweep = false;
+	for (size_t i = 0; i < capture->ntargets; i++)
+		target__note_counters(capture->targets[i], capture->session);
 	err = drain__sweep(capture->drain);
 	if (!err)
 		unwind_load__settle(capture->unwind); /* the sweep has waited for the programs */

@@ -158,6 +158,8 @@ struct prof_live {
 	uint64_t before_gone_bytes; /* there before the attach, given back since; in no row */
 };
 
+struct timeline;
+
 struct profile {
 	struct strtab *strs;
 	char kernel[128];
@@ -189,6 +191,7 @@ struct profile {
 	struct prof_cost cost, cost_marked;
 	struct prof_rss_kind rss_kinds[RSS_KIND__N]; /* sums over targets */
 	bool has_rss_kinds;
+	struct timeline *timeline; /* owned; NULL: none is kept (timeline.h) */
 
 	struct profile_priv *priv; /* indices; profile.c */
 };
