@@ -176,3 +176,22 @@ test_leak_and_plateau() {
 	assert 0.7 * want < rate < 1.3 * want, (rate, want)
 	P
 }
+
+# Without the tracepoint /proc is what is left: start, end and timeline, and no row, which is said.
+test_without_the_tracepoint() {
+	target c "$TARGETS/pages" pattern 20000
+	target_ready c
+	ALLOCSNOOP_NO_RSS_STAT=1 snoop -p "${target_pid[c]}" --source rss --format json -o c.json
+	target_work c
+	snoop_stop
+	target_end c
+	has snoop.err 'warning: .*rss_stat.* is not seen'
+	python3 - <<-'P'
+	import json
+	rss, ledger = json.load(open("c.json"))["rss"], json.load(open("c.ledger"))
+	assert abs(rss["end_bytes"] - ledger["rss_end"]) <= 512 << 10, rss
+	assert abs(rss["start_bytes"] - ledger["rss_start"]) <= 512 << 10, rss
+	assert rss["grown_bytes"] is None and rss["unexplained_bytes"] is None and rss["areas"] is None, rss
+	assert rss["timeline"][-1]["rss_bytes"] == rss["end_bytes"], rss["timeline"]
+	P
+}

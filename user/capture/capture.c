@@ -113,7 +113,9 @@ int capture__open(const struct capture_opts *opts, struct modules *mods, struct 
 	if (code)
 		goto fail;
 	if (opts->want_rss && !c->feat.rss_tp)
-		diag_emit(opts->diag, DIAG_WARN, "this kernel does not let kmem:rss_stat be read: no RSS growth by stack");
+		diag_emit(opts->diag, DIAG_WARN,
+			  "this kernel does not let kmem:rss_stat be read: RSS is looked up in /proc now and then;"
+			  " who grew it, who gave back, and what came and went in between is not seen");
 	code = check_mmap(c, err);
 	if (code)
 		goto fail;

@@ -215,7 +215,7 @@ static int attach(struct live *live, struct err *err)
 	if (code)
 		return code;
 	live->prof->start_unix_ns = live->prof->mark_unix_ns = live->prof->now_unix_ns = clock_ns(CLOCK_REALTIME);
-	if (live->opts->want_rss && capture__has_source(live->capture, EVENT_RSS) && timeline__new(SWEEP_NS, &live->prof->timeline))
+	if (live->opts->want_rss && timeline__new(SWEEP_NS, &live->prof->timeline))
 		return err_set(err, FAIL_GENERAL, -ENOMEM, "out of memory");
 	say_attached(live);
 	return live->opts->command ? child__release(&live->child, err) : 0;
