@@ -149,3 +149,49 @@ test_redis() {
 grows_to() { # PID KIB
 	[ "$(awk '$1 == "Rss:" { print $2 }' "/proc/$1/smaps_rollup")" -ge "$2" ]
 }
+
+# Of two functions that touch as much the one that keeps it is told from the one that gives it back.
+test_leak_and_plateau() {
+	python3 -c 'if 1:
+		import time
+		kept = []
+		while True:
+		    kept.append(bytearray(1 << 20)[::2])
+		    time.sleep(0.1)' &
+	pids+=($!)
+	"$SNOOP" -p $! --source rss -d 10 -o c.json -o c.txt 2>err </dev/null
+	check rss-balance c.json
+	has c.txt '^ +\|[_.:=+*#-]+\|  from '
+	has c.txt '^ +keeps growing '
+	python3 - <<-'P'
+	import json
+	r = json.load(open("c.json"))
+	line = r["rss"]["timeline"]
+	assert len(line) >= 12 and line[-1]["rss_bytes"] > line[0]["rss_bytes"], line
+	assert all(a["t_s"] < b["t_s"] for a, b in zip(line, line[1:])), line
+	assert any(g["rss_bytes"] > 0 for p in line for g in p["growers"]), line
+	growing = [s for s in r["stacks"] if s["rss_trend"] == "growing"]
+	rate = sum(s["rss_trend_bytes_per_s"] for s in growing)
+	want = (r["rss"]["end_bytes"] - r["rss"]["start_bytes"]) / r["duration_s"]
+	assert 0.7 * want < rate < 1.3 * want, (rate, want)
+	P
+}
+
+# Without the tracepoint /proc is what is left: start, end and timeline, and no row, which is said.
+test_without_the_tracepoint() {
+	target c "$TARGETS/pages" pattern 20000
+	target_ready c
+	ALLOCSNOOP_NO_RSS_STAT=1 snoop -p "${target_pid[c]}" --source rss --format json -o c.json
+	target_work c
+	snoop_stop
+	target_end c
+	has snoop.err 'warning: .*rss_stat.* is not seen'
+	python3 - <<-'P'
+	import json
+	rss, ledger = json.load(open("c.json"))["rss"], json.load(open("c.ledger"))
+	assert abs(rss["end_bytes"] - ledger["rss_end"]) <= 512 << 10, rss
+	assert abs(rss["start_bytes"] - ledger["rss_start"]) <= 512 << 10, rss
+	assert rss["grown_bytes"] is None and rss["unexplained_bytes"] is None and rss["areas"] is None, rss
+	assert rss["timeline"][-1]["rss_bytes"] == rss["end_bytes"], rss["timeline"]
+	P
+}

@@ -43,7 +43,7 @@ if which == "empty":
     same("totals", doc["totals"], {"go": None, "malloc": None})
     same("losses", doc["losses"], {"events": 0})
     same("pct", doc["overhead"]["pct"], None)
-    same("rss", doc["rss"], dict.fromkeys((BALANCE + " kinds areas").split()))
+    same("rss", doc["rss"], dict.fromkeys((BALANCE + " kinds areas timeline").split()))
     same("stacks", doc["stacks"], [])
     sys.exit(0)
 
@@ -115,6 +115,7 @@ rss = doc["rss"]
 same("kinds", rss.pop("kinds"), {
     "anon": kind(50 * M, 55 * M, 6 * M + 4096, M + 20480, 0, 8192), "file": kind(30 * M, 31 * M, 4096, 0),
     "shmem": kind(0, 0, 0, 0), "swap": kind(0, 0, 8192, 0, 8192, 0)})
+same("timeline", rss.pop("timeline"), None)
 same("areas", rss.pop("areas"), {} if interval else {
     "Go heap": {"grown_bytes": 6 * M, "released_bytes": M}, "not known": {"grown_bytes": 8192, "released_bytes": 20480}})
 same("rss", rss, balance(86 * M, 85 * M, 0, 0) if interval else balance(80 * M, 86 * M, 6 * M + 8192, M + 20480, 0, 8192))
@@ -124,7 +125,7 @@ same("number of stacks", len(doc["stacks"]), 1 if interval else 10)
 ROW = "pid source type goroutine labels alloc_objects alloc_bytes requested_bytes alloc_objects_se alloc_bytes_se " \
       "free_objects free_bytes live_objects live_bytes live_grown_bytes live_objects_se live_bytes_se oldest_s median_age_s peak_objects peak_bytes peak_rss_bytes rss_bytes incomplete walked frames"
 for s in doc["stacks"]:
-    keys("stack", s, ROW + (" rss_grown_bytes rss_released_bytes rss_swap_bytes" if s["source"] == "rss" else ""))
+    keys("stack", s, ROW + (" rss_grown_bytes rss_released_bytes rss_swap_bytes rss_trend rss_trend_bytes_per_s" if s["source"] == "rss" else ""))
     same("pid", s["pid"], 1234)
     same("labels", s["labels"], {})
     for k in "goroutine alloc_objects_se alloc_bytes_se free_objects free_bytes live_objects live_bytes live_grown_bytes live_objects_se live_bytes_se oldest_s median_age_s peak_objects peak_bytes peak_rss_bytes".split():

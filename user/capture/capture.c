@@ -120,7 +120,9 @@ int capture__open(const struct capture_opts *opts, struct modules *mods, struct 
 	if (code)
 		goto fail;
 	if (opts->want_rss && !c->feat.rss_tp)
-		diag_emit(opts->diag, DIAG_WARN, "this kernel does not let kmem:rss_stat be read: no RSS growth by stack");
+		diag_emit(opts->diag, DIAG_WARN,
+			  "this kernel does not let kmem:rss_stat be read: RSS is looked up in /proc now and then;"
+			  " who grew it, who gave back, and what came and went in between is not seen");
 	code = check_mmap(c, err);
 	if (code)
 		goto fail;
@@ -1113,6 +1115,8 @@ int capture__sweep(struct capture *capture)
 
 	capture__step(capture);
 	capture->wants_sweep = false;
+	for (size_t i = 0; i < capture->ntargets; i++)
+		target__note_counters(capture->targets[i], capture->session);
 	err = drain__sweep(capture->drain);
 	if (!err)
 		unwind_load__settle(capture->unwind); /* the sweep has waited for the programs */

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -144,7 +145,8 @@ int kfeat_probe(struct kfeat *ret, struct err *err)
 	if (!btf)
 		return err_set(err, FAIL_KERNEL, -EOPNOTSUPP,
 			       "this kernel has no BTF (/sys/kernel/btf/vmlinux): one built with CONFIG_DEBUG_INFO_BTF=y is needed");
-	feat.rss_tp = has_btf_func(btf, "btf_trace_rss_stat", BTF_KIND_TYPEDEF) &&
+	/* For tests: as on a kernel without it. */
+	feat.rss_tp = !getenv("ALLOCSNOOP_NO_RSS_STAT") && has_btf_func(btf, "btf_trace_rss_stat", BTF_KIND_TYPEDEF) &&
 		      has_btf_func(btf, "bpf_iter__task", BTF_KIND_STRUCT);
 	feat.fault_tps = has_btf_func(btf, "btf_trace_page_fault_user", BTF_KIND_TYPEDEF) &&
 			 has_btf_func(btf, "btf_trace_page_fault_kernel", BTF_KIND_TYPEDEF);

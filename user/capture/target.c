@@ -113,19 +113,23 @@ static struct proc_rss rss_of_pages(const __s64 pages[static ABI_RSS__N])
 	return rss;
 }
 
+void target__note_counters(struct target *t, struct session *session)
+{
+	t->has_mm = !session__rss(session, t->slot, &t->mm);
+}
+
 /*
  * With the ledger, RSS is the kernel's counters as the programs saw them last: exact, and it costs the
  * target nothing. A process that shares its parent's memory until it executes has none of its own.
  */
 static void follow_rss(struct target *t, struct session *session)
 {
-	struct abi_mm mm;
+	struct abi_mm mm = t->mm;
 
 	if (!session__has_rss(session)) {
 		target__check_rss(t, session);
-	} else if (!session__rss(session, t->slot, &mm)) {
+	} else if (t->has_mm || !session__rss(session, t->slot, &mm)) {
 		t->has_ledger = true;
-		t->mm = mm;
 		/* What a new image began with is a row of the ledger: it starts from nothing. */
 		if (!t->has_rss_start && !t->image)
 			t->rss_start = rss_of_pages(mm.start_pages);
@@ -179,11 +183,10 @@ static void move_back(struct proc_rss *rss, const struct abi_mm *at, const __s64
 void target__check_rss(struct target *t, struct session *session)
 {
 	__s64 sum[ABI_RSS__N] = { 0 };
-	bool has_ledger = t->has_ledger;
 	struct proc_rss rss;
 	struct abi_mm mm;
+	bool has_ledger = t->has_mm && !session__rss(session, t->slot, &mm);
 
-	has_ledger = has_ledger && !session__rss(session, t->slot, &mm);
 	if (has_ledger)
 		add_half(sum, &mm);
 	if (proc_read_rss(t->info.pid, &rss) || !rss.rss_bytes)

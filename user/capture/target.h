@@ -41,7 +41,8 @@ struct target {
 	uint64_t cpu_start_ns, cpu_ns;
 	bool has_rss_start, has_ledger;
 	struct proc_rss rss_start, rss;
-	struct abi_mm mm; /* the counters of @rss, with a ledger */
+	bool has_mm;
+	struct abi_mm mm; /* the counters as of target__note_counters() */
 };
 
 /* -ESRCH: no such process. -ENOMEM. */
@@ -69,10 +70,12 @@ void target__refresh(struct target *t, struct session *session, struct modules *
 /* The clock of end_ns, and of the BPF side's times. */
 uint64_t target_clock_ns(void);
 
-/* CPU time and RSS of now; the first call gives the start values. */
+/* Just before a sweep: the counters that its sites add up to. */
+void target__note_counters(struct target *t, struct session *session);
+/* CPU time of now, and RSS as noted, or else of now; the first call gives the start values. */
 void target__follow(struct target *t, struct session *session);
 /*
- * RSS from /proc, of the time of the last target__follow(): a truth of its own, but smaps_rollup walks the target's page
+ * RSS from /proc, of the time when the counters were noted: a truth of its own, but smaps_rollup walks the target's page
  * tables. For the end.
  */
 void target__check_rss(struct target *t, struct session *session);

@@ -23,6 +23,7 @@
 #include "cmd/child.h"
 #include "cmd/output.h"
 #include "profile/agg.h"
+#include "profile/timeline.h"
 #include "sym/sym.h"
 
 #define DEFAULT_INTERVAL_S 5.0
@@ -226,6 +227,8 @@ static int attach(struct live *live, struct err *err)
 		capture__mark_heaps(live->capture, PEAK_STEP_MIN_BYTES);
 		capture__mark_rss(live->capture, PEAK_RSS_STEP_MIN_BYTES);
 	}
+	if (live->opts->want_rss && timeline__new(SWEEP_NS, &live->prof->timeline))
+		return err_set(err, FAIL_GENERAL, -ENOMEM, "out of memory");
 	say_attached(live);
 	return live->opts->command ? child__release(&live->child, err) : 0;
 }
@@ -412,12 +415,30 @@ static void look_for_peak(struct live *live)
 	look_for_rss_peak(live);
 }
 
+/* A moment of the timeline, unless there was one just before. */
+static int keep_moment(struct live *live)
+{
+	struct capture_target target;
+	uint64_t rss_bytes = 0;
+
+	if (!live->prof->timeline)
+		return 0;
+	for (uint32_t i = 0; i < capture__ntargets(live->capture); i++) {
+		capture__target(live->capture, i, &target);
+		rss_bytes += target.rss.rss_bytes;
+	}
+	update_live(live);
+	return timeline__add(live->prof->timeline, live->prof, clock_ns(CLOCK_REALTIME), rss_bytes);
+}
+
 static int sweep(struct live *live, bool is_last, struct err *err)
 {
 	int code = is_last ? capture__finish(live->capture) : capture__sweep(live->capture);
 
 	if (!code && live->opts->peak)
 		look_for_peak(live);
+	if (!code)
+		code = keep_moment(live);
 	return code ? err_set(err, FAIL_GENERAL, code, "cannot read the counts: %s", strerror(-code)) : 0;
 }
 

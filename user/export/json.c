@@ -12,6 +12,8 @@
  * kind; swap is none of RSS and in no sum. A row's rss_bytes is what it added minus
  * what it gave back, rss_swap_bytes what it moved out to swap minus what came back. areas (an addition to the
  * schema) is the same by what the pages are for, as the rows' types say; where that is not known, "not known".
+ * timeline (an addition as well) has moments of the window with the rows that grew most since the one
+ * before, rss_trend of a row whether it keeps growing (profile/trend.h), and by how much.
  *
  * "incomplete" of a stack (an addition to the schema) is null, "lost" (no frames at
  * all), "truncated" (too deep) or "broken" (the walk ended early).
@@ -20,9 +22,13 @@
 
 #include "base/jsonw.h"
 #include "export/formats.h"
+#include "export/group.h"
 #include "export/rss_areas.h"
 #include "profile/frames.h"
 #include "profile/labels.h"
+#include "profile/timeline.h"
+
+#define GROWERS 3 /* of a moment */
 
 struct json {
 	const struct profile *prof;
@@ -347,6 +353,82 @@ static void put_rss_areas(struct json *j)
 	jsonw_end_object(&j->w);
 }
 
+/* The rows that grew most from the moment before to moment @point, most first. */
+static size_t find_growers(const struct profile *prof, size_t point, uint32_t ret[static GROWERS])
+{
+	const struct timeline *tl = prof->timeline;
+	size_t n = 0, place;
+
+	for (uint32_t row = 0; row < tl->nrows; row++) {
+		int64_t step = timeline__row_step(tl, row, point);
+
+		if (step <= 0)
+			continue;
+		for (place = n; place && timeline__row_step(tl, ret[place - 1], point) < step; place--)
+			if (place < GROWERS)
+				ret[place] = ret[place - 1];
+		if (place < GROWERS)
+			ret[place] = row;
+		n += n < GROWERS;
+	}
+	return n;
+}
+
+static void put_moment(struct json *j, size_t point)
+{
+	const struct timeline *tl = j->prof->timeline;
+	uint32_t growers[GROWERS];
+	size_t n = find_growers(j->prof, point, growers);
+	struct frame_view view;
+
+	jsonw_object(&j->w, NULL);
+	jsonw_double(&j->w, "t_s", ((double)tl->points[point].unix_ns - (double)j->prof->start_unix_ns) / 1e9, 3);
+	jsonw_u64(&j->w, "rss_bytes", tl->points[point].rss_bytes);
+	if (j->prof->live[SOURCE_GO].measured)
+		jsonw_u64(&j->w, "live_bytes", tl->points[point].live_bytes);
+	else
+		jsonw_null(&j->w, "live_bytes");
+	jsonw_array(&j->w, "growers");
+	for (size_t i = 0; i < n; i++) {
+		bool named = stack_blame(j->prof, j->prof->rows[growers[i]].stack, &view);
+
+		jsonw_object(&j->w, NULL);
+		jsonw_str(&j->w, "func", named ? view.func : NULL);
+		jsonw_i64(&j->w, "rss_bytes", timeline__row_step(tl, growers[i], point));
+		jsonw_end_object(&j->w);
+	}
+	jsonw_end_array(&j->w);
+	jsonw_end_object(&j->w);
+}
+
+static void put_timeline(struct json *j)
+{
+	const struct timeline *tl = j->prof->timeline;
+
+	if (!tl) {
+		jsonw_null(&j->w, "timeline");
+		return;
+	}
+	jsonw_array(&j->w, "timeline");
+	for (size_t i = 0; i < tl->n; i++)
+		if (tl->points[i].unix_ns >= window_start_ns(j->prof, j->window))
+			put_moment(j, i);
+	jsonw_end_array(&j->w);
+}
+
+static void put_trend(struct json *j, uint32_t row)
+{
+	double per_s;
+
+	if (!j->prof->timeline) {
+		jsonw_null(&j->w, "rss_trend");
+		jsonw_null(&j->w, "rss_trend_bytes_per_s");
+		return;
+	}
+	jsonw_str(&j->w, "rss_trend", trend_name(timeline__row_trend(j->prof->timeline, row, &per_s)));
+	jsonw_double(&j->w, "rss_trend_bytes_per_s", per_s, 1);
+}
+
 static void put_rss(struct json *j)
 {
 	const struct prof_counts all = profile__sum(j->prof, SOURCE_RSS, j->window);
@@ -365,6 +447,7 @@ static void put_rss(struct json *j)
 	put_balance(j, measured, start, end, prof_rss_moved(&all), prof_rss_moved(&others));
 	put_rss_kinds(j, &all, &others);
 	put_rss_areas(j);
+	put_timeline(j);
 	jsonw_end_object(&j->w);
 }
 
@@ -477,6 +560,8 @@ static void put_stacks(struct json *j)
 		jsonw_str(&j->w, "type", str(j, row->type));
 		put_context(j, row->context);
 		put_counts(j, row->source, &counts, &freed);
+		if (row->source == SOURCE_RSS)
+			put_trend(j, i);
 		jsonw_str(&j->w, "incomplete", incomplete(j->prof->stacks[row->stack].flags));
 		jsonw_str(&j->w, "walked", walked(j->prof->stacks[row->stack].flags));
 		put_frames(j, row->stack);

@@ -29,6 +29,7 @@
 #include "base/units.h"
 #include "export/formats.h"
 #include "export/rss_areas.h"
+#include "profile/timeline.h"
 #include "export/group.h"
 #include "export/paper.h"
 #include "profile/labels.h"
@@ -286,6 +287,59 @@ static void put_rss_areas(struct report *r)
 			   fmt_bytes_signed(UNITS_TMP, (int64_t)(areas[i].moved.grown_bytes - areas[i].moved.released_bytes)));
 }
 
+/* "36.6 MiB |...:::---====****####| 95.1 MiB in 30 s": RSS since the attach, from the lowest to the highest. */
+static void put_rss_chart(struct report *r)
+{
+	static const char ramp[] = "_.:-=+*#";
+	const struct timeline *tl = r->prof->timeline;
+	char chart[TIMELINE_POINTS + 1] = "";
+	uint64_t low = UINT64_MAX, high = 0;
+
+	if (!tl || tl->n < 3)
+		return;
+	for (size_t i = 0; i < tl->n; i++) {
+		low = tl->points[i].rss_bytes < low ? tl->points[i].rss_bytes : low;
+		high = tl->points[i].rss_bytes > high ? tl->points[i].rss_bytes : high;
+	}
+	if (low == high)
+		return;
+	for (size_t i = 0; i < tl->n; i++)
+		chart[i] = ramp[(tl->points[i].rss_bytes - low) * (sizeof(ramp) - 2) / (high - low)];
+	paper_newline(&r->paper);
+	paper_indent(&r->paper, 2);
+	paper_item(&r->paper, STYLE_PLAIN, "|%s|", chart);
+	paper_item(&r->paper, STYLE_DIM, "from %s (_) to %s (#)", fmt_bytes(UNITS_TMP, low), fmt_bytes(UNITS_TMP, high));
+}
+
+/* "keeps growing  1.2 MiB/s  main.remember": the stacks whose balance looks like a leak's, largest first. */
+static void put_rss_trends(struct report *r)
+{
+	const struct timeline *tl = r->prof->timeline;
+	double shown = 1e300, best, per_s;
+	struct frame_view view;
+	uint32_t top;
+
+	for (int i = 0; tl && i < 3; i++, shown = best) {
+		best = 0;
+		for (uint32_t row = 0; row < tl->nrows; row++) {
+			if (timeline__row_trend(tl, row, &per_s) == TREND_GROWING && per_s > best && per_s < shown) {
+				best = per_s;
+				top = row;
+			}
+		}
+		if (best <= 0)
+			return;
+		paper_newline(&r->paper);
+		paper_indent(&r->paper, 2);
+		paper_item(&r->paper, STYLE_BOLD, "keeps growing");
+		paper_item(&r->paper, STYLE_PLAIN, "%s", fmt_byte_rate(UNITS_TMP, best));
+		paper_put(&r->paper, STYLE_PLAIN, "  ");
+		paper_name(&r->paper, STYLE_PLAIN,
+			   stack_blame(r->prof, r->prof->rows[top].stack, &view) ? view.func : "[lost stack]",
+			   r->paper.width - 32);
+	}
+}
+
 static void put_rss(struct report *r)
 {
 	bool interval = r->opts->window == WINDOW_INTERVAL && r->prof->mark_unix_ns > r->prof->start_unix_ns;
@@ -310,6 +364,8 @@ static void put_rss(struct report *r)
 	if (r->prof->has_source[SOURCE_RSS])
 		put_rss_balance(r, grown);
 	put_rss_areas(r);
+	put_rss_chart(r);
+	put_rss_trends(r);
 	paper_newline(&r->paper);
 }
 

@@ -23,6 +23,7 @@
 
 #include "base/hmap.h"
 #include "base/vec.h"
+#include "profile/timeline.h"
 
 struct profile_priv {
 	struct hmap *modules, *targets, *locs, *contexts, *rows;
@@ -115,6 +116,7 @@ void profile__free(struct profile *prof)
 		free(prof->priv->stack_slots);
 		free(prof->priv);
 	}
+	timeline__free(prof->timeline);
 	free(prof->modules);
 	free(prof->targets);
 	free(prof->locs);

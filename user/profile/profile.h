@@ -178,6 +178,8 @@ struct prof_peak {
 	uint64_t high_bytes; /* of RSS: the most that there was at a time, also between snapshots; 0: not known */
 };
 
+struct timeline;
+
 struct profile {
 	struct strtab *strs;
 	char kernel[128];
@@ -211,6 +213,7 @@ struct profile {
 	struct prof_cost cost, cost_marked;
 	struct prof_rss_kind rss_kinds[RSS_KIND__N]; /* sums over targets */
 	bool has_rss_kinds;
+	struct timeline *timeline; /* owned; NULL: none is kept (timeline.h) */
 
 	struct profile_priv *priv; /* indices; profile.c */
 };
