@@ -647,8 +647,8 @@ def cmd_live_sampled(report_path, truth):
 def cmd_live_peak(report_path):
     """tests/targets/c/peak.c: the exact height, and a snapshot that is near it and has both sites, not the late one."""
     report = load(report_path)
-    # Stacks of pages begin in code of the loader that no table describes.
-    no_losses(report, NOT_LOST + ("unwind_gap", "stack_unreadable", "stack_broken"))
+    # Stacks of pages begin where no list of code is there yet, and the kernel may be too busy mapping to be asked.
+    no_losses(report, NOT_LOST + CUT)
     live_totals(report)
     peak = report["peak"]
     equal("the most that was live", peak["high_bytes"], 100 * 1000 + 100 * 50000)
