@@ -9,7 +9,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/vec.h"
@@ -359,19 +358,11 @@ static int arm_modules(struct capture *c, struct target *t, bool ahead, struct e
 	return total;
 }
 
-static uint64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts); /* what bpf_ktime_get_ns() reads */
-	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
-}
-
 /* Watch who maps address space in a new target. Its calls are told from before this on. */
 static int watch_mmaps(const struct capture *c, struct target *t)
 {
 	const struct mmaps_opts opts = { (uint64_t)sysconf(_SC_PAGESIZE), c->opts.min_size_bytes, c->opts.max_size_bytes };
-	uint64_t from_ns = now_ns();
+	uint64_t from_ns = target_clock_ns();
 	struct mappings maps;
 	int err;
 
@@ -380,7 +371,7 @@ static int watch_mmaps(const struct capture *c, struct target *t)
 	err = mmaps__new(&c->sink, (uint32_t)t->info.pid, &opts, &t->mmaps);
 	if (err || proc_read_maps(t->info.pid, &maps))
 		return err;
-	mmaps__seed(t->mmaps, &maps, from_ns, now_ns());
+	mmaps__seed(t->mmaps, &maps, from_ns, target_clock_ns());
 	mappings__free(&maps);
 	return 0;
 }
