@@ -66,6 +66,11 @@ def no_losses(report, but=()):
 CUT = ("stack_unreadable", "unwind_gap", "unwind_no_table")
 
 
+def cut_in(report):
+    """Of native programs only musl's own code has no tables."""
+    return CUT if any("musl" in t["exe"] for t in report["target"]) else ("stack_unreadable",)
+
+
 def reconcile(report):
     """The stacks are the totals, none left out."""
     for source in ("go", "malloc", "mmap"):
@@ -671,7 +676,7 @@ def cmd_live_sites(report_path, ledger_path, *flags):
     """Frees and live objects of each site, counted at the stack that allocated."""
     report, ledger = load(report_path), load_ledger(ledger_path)
     # A thread that ends has glibc call free for each chunk in its cache: the program has given those back before.
-    no_losses(report, CUT + (("free_before_attach",) if "threads" in flags else ()))
+    no_losses(report, cut_in(report) + (("free_before_attach",) if "threads" in flags else ()))
     reconcile(report)
     live_totals(report)
     names = {s["func"] for s in ledger["sites"]}
@@ -914,7 +919,7 @@ def cmd_c(report_path, ledger_path, *flags):
     a frame pointer should be and is not.
     """
     report, ledger = load(report_path), load_ledger(ledger_path)
-    no_losses(report, () if "roots" in flags else CUT)
+    no_losses(report, () if "roots" in flags else cut_in(report))
     reconcile(report)
     names = {s["func"] for s in ledger["sites"]}
     callers = {alias: s["func"] for s in ledger["sites"] for alias in THROUGH.get(s["door"], ())}
