@@ -156,7 +156,10 @@ one() { # VERSION SHAPE
 		passed=$((passed + 1))
 	else
 		failed=$((failed + 1))
-		grep -H FAILED "$tmp/off" "$tmp/par" "$tmp/gc" | head -20 | sed "s|^$tmp/|    |" | cut -c1-400
+		{
+			echo "$1 $2"
+			grep -H FAILED "$tmp/off" "$tmp/par" "$tmp/gc" | head -20 | sed "s|^$tmp/|    |" | cut -c1-400
+		} | tee -a "$tmp/failures"
 	fi
 	rm -rf "$tmp"/t.*
 }
@@ -186,5 +189,7 @@ for version in "${versions[@]}"; do
 	done
 done
 printf '\n%s s\n' "$(since "$begun")"
+# Once more at the end: of a long log often only that is kept.
+[ ! -e "$tmp/failures" ] || sed '1i\not ok:' "$tmp/failures"
 printf '%d passed, %d failed, %d skipped\n' $passed $failed $skipped | tee "$OUT/tests/summary-go"
 [ $failed -eq 0 ]
