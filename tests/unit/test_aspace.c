@@ -476,7 +476,7 @@ TEST(go_stacks)
 {
 	char dir[] = "/tmp/test_aspace.XXXXXX";
 	struct image prog = { .module = 0 }, lib = { .module = 0 };
-	uint64_t mallocgc, main_main, clear, stored, after, call;
+	uint64_t mallocgc, main_main, clear, stored, after, call, mcall, morestack, schedule;
 	struct scene s;
 
 	if (system("command -v go >/dev/null")) {
@@ -509,6 +509,14 @@ TEST(go_stacks)
 	/* With a frame [sp] is anything, even if it looks like a caller. */
 	judge(&s, "a word of a frame", ABI_STACK_LEAF_GUESS, WORDS(stored, main_main, mallocgc), 0, WANT(0, 2, -1));
 	judge(&s, "garbage in a frame", ABI_STACK_LEAF_GUESS, WORDS(stored, 0xc000012340, main_main), 0, WANT(0, 2, -1));
+	/* On the scheduler's stack: the goroutine above may run elsewhere by now, and its stack be anything. */
+	mcall = addr_of(&s, &prog, ask(NM, prog.path, "runtime.mcall")) + 16;
+	morestack = addr_of(&s, &prog, ask(NM, prog.path, "runtime.morestack.abi0")) + 16;
+	schedule = addr_of(&s, &prog, ask(NM, prog.path, "runtime.schedule")) + 16;
+	judge(&s, "above mcall", ABI_STACK_NO_TABLE, WORDS(mallocgc, mcall, prog.base + 16), 0, ALL(2));
+	judge(&s, "above mcall, too deep", ABI_STACK_TRUNCATED | ABI_STACK_LOOP, WORDS(mallocgc, mcall, main_main), 0, ALL(2));
+	judge(&s, "a stack that grows", 0, WORDS(mallocgc, morestack, main_main), 0, ALL(3));
+	judge(&s, "a goroutine that yields where its stack grows", 0, WORDS(mallocgc, schedule, morestack, main_main), 0, ALL(3));
 	scene__free(&s);
 	remove_dir(dir);
 }

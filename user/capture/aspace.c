@@ -241,15 +241,19 @@ static const struct gopclntab *go_table(const struct judge *j, uint32_t module)
 	return bin ? gobin__pclntab(bin) : NULL;
 }
 
-static bool is_caller(const struct judge *j, const struct event_frame *frame)
+/* *ret_go: the name of the Go function that it is in, or "". */
+static bool is_caller(const struct judge *j, const struct event_frame *frame, const char **ret_go)
 {
 	const struct gopclntab *tab = go_table(j, frame->module);
 	const struct module *mod;
 	uint8_t before[8];
 	struct go_func func;
 
-	if (tab && gopclntab__find_pc(tab, frame->vaddr - 1, &func))
+	*ret_go = "";
+	if (tab && gopclntab__find_pc(tab, frame->vaddr - 1, &func)) {
+		*ret_go = func.name;
 		return true;
+	}
 	mod = frame->module == MODULE_NONE ? NULL : modules__get(j->mods, frame->module);
 	if (!mod || !mod->elf)
 		return true; /* generated code: no file to look at */
@@ -268,25 +272,35 @@ static bool leaf_has_no_frame(const struct judge *j, const struct event_frame *l
 	return !tab || !gopclntab__sp_delta(tab, leaf->vaddr, &delta) || delta == 0;
 }
 
+/*
+ * Is the Go function @name the first one on the scheduler's stack, and what stands above it not of this thread any more?
+ * The frame pointer still leads to the goroutine, but that has been given up: another thread may run it by now, and
+ * write the very words that are read. (runtime/traceback.go, topofstack(). morestack gives it up only to schedule.)
+ */
+static bool is_top(const char *name, bool *scheduled)
+{
+	*scheduled |= strcmp(name, "runtime.schedule") == 0;
+	return strcmp(name, "runtime.mcall") == 0 || (*scheduled && strcmp(name, "runtime.morestack") == 0);
+}
+
 uint32_t aspace__resolve_stack(const struct aspace *as, const struct modules *mods, struct gomods *gomods,
 			       const struct abi_rec_stack *rec, struct event_frame *ret, uint32_t *ret_flags,
 			       bool *ret_unmapped)
 {
 	struct judge j = { as, mods, gomods };
-	bool guess = rec->flags & ABI_STACK_LEAF_GUESS, lost = false, unmapped = false;
+	bool guess = rec->flags & ABI_STACK_LEAF_GUESS, lost = false, unmapped = false, scheduled = false, top = false;
 	uint32_t n = 0, flags = 0;
 
-	if (rec->flags & ABI_STACK_TRUNCATED)
-		flags |= EVENT_STACK_TRUNCATED;
-	for (uint32_t i = 0; i < rec->nframes && i < ABI_MAX_FRAMES; i++) {
+	for (uint32_t i = 0; i < rec->nframes && i < ABI_MAX_FRAMES && !top; i++) {
 		uint64_t addr = rec->frames[i] & ~ABI_FRAME_FLAGS, how = rec->frames[i] & ABI_FRAME_FLAGS;
 		struct event_frame frame = { 0 };
+		const char *go = "";
 		bool mapped, ok;
 
 		if (lost && !(how & ABI_FRAME_CERTAIN))
 			continue;
 		mapped = locate(&j, addr, &frame);
-		ok = mapped && (!i || how & ABI_FRAME_BY_TABLE || is_caller(&j, &frame));
+		ok = mapped && (!i || how & ABI_FRAME_BY_TABLE || is_caller(&j, &frame, &go));
 		if (i == 1 && guess && n && (!ok || !leaf_has_no_frame(&j, &ret[0])))
 			continue;
 		lost = !ok;
@@ -296,9 +310,12 @@ uint32_t aspace__resolve_stack(const struct aspace *as, const struct modules *mo
 		if (i && !(how & ABI_FRAME_EXACT))
 			frame.vaddr--; /* the call, not what follows it */
 		ret[n++] = frame;
+		top = is_top(go, &scheduled);
 	}
-	if (lost || rec->flags & (ABI_STACK_UNREADABLE | ABI_STACK_BAD_FP | ABI_STACK_LOOP) ||
-	    (rec->flags & (ABI_STACK_NO_RULE | ABI_STACK_NO_TABLE) && !(rec->flags & ABI_STACK_TO_END)))
+	if (rec->flags & ABI_STACK_TRUNCATED && !top)
+		flags |= EVENT_STACK_TRUNCATED;
+	if (!top && (lost || rec->flags & (ABI_STACK_UNREADABLE | ABI_STACK_BAD_FP | ABI_STACK_LOOP) ||
+		     (rec->flags & (ABI_STACK_NO_RULE | ABI_STACK_NO_TABLE) && !(rec->flags & ABI_STACK_TO_END))))
 		flags |= EVENT_STACK_BROKEN;
 	if (rec->flags & ABI_STACK_BY_TABLE)
 		flags |= EVENT_STACK_BY_TABLE;

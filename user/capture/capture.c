@@ -610,7 +610,7 @@ static void count_loss(struct capture *c, const struct abi_rec_stack *rec, uint3
 
 	if (flags & EVENT_STACK_TRUNCATED)
 		c->lost_truncated++;
-	else if (rec->flags & ABI_STACK_LOOP)
+	else if (flags & EVENT_STACK_BROKEN && rec->flags & ABI_STACK_LOOP)
 		c->lost_loop++;
 	else if (flags & EVENT_STACK_BROKEN && rec->flags & ABI_STACK_NO_RULE && cause < ABI_UNWIND__N)
 		c->lost_rule[cause]++;
