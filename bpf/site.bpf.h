@@ -124,4 +124,12 @@ static __always_inline void run_end(struct scratch *s, enum abi_stat timed, enum
 	stat_add(s, timed_ns, bpf_ktime_get_ns() - s->start_ns);
 }
 
+/* Is the burst over (maps.bpf.h)? */
+static __always_inline bool outside_window(void)
+{
+	__u64 end = *(volatile __u64 *)&window_end_ns;
+
+	return end != ~0ULL && bpf_ktime_get_ns() >= end;
+}
+
 #endif

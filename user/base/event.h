@@ -60,6 +60,15 @@ struct event_counts {
 	uint64_t goroutines; /* not seen before to allocate, if they are counted */
 	uint64_t free_objects, free_bytes; /* given back of what this stack allocated, where that is seen */
 	enum event_rss_kind rss_kind; /* RSS */
+	bool is_sampled; /* of the burst that on_burst() told of: each stands for several */
+};
+
+/* A time in which allocations were seen, among others in which they were not. */
+struct event_burst {
+	uint32_t nr; /* 0, 1, 2... */
+	double seen_s; /* its length */
+	double stands_for_s; /* the time that its counts stand for, the burst included */
+	double scale; /* by which they are to be multiplied for that */
 };
 
 /* What is live more (or, negative, less) than before: an estimate, with its variance. */
@@ -95,6 +104,8 @@ struct event_sink {
 		      const struct event_age *age);
 	/* A stack id that the counts will use from now on: no stack, but another task of that (untrusted) name. */
 	int (*on_cause)(void *ctx, uint64_t stack_id, const char *name);
+	/* The burst of the counts that follow. */
+	void (*on_burst)(void *ctx, const struct event_burst *burst);
 };
 
 #endif

@@ -59,7 +59,14 @@ static int on_cause(void *ctx, uint64_t stack_id, const char *name)
 	return err;
 }
 
+static void on_burst(void *ctx, const struct event_burst *burst)
+{
+	struct refusals *r = ctx;
+
+	r->to.on_burst(r->to.ctx, burst);
+}
+
 struct event_sink refusals__sink(struct refusals *refusals)
 {
-	return (struct event_sink){ refusals, on_stack, on_context, on_counts, on_live, on_age, on_cause };
+	return (struct event_sink){ refusals, on_stack, on_context, on_counts, on_live, on_age, on_cause, on_burst };
 }

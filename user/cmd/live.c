@@ -142,6 +142,14 @@ static int open_signals(struct live *live, struct err *err)
 	return live->signal_fd < 0 ? err_set(err, FAIL_GENERAL, -errno, "signalfd: %s", strerror(errno)) : 0;
 }
 
+/* What follows objects must see all of them. */
+static enum capture_mode capture_mode(const struct options *o)
+{
+	if (o->mode == MODE_EXACT || o->live || !(o->want_go || o->want_malloc))
+		return CAPTURE_EXACT;
+	return o->mode == MODE_SAMPLED ? CAPTURE_SAMPLED : CAPTURE_AUTO;
+}
+
 static int open_model(struct live *live, struct err *err)
 {
 	struct sym_opts sym_opts = { .debug_root = "", .diag = &live->diag };
@@ -166,6 +174,7 @@ static int open_model(struct live *live, struct err *err)
 	if (code)
 		return err_set(err, FAIL_GENERAL, code, "%s", strerror(-code));
 	live->prof->mode = "exact";
+	live->prof->budget = capture_mode(live->opts) == CAPTURE_EXACT ? 0 : live->opts->max_overhead_pct / 100;
 	live->prof->has_goroutines = live->opts->group == GROUP_GOROUTINE && live->opts->want_go;
 	if (!uname(&uts))
 		snprintf(live->prof->kernel, sizeof(live->prof->kernel), "%s", uts.release);
@@ -193,6 +202,8 @@ static int open_capture(struct live *live, struct err *err)
 		.older_s = o->older_s,
 		.count_goroutines = o->group == GROUP_GOROUTINE,
 		.kernel_stacks = o->kernel_stacks,
+		.mode = capture_mode(o),
+		.budget = o->max_overhead_pct / 100,
 		.kernel_log = o->verbose,
 		.diag = &live->diag,
 	};
@@ -229,6 +240,7 @@ static int attach(struct live *live, struct err *err)
 	}
 	if (live->opts->want_rss && timeline__new(SWEEP_NS, &live->prof->timeline))
 		return err_set(err, FAIL_GENERAL, -ENOMEM, "out of memory");
+	capture__start(live->capture);
 	say_attached(live);
 	return live->opts->command ? child__release(&live->child, err) : 0;
 }
@@ -360,6 +372,8 @@ static void update_profile(struct live *live)
 		add_rss(prof, &target, update_target(live, &target));
 	}
 	capture__cost(live->capture, &cost);
+	prof->mode = prof->sampling.bursts ? "sampled" : "exact";
+	prof->sampling.uncovered_s = capture__uncovered_s(live->capture);
 	prof->cost = (struct prof_cost){ cost.hits, cost.trap_ns, cost.bpf_ns };
 	capture__each_loss(live->capture, set_loss, prof);
 	update_limits(live);
@@ -557,7 +571,10 @@ static int loop(struct live *live, struct err *err)
 
 	while (!code && !over) {
 		uint64_t next = next_report < end ? next_report : end;
-		uint64_t wait_ms = next > now ? (next - now + 999999) / 1000000 : 0;
+		uint64_t due = capture__due_ns(live->capture), wait_ms;
+
+		next = due < next ? due : next;
+		wait_ms = next > now ? (next - now + 999999) / 1000000 : 0;
 
 		poll(fds, 2, wait_ms < STEP_MS ? (int)wait_ms : STEP_MS);
 		capture__step(live->capture);

@@ -13,6 +13,8 @@
 
 #define MAX_OUTPUTS 16
 
+enum mode_option { MODE_AUTO, MODE_EXACT, MODE_SAMPLED };
+
 struct options {
 	bool is_check; /* the command `check`; duration_s 0 is no trial */
 	pid_t *pids;
@@ -22,6 +24,9 @@ struct options {
 	double interval_s; /* 0: none given */
 	uint64_t count; /* 0: none given */
 	uint32_t tid;
+	enum mode_option mode;
+	double max_overhead_pct; /* of the target's CPU time */
+	bool max_overhead_given;
 	bool follow;
 	uint64_t min_size_bytes, max_size_bytes;
 	uint32_t top;
