@@ -1861,6 +1861,61 @@ def cmd_go_live_pprof(pb_path, report_path):
         fail("go tool pprof does not show inuse_space")
 
 
+# --- what RSS of a Go program is made of -------------------------------------
+
+def between(what, got, a, b, slack=0):
+    within(what, got, min(a, b) - slack, max(a, b) + slack)
+
+
+def cmd_go_memory(report_path, ledger_path, *causes):
+    """tests/targets/go/memory: the runtime's numbers are the program's own MemStats, the kernel's its smaps; exactly where
+    both readings of the program agree. causes: those that are named, the largest first; NAME? may be missing.
+    """
+    mem, ledger = load(report_path)["rss"]["go"], load_ledger(ledger_path)
+    if mem["not_known"]:
+        return fail("not known: " + mem["not_known"])
+    before, after = ledger["before"], ledger["after"]
+    for key, theirs in (("heap_inuse_bytes", "HeapInuse"), ("heap_idle_bytes", "HeapIdle"), ("heap_released_bytes", "HeapReleased"),
+                        ("stacks_bytes", "StackInuse")):
+        between(key, mem[key], before[theirs], after[theirs])
+    between("runtime and work of the GC", mem["runtime_bytes"] + mem["gc_work_bytes"], before["Runtime"], after["Runtime"])
+    # Objects of spans that Ps cache are counted late; by 1.15, which has one count for all, early.
+    alloc = min(before["HeapAlloc"], after["HeapAlloc"]), max(before["HeapAlloc"], after["HeapAlloc"])
+    within("objects_bytes", mem["objects_bytes"], alloc[0] - mem["objects_missing_max_bytes"],
+           alloc[1] + (mem["objects_missing_max_bytes"] or 4 << 20))
+    # The program's own reading touches some pages.
+    for key, theirs in (("rss_bytes", "Rss"), ("heap_rss_bytes", "HeapRss"), ("heap_lazy_free_bytes", "HeapLazyFree")):
+        between(key, mem[key], before[theirs], after[theirs], 512 << 10)
+    got = [c["cause"] for c in mem["causes"]]
+    equal("causes", got, [c.rstrip("?") for c in causes if c[-1] != "?" or c[:-1] in got])
+    for c in mem["causes"]:
+        within("bytes of " + c["cause"], c["bytes"], mem["rss_bytes"] // 10, mem["rss_bytes"])
+    exact = sum(before[k] == after[k] for k in ("HeapInuse", "HeapIdle", "HeapReleased", "StackInuse", "Runtime"))
+    note("%s: %d of 5 numbers exact, objects %+d of %d; RSS %d, causes %s" % (
+        ledger["go"], exact, mem["objects_bytes"] - before["HeapAlloc"], before["HeapAlloc"], mem["rss_bytes"],
+        ", ".join("%s %d" % (c["cause"], c["bytes"]) for c in mem["causes"]) or "none"))
+
+
+def cmd_go_memory_metrics(report_path, *scrapes):
+    """The program's own metrics, one scrape or more before the report and one after it; bounds are theirs."""
+    mem = load(report_path)["rss"]["go"]
+    if mem["not_known"]:
+        return fail("not known: " + mem["not_known"])
+    read = []
+    for path in scrapes:
+        with open(path) as f:
+            read.append({w[0]: int(float(w[1])) for w in (line.split() for line in f) if len(w) == 2 and w[0].startswith("go_memstats_")})
+    for key, theirs in (("heap_inuse_bytes", "heap_inuse_bytes"), ("heap_idle_bytes", "heap_idle_bytes"),
+                        ("heap_released_bytes", "heap_released_bytes"), ("stacks_bytes", "stack_inuse_bytes")):
+        values = [r["go_memstats_" + theirs] for r in read]
+        # A scrape allocates, and grows stacks, itself: as much as scrapes differ, and a span of each class.
+        slack = max(values) - min(values) + (1 << 20)
+        within(key, mem[key], min(values) - slack, max(values) + slack)
+        note("%s %d, by its metrics %s" % (key, mem[key], ", ".join(map(str, values))))
+    # Not the text of another program.
+    within("heap_rss_bytes", mem["heap_rss_bytes"], 1 << 20, mem["rss_bytes"])
+
+
 # --- the target's code ------------------------------------------------------
 
 def cmd_text(pid, want):

@@ -545,6 +545,38 @@ TEST(folded_is_sorted_as_sort_does)
 	profile__free(p);
 }
 
+/* What the memory of its Go program is made of. */
+static struct profile *make_go_memory_profile(void)
+{
+	struct profile *p = make_profile();
+	struct prof_target *t = &p->targets[0];
+
+	t->has_go_rss = true;
+	t->go_rss = (struct go_rss){
+		.heap_inuse_bytes = 40 << 20, .heap_idle_bytes = 20 << 20, .heap_released_bytes = 18 << 20, .objects_bytes = 15 << 20,
+		.objects_missing_bytes = 1 << 20, .stacks_bytes = 2 << 20, .gc_work_bytes = 1 << 20, .runtime_bytes = 6 << 20,
+		.runtime_used_bytes = 1 << 20, .rss_bytes = 85 << 20, .arenas_bytes = 50 << 20, .arenas_lazy_bytes = 9 << 20,
+		.arenas_huge_bytes = 4 << 20, .other_anon_bytes = 5 << 20,
+	};
+	return p;
+}
+
+TEST(text_of_go_memory)
+{
+	struct profile *p = make_go_memory_profile();
+	struct export_opts opts = defaults;
+	char *text;
+
+	opts.top = 1;
+	check_text("export-go-memory.txt", p, &opts);
+	p->targets[0].go_rss_unknown = "the runtime's counts do not agree";
+	text = export_to(p, "text", &opts, NULL);
+	CHECK(strstr(text, "\n    Go's heap of 1234 not known:  the runtime's counts do not agree\n"));
+	CHECK(!strstr(text, "fragmentation"));
+	free(text);
+	profile__free(p);
+}
+
 /* ---- json ---- */
 
 static void check_json(const struct profile *p, const struct export_opts *opts, const char *which)
@@ -589,6 +621,11 @@ TEST(json)
 	p->live[SOURCE_GO].rate_bytes = 1;
 	follow_every_object(p);
 	check_json(p, &defaults, "live-exact");
+	profile__free(p);
+	p = make_go_memory_profile();
+	check_json(p, &defaults, "go-memory");
+	p->targets[0].go_rss_unknown = "nobody knows";
+	check_json(p, &defaults, "go-memory-unknown");
 	profile__free(p);
 }
 

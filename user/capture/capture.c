@@ -1185,6 +1185,21 @@ int capture__look_at_blocks(struct capture *capture)
 	return err ? err : blocks__end(capture->blocks);
 }
 
+void capture__look_at_go_memory(struct capture *capture)
+{
+	for (size_t i = 0; i < capture->ntargets; i++) {
+		struct target *t = capture->targets[i];
+		const struct gobin *bin = t->go_module == MODULE_NONE ? NULL : gomods__get(capture->gomods, t->go_module);
+		uint64_t bias;
+
+		if (!capture->opts.want_rss || !target__is_running(t) || t->is_command || !bin ||
+		    !aspace__find_bias(&t->as, capture->mods, t->go_module, &bias))
+			gomem__forget(&t->gomem);
+		else
+			gomem__look(&t->gomem, t->info.pid, t->go_image, bin, bias);
+	}
+}
+
 int capture__finish(struct capture *capture)
 {
 	int err = capture__sweep(capture);
@@ -1219,6 +1234,7 @@ void capture__target(struct capture *capture, uint32_t index, struct capture_tar
 	ret->cpu_ns = t->cpu_ns;
 	ret->rss_start = t->rss_start;
 	ret->rss = t->rss;
+	ret->go_memory = t->gomem.looked ? &t->gomem : NULL;
 }
 
 bool capture__alive(const struct capture *capture)

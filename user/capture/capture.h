@@ -12,6 +12,7 @@
 #include "base/event.h"
 #include "capture/calib.h"
 #include "capture/golive.h"
+#include "capture/gomem.h"
 #include "capture/mmaps.h"
 #include "go/gomods.h"
 #include "target/modules.h"
@@ -59,6 +60,8 @@ int capture__sweep(struct capture *capture);
 int capture__finish(struct capture *capture);
 /* For a report: how old the live blocks of C programs are, and what exec and exit made of them. 0 or -errno. */
 int capture__look_at_blocks(struct capture *capture);
+/* For a report: what RSS of Go programs is made of. */
+void capture__look_at_go_memory(struct capture *capture);
 /* Ask for a sweep when the live C blocks of any process have grown by @step_bytes; when its RSS has. */
 void capture__mark_heaps(struct capture *capture, uint64_t step_bytes);
 void capture__mark_rss(struct capture *capture, uint64_t step_bytes);
@@ -78,6 +81,7 @@ struct capture_target {
 	int exit_code; /* CAPTURE_RUNNING, CAPTURE_EXIT_UNKNOWN, 0-255, 128 + signal */
 	uint64_t cpu_ns; /* since the attach */
 	struct proc_rss rss_start, rss; /* now, or the last seen alive */
+	const struct gomem *go_memory; /* NULL: no Go program, or not looked at; borrowed until the next step */
 };
 
 uint32_t capture__ntargets(const struct capture *capture);

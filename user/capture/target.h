@@ -11,6 +11,7 @@
 #define ALLOCSNOOP_CAPTURE_TARGET_H
 
 #include "capture/aspace.h"
+#include "capture/gomem.h"
 #include "capture/mmaps.h"
 #include "capture/session.h"
 
@@ -41,6 +42,7 @@ struct target {
 	uint64_t cpu_start_ns, cpu_ns;
 	bool has_rss_start, has_ledger;
 	struct proc_rss rss_start, rss;
+	struct gomem gomem; /* of go_module; looked at for reports */
 	bool has_mm;
 	struct abi_mm mm; /* the counters as of target__note_counters() */
 };

@@ -261,6 +261,11 @@ static bool update_target(struct live *live, const struct capture_target *from)
 	to->rss_start_bytes = from->rss_start.rss_bytes;
 	to->rss_now_bytes = from->rss.rss_bytes;
 	to->cpu_ns = from->cpu_ns;
+	to->has_go_rss = from->go_memory;
+	if (from->go_memory) {
+		to->go_rss_unknown = from->go_memory->unknown;
+		to->go_rss = from->go_memory->rss;
+	}
 	if (is_new)
 		to->rss_marked_bytes = to->rss_start_bytes;
 	return is_new;
@@ -508,6 +513,7 @@ static int report(struct live *live, bool is_final, struct err *err)
 	code = capture__look_at_blocks(live->capture);
 	if (code)
 		return err_set(err, FAIL_GENERAL, code, "cannot read the live blocks: %s", strerror(-code));
+	capture__look_at_go_memory(live->capture);
 	update_profile(live);
 	code = sym__annotate(live->sym, live->prof);
 	if (code)

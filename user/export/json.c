@@ -23,6 +23,7 @@
 #include "base/jsonw.h"
 #include "export/formats.h"
 #include "export/group.h"
+#include "export/go_memory.h"
 #include "export/rss_areas.h"
 #include "profile/frames.h"
 #include "profile/labels.h"
@@ -429,6 +430,58 @@ static void put_trend(struct json *j, uint32_t row)
 	jsonw_double(&j->w, "rss_trend_bytes_per_s", per_s, 1);
 }
 
+/* What RSS of Go programs is made of: null without one, its numbers null where it is not known of one of them. */
+static void put_go_memory(struct json *j)
+{
+	struct go_memory mem;
+	const bool has_go = go_memory(j->prof, &mem);
+	const struct go_rss *sum = &mem.sum;
+	const struct {
+		const char *key;
+		uint64_t bytes;
+	} numbers[] = {
+		{ "rss_bytes", sum->rss_bytes },
+		{ "heap_inuse_bytes", sum->heap_inuse_bytes },
+		{ "heap_idle_bytes", sum->heap_idle_bytes },
+		{ "heap_released_bytes", sum->heap_released_bytes },
+		{ "objects_bytes", sum->objects_bytes },
+		{ "objects_missing_max_bytes", sum->objects_missing_bytes },
+		{ "stacks_bytes", sum->stacks_bytes },
+		{ "gc_work_bytes", sum->gc_work_bytes },
+		{ "runtime_bytes", sum->runtime_bytes },
+		{ "heap_rss_bytes", sum->arenas_bytes },
+		{ "heap_lazy_free_bytes", sum->arenas_lazy_bytes },
+		{ "heap_huge_bytes", sum->arenas_huge_bytes },
+		{ "other_anon_rss_bytes", sum->other_anon_bytes },
+	};
+
+	if (!has_go) {
+		jsonw_null(&j->w, "go");
+		return;
+	}
+	jsonw_object(&j->w, "go");
+	jsonw_str(&j->w, "not_known", mem.unknown);
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+		if (mem.unknown)
+			jsonw_null(&j->w, numbers[i].key);
+		else
+			jsonw_u64(&j->w, numbers[i].key, numbers[i].bytes);
+	}
+	if (mem.unknown)
+		jsonw_null(&j->w, "causes");
+	else
+		jsonw_array(&j->w, "causes");
+	for (size_t i = 0; i < mem.ncauses; i++) {
+		jsonw_object(&j->w, NULL);
+		jsonw_str(&j->w, "cause", mem.causes[i].name);
+		jsonw_u64(&j->w, "bytes", mem.causes[i].bytes);
+		jsonw_end_object(&j->w);
+	}
+	if (!mem.unknown)
+		jsonw_end_array(&j->w);
+	jsonw_end_object(&j->w);
+}
+
 static void put_rss(struct json *j)
 {
 	const struct prof_counts all = profile__sum(j->prof, SOURCE_RSS, j->window);
@@ -447,6 +500,7 @@ static void put_rss(struct json *j)
 	put_balance(j, measured, start, end, prof_rss_moved(&all), prof_rss_moved(&others));
 	put_rss_kinds(j, &all, &others);
 	put_rss_areas(j);
+	put_go_memory(j);
 	put_timeline(j);
 	jsonw_end_object(&j->w);
 }

@@ -20,6 +20,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/go_rss.h"
 #include "base/strtab.h"
 
 enum source {
@@ -133,6 +134,10 @@ struct prof_target {
 	/* RSS in bytes. */
 	uint64_t rss_start_bytes, rss_marked_bytes, rss_now_bytes;
 	uint64_t cpu_ns, cpu_marked_ns; /* CPU time of the target since attach, and at the last mark */
+	/* Of a Go program, a state, if it was looked at: what its RSS is made of, or why that is not known (static). */
+	bool has_go_rss;
+	const char *go_rss_unknown;
+	struct go_rss go_rss;
 };
 
 #define PROF_RUNNING (-1)
