@@ -1120,6 +1120,25 @@ def cmd_touched_by(report_path, touched, asked, least_pct):
     note("%s: %d KiB, %d of it of %s" % (touched, grown >> 10, found >> 10, asked))
 
 
+def cmd_touched_go(report_path, fills, least_pct):
+    """Go's heap that came inside of a function that matches fills was asked for by the same stack, from there on."""
+    report, grown, found = load(report_path), 0, 0
+    for s in stacks(report, "rss"):
+        inside = [i for i, f in enumerate(funcs(s)) if re.fullmatch(fills, f)]
+        equal("parts of %s" % funcs(s)[:3], sum(p["bytes"] for p in s["allocated_by"]) + s["allocation_unseen_bytes"],
+              s["rss_grown_bytes"])
+        for part in s["allocated_by"]:
+            if part["source"] == "go":
+                equal("who asked", funcs(part), funcs(s)[len(s["frames"]) - len(part["frames"]):])
+                equal("frames left out", len(part["frames"]), len(s["frames"]) - inside[-1] if inside else 0)
+        if inside and s["type"] == "Go heap":
+            grown += s["rss_grown_bytes"]
+            found += sum(p["bytes"] for p in s["allocated_by"] if p["source"] == "go")
+    within("KiB that were touched inside", grown >> 10, 1024, 1 << 30)
+    within("% of them by the same stack", 100 * found / (grown or 1), float(least_pct), 100)
+    note("%d KiB inside, %d by the same stack" % (grown >> 10, found >> 10))
+
+
 def cmd_rss_peak(report_path, out_path):
     """tests/targets/c/peak.c: its RSS at the height, and a snapshot near it in which site_high has what it touched."""
     report = load(report_path)

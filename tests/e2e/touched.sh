@@ -84,6 +84,17 @@ test_intervals() {
 	P
 }
 
+# What Go's runtime touches itself while it allocates.
+test_go() {
+	target go "$TARGETS/live-plain" -rounds 16
+	target_ready go
+	snoop -p "${target_pid[go]}" --source go,rss --live -o c.json
+	target_work go
+	snoop_stop
+	target_end go
+	check touched-go c.json 'runtime\.(mallocgc.*|growslice)' 99
+}
+
 test_not_looked_for() {
 	asker plain 100 0 malloc,rss
 	python3 -c 'import json

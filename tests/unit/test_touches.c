@@ -3,6 +3,7 @@
  * Touches against a model that knows at every moment whose each byte is: random blocks that come and go at the
  * same addresses, looks at them now and then, and what calls and mappings tell.
  */
+#include "capture/goasker.h"
 #include "capture/touches.h"
 
 #include <stdlib.h>
@@ -364,6 +365,18 @@ TEST(bounded)
 	CHECK(!touches__wants_look(t));
 	touches__free(t);
 	mmaps__free(m);
+}
+
+TEST(go_functions_that_fill_what_they_allocate)
+{
+	CHECK(goasker_fills("runtime.mallocgc"));
+	CHECK(goasker_fills("runtime.mallocgcSmallNoScanSC3"));
+	CHECK(goasker_fills("runtime.growslice"));
+	CHECK(!goasker_fills("runtime.growslicex"));
+	CHECK(!goasker_fills("runtime.memmove"));
+	CHECK(!goasker_fills("main.mallocgc"));
+	CHECK(!goasker_fills("runtim"));
+	CHECK(!goasker_fills(""));
 }
 
 TEST_MAIN()
