@@ -261,14 +261,15 @@ static __noinline void c_return(struct pt_regs *ctx, struct scratch *s, __u64 co
 
 /*
  * For pages that came while this thread's stack pointer was @sp: the number of the allocation that it is
- * inside of, made if it has none yet; 0: of none.
+ * inside of, made if it has none yet; 0: of none. At the door's own depth it is in what the door has jumped to,
+ * as calloc does to memset.
  */
 static __noinline __u64 door_touch(__u64 sp)
 {
 	__u32 tid = (__u32)bpf_get_current_pid_tgid();
 	struct in_flight *f = bpf_map_lookup_elem(&threads, &tid);
 
-	if (!f || !f->sp || sp > f->sp) /* at its depth: in what it has jumped to, as calloc to memset */
+	if (!f || !f->sp || sp > f->sp)
 		return 0;
 	if (!f->touched)
 		f->touched = bpf_ktime_get_ns();

@@ -385,6 +385,16 @@ static void forget_before(struct touches *t, uint64_t before_ns)
 	t->nwaiting = nwaiting;
 	t->ngone = ngone;
 	t->nsorted = 0;
+	free(t->next);
+	t->next = NULL;
+	if (nwaiting)
+		return;
+	/* There may be thousands of processes, of which most have ended. */
+	free(t->waiting);
+	t->waiting = NULL;
+	free(t->gone);
+	t->gone = NULL;
+	t->cap_waiting = t->cap_gone = 0;
 }
 
 void touches__end(struct touches *touches, uint64_t before_ns)
