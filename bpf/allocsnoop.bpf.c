@@ -5,7 +5,7 @@
  *   alloc_c    malloc and its family          site   counting, handing out stacks
  *   rss        RSS counters                   guard  scratch memory under preemption
  *   mmap       mmap, munmap, mremap, brk      maps   all maps and constants
- *   proc       exec, fork, exit, dlopen
+ *   proc       exec, fork, exit, dlopen       touch    whose memory the pages are that come
  */
 #include "alloc_go.bpf.h"
 #include "alloc_c.bpf.h"

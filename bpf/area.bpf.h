@@ -29,7 +29,7 @@ struct mm_struct___heap {
 struct fault {
 	__u64 addr;
 	__u32 tid;
-	__u32 pad;
+	__u32 told; /* pages came, and whose they are was told (rss.bpf.h) */
 };
 
 /* The last fault on each CPU of a thread of a target. */
@@ -52,6 +52,7 @@ static __always_inline int keep_fault(__u64 addr)
 	if (fault) {
 		fault->addr = addr;
 		fault->tid = id;
+		fault->told = 0;
 	}
 	return 0;
 }

@@ -112,6 +112,9 @@ struct scratch {
 	struct abi_rec_proc proc;
 	struct abi_rec_mmap mmap;
 	struct abi_rec_cause cause;
+	struct abi_rec_touch touch;
+	struct abi_rec_door returned;
+	struct abi_rec_freed freed;
 	struct area area;
 	struct abi_site_key key;
 	struct abi_site fresh; /* an all-zero site to insert */

@@ -28,6 +28,7 @@
 #ifndef ALLOCSNOOP_RSS_BPF_H
 #define ALLOCSNOOP_RSS_BPF_H
 
+#include "alloc_c.bpf.h"
 #include "area.bpf.h"
 #include "rss_peak.bpf.h"
 #include "site.bpf.h"
@@ -318,12 +319,87 @@ static __noinline int name_cause(struct scratch *s, struct task_struct *task)
 	return 0;
 }
 
+/* What call of the thread may map what it touches; -1: none. */
+static __always_inline __s32 mapping_call(struct pt_regs *regs)
+{
+	switch ((__s32)ARCH_SYSCALL_NR(regs)) {
+	case ARCH_NR_MMAP:
+		return ABI_MMAP_MAP;
+	case ARCH_NR_MREMAP:
+		return ABI_MMAP_REMAP;
+	case ARCH_NR_BRK:
+		return ABI_MMAP_BRK;
+	}
+	return -1;
+}
+
+/* The address of this thread's last fault, once; a file's pages come in several changes. 0: none. */
+static __always_inline __u64 take_fault(__u32 member)
+{
+	__u32 zero = 0;
+	struct fault *fault = bpf_map_lookup_elem(&faults, &zero);
+
+	if (!fault || fault->told || fault->tid != (__u32)bpf_get_current_pid_tgid())
+		return 0;
+	fault->told = member == ABI_RSS_ANON;
+	return fault->addr;
+}
+
+/*
+ * The current thread makes @pages resident: note what is known of the memory. Before the walk, whose many ends the verifier
+ * follows through all that comes after it. s->touch.pages stays 0 where there is nothing to tell.
+ */
+static __noinline int note_touch(struct scratch *s, struct abi_target *target, struct pt_regs *regs, __u32 member, __u32 pages)
+{
+	struct abi_rec_touch *rec;
+	__s32 call = mapping_call(regs);
+
+	if (!target || !s)
+		return 0;
+	rec = &s->touch;
+	rec->how = ABI_TOUCH_DOOR;
+	rec->at = door_touch(PT_REGS_SP(regs));
+	if (!rec->at && call >= 0) {
+		rec->how = ABI_TOUCH_CALL;
+		rec->at = abi_touch_call(call, PT_REGS_PARM1_CORE_SYSCALL(regs),
+					 call == ABI_MMAP_REMAP ? PT_REGS_PARM3_CORE_SYSCALL(regs) :
+								  PT_REGS_PARM2_CORE_SYSCALL(regs));
+	} else if (!rec->at) {
+		rec->how = ABI_TOUCH_ADDR;
+		rec->at = take_fault(member);
+		if (!rec->at)
+			return 0;
+	}
+	rec->rec.kind = ABI_REC_TOUCH;
+	rec->rec.tgid = target->tgid;
+	rec->ns = bpf_ktime_get_ns();
+	rec->image = target->image;
+	rec->tid = (__u32)bpf_get_current_pid_tgid();
+	rec->pages = pages;
+	rec->member = member;
+	rec->area = s->key.context_id;
+	target->touch_ns = rec->ns;
+	return 0;
+}
+
+static __noinline int tell_touch(struct scratch *s)
+{
+	if (!s)
+		return 0;
+	s->touch.stack_id = s->key.stack_id;
+	if (!tell(&s->touch, sizeof(s->touch)))
+		stat_add(s, ABI_STAT_TOUCH_UNTOLD, s->touch.pages);
+	return 0;
+}
+
 static __always_inline void find_stack(void *ctx, struct scratch *s, struct task_struct *task, struct abi_target *target,
-				       __u32 member)
+				       __u32 member, __s64 pages)
 {
 	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
 
 	s->key.context_id = area_of(s, task->mm, regs, member);
+	if (tell_touches && pages > 0 && member != ABI_RSS_SWAP)
+		note_touch(s, target, regs, member, pages);
 	s->from = (struct walk_from){ .ip = user_ip(task, regs), .sp = PT_REGS_SP(regs), .fp = PT_REGS_FP(regs),
 				      .flags = ABI_STACK_LEAF_GUESS };
 	cgo_enter(s, target->slot);
@@ -347,13 +423,16 @@ static __noinline void rss_change(void *ctx, struct scratch *s, struct mm_struct
 		return;
 	__sync_fetch_and_add(&state->pages[member & 3], pages);
 	s->key.context_id = member == ABI_RSS_FILE ? ABI_AREA_FILE : member == ABI_RSS_SHMEM ? ABI_AREA_SHARED : ABI_AREA_UNKNOWN;
+	s->touch.pages = 0;
 	if (task->mm == mm && !(task->flags & (PF_KTHREAD | PF_IO_WORKER | PF_USER_WORKER)))
-		find_stack(ctx, s, task, target, member);
+		find_stack(ctx, s, task, target, member, pages);
 	else if (task->tgid == (pid_t)target->tgid && task->mm != mm)
 		s->key.stack_id = ABI_STACK_EXEC; /* it takes down what it has left */
 	else
 		name_cause(s, task);
 	rss_account(s, target->tgid, member, pages);
+	if (tell_touches && s->touch.pages)
+		tell_touch(s);
 }
 
 SEC("tp_btf/rss_stat")

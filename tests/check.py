@@ -1077,6 +1077,68 @@ def cmd_rss_row(report_path, func, grown_from, grown_to, released_from, released
     note("%s: %d KiB grown, %d released" % (func, grown >> 10, released >> 10))
 
 
+def touched_pairs(report, names):
+    """Bytes that became resident, by the functions of that name that touched the memory and had asked for it."""
+    pairs = collections.Counter()
+    for s in stacks(report, "rss"):
+        if funcs(s)[:1] and funcs(s)[0].startswith("[uprobes"):
+            continue  # where the kernel steps over probed instructions
+        equal("parts of %s" % funcs(s)[:3], sum(p["bytes"] for p in s["allocated_by"]) + s["allocation_unseen_bytes"],
+              s["rss_grown_bytes"])
+        touched = next((f for f in funcs(s) if re.match(names, f)), "")
+        for part in s["allocated_by"]:
+            pairs[touched, next((f for f in funcs(part) if re.match(names, f)), ""), part["source"]] += part["bytes"]
+        pairs[touched, "", None] += s["allocation_unseen_bytes"]
+    return pairs
+
+
+def cmd_touched(report_path, ledger_path, slack_pages, *by):
+    """by: the sources by which a pair may be known, FUNC_THAT_ASKED=SOURCE; the others by malloc."""
+    report, ledger = load(report_path), load_ledger(ledger_path)
+    slack = int(slack_pages) * ledger["page"]
+    sources = dict(b.split("=") for b in by)
+    want, pairs = collections.Counter(), touched_pairs(report, "(touch|ask)_")
+    for pair in ledger["pairs"]:
+        asked = pair["asked"]
+        want[pair["touched"], asked, sources.get(asked, "malloc") if asked else None] += pair["bytes"]
+    no_losses(report, NOT_LOST + CUT)
+    for key, n in sorted(want.items(), key=str):
+        within("%s of memory of %s, by %s" % key, pairs[key], n - slack, n + slack)
+    for (touched, asked, source), n in sorted(pairs.items(), key=str):
+        # The allocator touches what it hands out, too, for whoever asks.
+        if (touched, asked, source) not in want and not (touched == asked and source == "malloc"):
+            within("%s of memory of %s, by %s" % (touched, asked, source), n, 0, slack if touched else 1 << 20)
+    note("%d pairs, %d KiB" % (len(want), sum(want.values()) >> 10))
+
+
+def cmd_touched_by(report_path, touched, asked, least_pct):
+    """Of what rows with a function that matches touched made resident, so much was asked for by one that matches asked."""
+    rows = [s for s in stacks(load(report_path), "rss") if any(re.search(touched, f) for f in funcs(s))]
+    grown = sum(s["rss_grown_bytes"] for s in rows)
+    found = sum(p["bytes"] for s in rows for p in s["allocated_by"] if any(re.search(asked, f) for f in funcs(p)))
+    within("%% of %s that is of %s" % (touched, asked), 100 * found / (grown or 1), float(least_pct), 100)
+    note("%s: %d KiB, %d of it of %s" % (touched, grown >> 10, found >> 10, asked))
+
+
+def cmd_touched_go(report_path, fills, least_pct):
+    """Go's heap that came inside of a function that matches fills was asked for by the same stack, from there on."""
+    report, grown, found = load(report_path), 0, 0
+    for s in stacks(report, "rss"):
+        inside = [i for i, f in enumerate(funcs(s)) if re.fullmatch(fills, f)]
+        equal("parts of %s" % funcs(s)[:3], sum(p["bytes"] for p in s["allocated_by"]) + s["allocation_unseen_bytes"],
+              s["rss_grown_bytes"])
+        for part in s["allocated_by"]:
+            if part["source"] == "go":
+                equal("who asked", funcs(part), funcs(s)[len(s["frames"]) - len(part["frames"]):])
+                equal("frames left out", len(part["frames"]), len(s["frames"]) - inside[-1] if inside else 0)
+        if inside and s["type"] == "Go heap":
+            grown += s["rss_grown_bytes"]
+            found += sum(p["bytes"] for p in s["allocated_by"] if p["source"] == "go")
+    within("KiB that were touched inside", grown >> 10, 1024, 1 << 30)
+    within("% of them by the same stack", 100 * found / (grown or 1), float(least_pct), 100)
+    note("%d KiB inside, %d by the same stack" % (grown >> 10, found >> 10))
+
+
 def cmd_rss_peak(report_path, out_path):
     """tests/targets/c/peak.c: its RSS at the height, and a snapshot near it in which site_high has what it touched."""
     report = load(report_path)

@@ -136,7 +136,7 @@ same("number of stacks", len(doc["stacks"]), 1 if interval else 10)
 ROW = "pid source type goroutine labels alloc_objects alloc_bytes requested_bytes alloc_objects_se alloc_bytes_se " \
       "free_objects free_bytes live_objects live_bytes live_grown_bytes live_objects_se live_bytes_se oldest_s median_age_s peak_objects peak_bytes peak_rss_bytes rss_bytes incomplete walked frames"
 for s in doc["stacks"]:
-    keys("stack", s, ROW + (" rss_grown_bytes rss_released_bytes rss_swap_bytes rss_trend rss_trend_bytes_per_s" if s["source"] == "rss" else ""))
+    keys("stack", s, ROW + (" rss_grown_bytes rss_released_bytes rss_swap_bytes rss_trend rss_trend_bytes_per_s allocated_by allocation_unseen_bytes" if s["source"] == "rss" else ""))
     same("pid", s["pid"], 1234)
     same("labels", s["labels"], {})
     for k in "goroutine alloc_objects_se alloc_bytes_se free_objects free_bytes live_objects live_bytes live_grown_bytes live_objects_se live_bytes_se oldest_s median_age_s peak_objects peak_bytes peak_rss_bytes".split():

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/units.h"
+#include "export/group.h"
 #include "profile/labels.h"
 #include "test.h"
 
@@ -423,6 +424,86 @@ TEST(text_of_what_is_live)
 	opts.sort = SORT_LIVE;
 	advance(p);
 	check_text("export-live-interval.txt", p, &opts);
+	profile__free(p);
+}
+
+/* Rows of two stacks touch memory of the same two that asked; of a part nobody knows. */
+static struct profile *make_touched_profile(void)
+{
+	struct profile *p = make_heading();
+	uint32_t exe = add_module(p, "/usr/bin/redis", "0123abcd", 0x400000);
+	uint32_t copy = add_loc(p, exe, 0x1000, NULL, "memcpy", "", 0, FRAME_PLUMBING);
+	uint32_t set = add_loc(p, exe, 0x2000, NULL, "setKey", "db.c", 20, 0), get = add_loc(p, exe, 0x2100, NULL, "getKey", "db.c", 90, 0);
+	uint32_t malloc_ = add_loc(p, exe, 0x3000, NULL, "malloc", "", 0, FRAME_PLUMBING);
+	uint32_t zmalloc = add_loc(p, exe, 0x3100, NULL, "zmalloc", "zmalloc.c", 7, 0);
+	uint32_t hostile = add_loc(p, exe, 0x3200, NULL, HOSTILE, "x.c", 1, 0);
+	uint32_t touched[2] = { profile__add_stack(p, (uint32_t[]){ copy, set }, 2, 0), profile__add_stack(p, (uint32_t[]){ get }, 1, 0) };
+	uint32_t asked[2] = { profile__add_stack(p, (uint32_t[]){ malloc_, zmalloc, set }, 3, 0),
+			      profile__add_stack(p, (uint32_t[]){ hostile, zmalloc }, 2, 0) };
+	const struct {
+		uint32_t row, asked;
+		enum source source;
+		uint64_t bytes, marked;
+	} parts[] = { { 0, 0, SOURCE_MALLOC, 5 << 20, 1 << 20 }, { 0, 1, SOURCE_MALLOC, 1 << 20, 1 << 20 },
+		      { 0, 0, SOURCE_MMAP, 2 << 20, 0 },	  { 1, 1, SOURCE_MALLOC, 3 << 20, 0 } };
+
+	p->has_source[SOURCE_RSS] = p->has_touches = true;
+	add_row(p, 1234, SOURCE_RSS, "", touched[0], (struct prof_counts){ .rss[RSS_ANON] = { 9 << 20, 1 << 20 } });
+	add_row(p, 1234, SOURCE_RSS, "", touched[1], (struct prof_counts){ .rss[RSS_ANON] = { 3 << 20, 0 } });
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+		uint32_t touch = profile__add_touch(p, parts[i].row, parts[i].source, asked[parts[i].asked]);
+
+		CHECK_INT(profile__add_touch(p, parts[i].row, parts[i].source, asked[parts[i].asked]), touch);
+		p->touches[touch].bytes = parts[i].bytes;
+		p->touches[touch].marked_bytes = parts[i].marked;
+	}
+	CHECK_INT(p->ntouches, 4);
+	CHECK_INT(profile__add_touch(p, 99, SOURCE_MALLOC, asked[0]), PROF_NONE);
+	return p;
+}
+
+static bool has_text(const struct profile *p, const struct export_opts *opts, const char *what)
+{
+	char *text = export_to(p, "text", opts, NULL);
+	bool has = strstr(text, what);
+
+	check_terminal_safe(text, false);
+	if (!has)
+		fputs(text, stderr);
+	free(text);
+	return has;
+}
+
+TEST(who_asked_for_what_was_touched)
+{
+	struct profile *p = make_touched_profile();
+	struct export_opts opts = defaults;
+	struct groups groups;
+
+	opts.window = WINDOW_ALL;
+	CHECK_INT(profile__untold_touch_bytes(p, 0, WINDOW_ALL), 1 << 20);
+	CHECK_INT(profile__untold_touch_bytes(p, 0, WINDOW_INTERVAL), 3 << 20);
+	CHECK_INT(profile__untold_touch_bytes(p, 1, WINDOW_ALL), 0);
+	CHECK(has_text(p, &opts, "      5.0 MiB of memory allocated at: zmalloc < setKey\n"));
+	CHECK(has_text(p, &opts, "      2.0 MiB of memory mapped at: zmalloc < setKey\n"));
+	CHECK(has_text(p, &opts, "      1.0 MiB allocated by 1 more stack  1.0 MiB: allocation not seen\n"));
+	opts.group = GROUP_ALLOCATION;
+	CHECK(has_text(p, &opts, "[allocation not seen]\n"));
+	/* By who asked the two rows are four others, and the sum is what grew. */
+	CHECK_INT(groups_build(p, WINDOW_ALL, SOURCES_RSS, GROUP_ALLOCATION, true, SORT_RSS, &groups), 0);
+	CHECK_INT(groups.len, 4);
+	CHECK_INT(groups.rss_grown, 12 << 20);
+	CHECK_INT(groups.items[0].order, 5 << 20);
+	CHECK_INT(groups.items[0].asked_by, SOURCE_MALLOC);
+	CHECK_INT(groups.items[1].order, 4 << 20); /* of both rows */
+	CHECK_INT(groups.items[2].asked_by, SOURCE_MMAP);
+	CHECK(groups.items[3].unknown);
+	groups_free(&groups);
+	CHECK_INT(groups_build(p, WINDOW_INTERVAL, SOURCES_RSS, GROUP_ALLOCATION, true, SORT_RSS, &groups), 0);
+	CHECK_INT(groups.items[0].order, 4 << 20);
+	groups_free(&groups);
+	profile__mark(p);
+	CHECK_INT(prof_touch_bytes(&p->touches[0], WINDOW_INTERVAL), 0);
 	profile__free(p);
 }
 

@@ -61,7 +61,7 @@ trace() {
 	tracer=
 }
 
-tools=(ledger)
+tools=(ledger asked)
 command -v perf >/dev/null && tools+=(perf)
 command -v bpftrace >/dev/null && tools+=(bpftrace)
 measure warm
@@ -69,6 +69,8 @@ for _ in $(seq "$repeats"); do
 	trace ledger 'said attached' "$snoop" -p "$target" --source rss --format json -o "$tmp/json"
 	for tool in "${tools[@]:1}"; do
 		case $tool in
+		# The same, and whose memory it is.
+		asked) trace asked 'said attached' "$snoop" -p "$target" --source mmap,rss --format json -o "$tmp/json" ;;
 		perf) trace perf has_events perf record -q -e page-faults -c 1 -g -p "$target" -o "$tmp/perf.data" ;;
 		bpftrace) trace bpftrace 'said Attach' bpftrace -p "$target" -e \
 			"software:page-faults:1 /pid == $target/ { @[ustack(perf)] = count(); }" ;;

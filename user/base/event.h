@@ -74,6 +74,13 @@ struct event_age {
 	double oldest_s, median_s;
 };
 
+/* Memory that became resident, by who had asked for it. */
+struct event_touch {
+	enum event_source by; /* MALLOC: a block; MMAP: address space; GO: an object */
+	uint64_t by_stack_id; /* one that came before */
+	uint64_t bytes; /* whole pages */
+};
+
 struct event_sink {
 	void *ctx;
 	/* A stack id that the counts will use from now on. Frames innermost first, borrowed for the call. */
@@ -95,6 +102,8 @@ struct event_sink {
 		      const struct event_age *age);
 	/* A stack id that the counts will use from now on: no stack, but another task of that (untrusted) name. */
 	int (*on_cause)(void *ctx, uint64_t stack_id, const char *name);
+	/* A part of what the counts of source RSS say, or will say, of that stack and context. */
+	int (*on_touch)(void *ctx, uint32_t pid, uint64_t stack_id, uint64_t context_id, const struct event_touch *touch);
 };
 
 #endif

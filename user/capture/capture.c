@@ -15,6 +15,7 @@
 #include "capture/areas.h"
 #include "capture/blocks.h"
 #include "capture/drain.h"
+#include "capture/goasker.h"
 #include "capture/image.h"
 #include "capture/kfeat.h"
 #include "capture/mmapwatch.h"
@@ -48,6 +49,7 @@ struct capture {
 	struct golive *live; /* NULL: objects are not followed */
 	struct unwind_load *unwind;
 	struct blocks *blocks; /* NULL: neither are C blocks */
+	struct goasker *goasker; /* NULL: it is not looked for, whose the memory is that becomes resident */
 	struct target **targets;
 	size_t ntargets, cap_targets;
 	struct plan *plans; /* by module id */
@@ -138,6 +140,7 @@ int capture__open(const struct capture_opts *opts, struct modules *mods, struct 
 	session_opts.block_rate_bytes = opts->block_rate_bytes;
 	session_opts.max_blocks = opts->max_blocks;
 	session_opts.rss = opts->want_rss;
+	session_opts.touches = opts->want_rss && (opts->want_mmap || session_opts.blocks || (opts->want_live && opts->want_go));
 	session_opts.kernel_log = opts->kernel_log;
 	code = session__open(&session_opts, &c->session, err);
 	if (code)
@@ -175,6 +178,13 @@ int capture__open(const struct capture_opts *opts, struct modules *mods, struct 
 			goto fail;
 		}
 	}
+	if (session__has_touches(c->session)) {
+		code = goasker__new(&c->sink, gomods, &c->goasker);
+		if (code) {
+			err_set(err, FAIL_GENERAL, code, "out of memory");
+			goto fail;
+		}
+	}
 	code = calib_run(c->feat.uprobe_multi, &c->calib, err);
 	if (code)
 		goto fail;
@@ -195,6 +205,7 @@ void capture__free(struct capture *capture)
 	golive__free(capture->live);
 	unwind_load__free(capture->unwind);
 	blocks__free(capture->blocks);
+	goasker__free(capture->goasker);
 	drain__free(capture->drain);
 	session__free(capture->session);
 	for (size_t i = 0; i < capture->ntargets; i++)
@@ -376,6 +387,14 @@ static int watch_mmaps(const struct capture *c, struct target *t)
 	return 0;
 }
 
+/* Find out whose the memory is that a new target makes resident. */
+static int watch_touches(const struct capture *c, struct target *t)
+{
+	const struct touches_opts opts = { (uint64_t)sysconf(_SC_PAGESIZE), c->blocks != NULL };
+
+	return session__has_touches(c->session) ? touches__new(&c->sink, (uint32_t)t->info.pid, &opts, &t->touches) : 0;
+}
+
 static void forget_mmaps(struct capture *c, struct target *t)
 {
 	struct mmaps_stats stats;
@@ -406,6 +425,8 @@ static int new_target(struct capture *c, pid_t pid, struct target **ret, struct 
 	code = session__add_target(c->session, t->slot, &abi);
 	if (!code)
 		code = watch_mmaps(c, t);
+	if (!code)
+		code = watch_touches(c, t);
 	if (code) {
 		session__remove_target(c->session, pid);
 		target__free(t);
@@ -657,6 +678,8 @@ static void on_stack(struct capture *c, const struct abi_rec_stack *rec)
 	}
 	count_loss(c, rec, flags, n);
 	c->sink.on_stack(c->sink.ctx, rec->stack_id, frames, nkernel + n, flags);
+	if (c->goasker && t->go_module != MODULE_NONE)
+		goasker__stack(c->goasker, rec->stack_id, frames, nkernel + n, flags);
 }
 
 /* A label's text, cut where the record ends it. */
@@ -786,6 +809,8 @@ static void on_exec(struct capture *c, const struct abi_rec_proc *rec)
 	target__begin_image(t, rec->image);
 	if (t->mmaps)
 		mmaps__drop(t->mmaps);
+	if (t->touches)
+		touches__drop(t->touches);
 	target__refresh(t, c->session, c->mods);
 	tell_space(c, t);
 	if (!t->is_command) {
@@ -939,8 +964,65 @@ static void on_mmap_call(struct capture *c, const struct abi_rec_mmap *rec)
 {
 	struct target *t = find_target(c, rec->rec.tgid);
 
-	if (t && t->mmaps && rec->image == t->image)
-		mmaps__apply(t->mmaps, rec);
+	if (!t || !t->mmaps || rec->image != t->image)
+		return;
+	mmaps__apply(t->mmaps, rec);
+	if (t->touches)
+		touches__call(t->touches, rec, t->mmaps);
+}
+
+/* Of the memory of an allocator that is followed it says nothing who had it mapped: that was for many to come. */
+static bool mapping_tells(const struct capture *c, const struct abi_rec_touch *rec)
+{
+	return !(rec->area == ABI_AREA_C_HEAP && c->blocks) && !(rec->area == ABI_AREA_GO_ARENA && c->has_go);
+}
+
+static void on_touch(struct capture *c, const struct target *t, const struct abi_rec_touch *rec)
+{
+	const uint64_t context = area_context(rec->area, area_runtime(t));
+	uint64_t go_stack = rec->area == ABI_AREA_GO_ARENA ? goasker__find(c->goasker, rec->stack_id) : 0;
+
+	if (go_stack)
+		touches__add_known(t->touches, rec, context, EVENT_GO, go_stack);
+	else
+		touches__add(t->touches, rec, context, mapping_tells(c, rec) ? t->mmaps : NULL);
+}
+
+/* Whose touches @image of @tgid's are; NULL: it is not looked for, or that image is gone. */
+static const struct target *touching(const struct capture *c, uint32_t tgid, uint32_t image)
+{
+	const struct target *t = find_target(c, tgid);
+
+	return t && t->touches && t->image == image ? t : NULL;
+}
+
+static void on_touch_rec(struct capture *c, const struct abi_rec *rec, size_t len)
+{
+	const struct abi_rec_touch *touch = (const void *)rec;
+	const struct abi_rec_door *door = (const void *)rec;
+	const struct abi_rec_freed *freed = (const void *)rec;
+	const struct target *t = NULL;
+
+	switch (rec->kind) {
+	case ABI_REC_TOUCH:
+		if (len >= sizeof(*touch))
+			t = touching(c, rec->tgid, touch->image);
+		if (t)
+			on_touch(c, t, touch);
+		break;
+	case ABI_REC_DOOR:
+		if (len >= sizeof(*door))
+			t = touching(c, rec->tgid, door->image);
+		if (t)
+			touches__door(t->touches, door);
+		break;
+	case ABI_REC_FREED:
+		if (len >= sizeof(*freed))
+			t = touching(c, rec->tgid, freed->image);
+		if (t)
+			touches__freed(t->touches, freed);
+		break;
+	}
 }
 
 static void on_cause(struct capture *c, const struct abi_rec_cause *rec)
@@ -986,6 +1068,10 @@ static void on_rec(void *ctx, const struct abi_rec *rec, size_t len)
 	if (rec->kind == ABI_REC_MMAP) {
 		if (len >= sizeof(struct abi_rec_mmap))
 			on_mmap_call(c, (const void *)rec);
+		return;
+	}
+	if (rec->kind == ABI_REC_TOUCH || rec->kind == ABI_REC_DOOR || rec->kind == ABI_REC_FREED) {
+		on_touch_rec(c, rec, len);
 		return;
 	}
 	if (rec->kind == ABI_REC_CAUSE) {
@@ -1100,6 +1186,16 @@ void capture__step(struct capture *capture)
 	look_at_new_maps(capture);
 }
 
+/* So many touches wait for their blocks that these are looked at now, without a report. */
+static int look_if_due(struct capture *c)
+{
+	bool is_due = false;
+
+	for (size_t i = 0; i < c->ntargets; i++)
+		is_due |= c->targets[i]->touches && touches__wants_look(c->targets[i]->touches);
+	return is_due ? capture__look_at_blocks(c) : 0;
+}
+
 int capture__sweep(struct capture *capture)
 {
 	int err;
@@ -1112,7 +1208,7 @@ int capture__sweep(struct capture *capture)
 	if (!err)
 		unwind_load__settle(capture->unwind); /* the sweep has waited for the programs */
 	look_after_targets(capture);
-	return err;
+	return err ? err : look_if_due(capture);
 }
 
 void capture__mark_heaps(struct capture *capture, uint64_t step_bytes)
@@ -1164,6 +1260,8 @@ static bool on_block(void *ctx, const struct abi_block_key *key, const struct ab
 			c->sink.on_live(c->sink.ctx, t->info.pid, EVENT_MALLOC, block->stack_id, 0, &gone);
 		return true;
 	}
+	if (t->touches)
+		touches__block(t->touches, key->addr, block);
 	if (!scan->err)
 		scan->err = blocks__add(c->blocks, t->info.pid, block,
 					now_ns > block->time_ns ? now_ns - block->time_ns : 0, has_ended);
@@ -1179,7 +1277,14 @@ int capture__look_at_blocks(struct capture *capture)
 		return 0;
 	scan.now_ns = target_clock_ns();
 	blocks__begin(capture->blocks);
+	for (size_t i = 0; i < capture->ntargets; i++)
+		if (capture->targets[i]->touches)
+			touches__begin(capture->targets[i]->touches);
 	err = drain__blocks(capture->drain, on_block, &scan);
+	capture__step(capture); /* which blocks were given back meanwhile */
+	for (size_t i = 0; i < capture->ntargets; i++)
+		if (capture->targets[i]->touches)
+			touches__end(capture->targets[i]->touches, scan.now_ns);
 	if (!err)
 		err = scan.err;
 	return err ? err : blocks__end(capture->blocks);
@@ -1292,6 +1397,11 @@ void capture__cost(struct capture *capture, struct capture_cost *ret)
 		ret->bpf_ns += (double)v[ABI_STAT_TIMED_MMAP_NS] / v[ABI_STAT_TIMED_MMAP] * v[ABI_STAT_HITS_MMAP];
 }
 
+bool capture__has_touches(const struct capture *capture)
+{
+	return session__has_touches(capture->session);
+}
+
 bool capture__live(const struct capture *capture, struct golive_stats *ret)
 {
 	if (!capture->live)
@@ -1351,6 +1461,7 @@ static const struct loss_row loss_rows[] = {
 	{ "site_map_full_bytes", "bytes of what is not counted because of site_map_full", ABI_STAT_LOST_SITE_BYTES, false },
 	{ "ring_full", "stacks that could not be handed out at the first try", ABI_STAT_LOST_RING_FULL_STACK, false },
 	{ "sample_lost", "objects chosen to be followed that could not be", ABI_STAT_LOST_SAMPLE, false },
+	{ "touch_untold", "pages of which it is not known whose memory they are: the ring was full", ABI_STAT_TOUCH_UNTOLD, false },
 	{ "tiny_unreadable", "small Go objects charged a whole block of 16 bytes",
 	  ABI_STAT_LOST_GO_TINY_UNREADABLE, false },
 };
@@ -1367,6 +1478,15 @@ static const struct {
 	[ABI_UNWIND_TOO_MANY] = { "unwind_too_many", "stacks cut in a file with more unwind information than is kept" },
 };
 
+static uint64_t touches_not_kept(const struct capture *c)
+{
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < c->ntargets; i++)
+		n += c->targets[i]->touches ? touches__not_kept(c->targets[i]->touches) : 0;
+	return n;
+}
+
 void capture__each_loss(struct capture *capture, capture_loss_fn *fn, void *ctx)
 {
 	struct unwind_load_stats unwind;
@@ -1381,6 +1501,8 @@ void capture__each_loss(struct capture *capture, capture_loss_fn *fn, void *ctx)
 	fn(ctx, "no_memory_live", "changes of what is live that allocsnoop had no memory left for", capture->refusals.live, false);
 	capture__mmaps(capture, &mmaps);
 	fn(ctx, "mmap_not_followed", "mapped parts that were not followed: too many", mmaps.not_kept, false);
+	fn(ctx, "touch_not_kept", "pages whose block was not looked for: too many at a time", touches_not_kept(capture), false);
+	fn(ctx, "no_memory_touches", "pages whose allocation allocsnoop had no memory left to tell of", capture->refusals.touches, false);
 	fn(ctx, "scratch_busy", "probes interrupted each other too often", session__lost_scratch_busy(capture->session), true);
 	fn(ctx, "stack_truncated", "stacks deeper than 127 frames: the outermost are missing", capture->lost_truncated, false);
 	fn(ctx, "stack_unreadable", "stacks cut at a page that was not in memory", capture->lost_unreadable, false);

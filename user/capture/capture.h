@@ -94,6 +94,9 @@ void capture__set_exit(struct capture *capture, pid_t pid, int exit_code);
 
 bool capture__has_source(const struct capture *capture, enum event_source source);
 
+/* Is it looked for, who had asked for the memory that becomes resident? */
+bool capture__has_touches(const struct capture *capture);
+
 /* What is known of live Go objects. false: nothing is followed. */
 bool capture__live(const struct capture *capture, struct golive_stats *ret);
 

@@ -148,6 +148,7 @@ int kfeat_probe(struct kfeat *ret, struct err *err)
 	/* For tests: as on a kernel without it. */
 	feat.rss_tp = !getenv("ALLOCSNOOP_NO_RSS_STAT") && has_btf_func(btf, "btf_trace_rss_stat", BTF_KIND_TYPEDEF) &&
 		      has_btf_func(btf, "bpf_iter__task", BTF_KIND_STRUCT);
+	feat.rss_by_fault = !has_btf_func(btf, "mm_rss_stat", BTF_KIND_STRUCT); /* gone with the batches: f1a7941243c1 */
 	feat.fault_tps = has_btf_func(btf, "btf_trace_page_fault_user", BTF_KIND_TYPEDEF) &&
 			 has_btf_func(btf, "btf_trace_page_fault_kernel", BTF_KIND_TYPEDEF);
 	feat.sys_exit_tp = has_btf_func(btf, "btf_trace_sys_exit", BTF_KIND_TYPEDEF);

@@ -31,6 +31,7 @@ struct session {
 	size_t nold, cap_old;
 	bool uprobe_multi, has_rss;
 	bool has_faults; /* their addresses, for the RSS ledger */
+	bool has_touches;
 	bool mmap_by_call, mmap_by_any; /* by which tracepoints address space is watched; neither: it is not */
 	int ncpus;
 };
@@ -63,6 +64,7 @@ static void set_constants(struct session *session, const struct session_opts *op
 	ro->block_rate_bytes = opts->block_rate_bytes;
 	ro->watch_rss = session->has_rss;
 	ro->watch_faults = session->has_faults;
+	ro->tell_touches = session->has_touches;
 	ro->sweep_mark = bpf_map__max_entries(session->skel->maps.sites_a) / 2;
 }
 
@@ -154,6 +156,7 @@ int session__open(const struct session_opts *opts, struct session **ret, struct 
 	session->has_faults = session->has_rss && opts->feat->fault_tps;
 	session->mmap_by_call = opts->mmap && opts->feat->syscall_tps;
 	session->mmap_by_any = opts->mmap && !opts->feat->syscall_tps && opts->feat->sys_exit_tp;
+	session->has_touches = opts->touches && session->has_faults && opts->feat->rss_by_fault;
 	session->skel = allocsnoop_bpf__open_opts(&open_opts);
 	if (!session->skel) {
 		code = err_set(err, FAIL_KERNEL, -errno, "cannot open the BPF programs: %s", strerror(errno));
@@ -246,6 +249,11 @@ void session__free(struct session *session)
 bool session__has_rss(const struct session *session)
 {
 	return session->has_rss;
+}
+
+bool session__has_touches(const struct session *session)
+{
+	return session->has_touches;
 }
 
 bool session__has_mmap(const struct session *session)

@@ -25,6 +25,7 @@ struct session_opts {
 	uint32_t block_rate_bytes; /* one in so many bytes; 0: every one */
 	uint32_t max_blocks; /* 0: ABI_BLOCKS */
 	bool rss; /* attach the RSS ledger's program, if the kernel has it */
+	bool touches; /* of the ledger: tell whose memory the pages are that come, where addresses are known */
 	bool mmap; /* attach to the calls that map address space, if the kernel has a way to */
 	bool kernel_log; /* let libbpf print what the kernel says of a program it refuses */
 };
@@ -34,6 +35,8 @@ void session__free(struct session *session);
 
 bool session__has_rss(const struct session *session);
 bool session__has_mmap(const struct session *session);
+/* Is told whose memory it is that becomes resident? */
+bool session__has_touches(const struct session *session);
 
 /* Make @pid known under @slot, with what its probes must know. */
 int session__add_target(struct session *session, uint32_t slot, const struct abi_target *target);

@@ -14,6 +14,7 @@
 #include "capture/gomem.h"
 #include "capture/mmaps.h"
 #include "capture/session.h"
+#include "capture/touches.h"
 
 #define TARGET_RUNNING (-1)
 #define TARGET_EXIT_UNKNOWN (-2)
@@ -27,6 +28,7 @@ struct target {
 	struct aspace *next; /* images that the ring has not told of yet */
 	size_t nnext;
 	struct mmaps *mmaps; /* NULL: who maps address space is not watched */
+	struct touches *touches; /* NULL: it is not looked for, whose the memory is that becomes resident */
 	struct abi_go go;
 	uint32_t go_module, go_image; /* that `go` is of; MODULE_NONE: none */
 	char runtime[64];

@@ -347,6 +347,8 @@ static void update_limits(struct live *live)
 		 false);
 	set_loss(live->prof, "contexts_not_kept", "types, goroutines and labels beyond those that are kept: counted as unknown",
 		 stats.contexts, false);
+	set_loss(live->prof, "touches_not_kept", "pages of which it is not kept who had asked for them: too many stacks", stats.touches,
+		 false);
 	set_loss(live->prof, "rows_not_kept", "counts beyond the rows that are kept: in one without frames", stats.rows, false);
 }
 
@@ -375,6 +377,7 @@ static void update_profile(struct live *live)
 	update_mmaps(live);
 	update_blocks(live);
 	prof->has_source[SOURCE_RSS] = live->opts->want_rss && capture__has_source(live->capture, EVENT_RSS);
+	prof->has_touches = capture__has_touches(live->capture);
 }
 
 /* How much more than @level there is to be until the next snapshot can be the highest, by enough to be worth it. */

@@ -24,7 +24,7 @@ static const struct word sort_words[] = {
 static const struct word group_words[] = {
 	{ "stack", GROUP_STACK }, { "func", GROUP_FUNC }, { "line", GROUP_LINE },
 	{ "type", GROUP_TYPE },	  { "goroutine", GROUP_GOROUTINE }, { "labels", GROUP_LABELS },
-	{ "module", GROUP_MODULE }, { NULL, 0 },
+	{ "module", GROUP_MODULE }, { "allocation", GROUP_ALLOCATION }, { NULL, 0 },
 };
 static const struct word metric_words[] = {
 	{ "alloc_bytes", METRIC_ALLOC_BYTES },
@@ -293,7 +293,7 @@ static const struct option_row rows[] = {
 	{ 0, "mode", "MODE", "exact, auto (which is exact)", parse_mode },
 	{ 'n', "top", "N", "rows per text report (10)", parse_top },
 	{ 's', "sort", "COLUMN", "bytes, objects, live, growth, peak, rss, waste, rate", parse_sort },
-	{ 'g', "group-by", "KEY", "stack, func, line, type, goroutine, labels, module", parse_group },
+	{ 'g', "group-by", "KEY", "stack, func, line, type, goroutine, labels, module, allocation (RSS growth by who asked for the memory)", parse_group },
 	{ 0, "format", "FMT", NULL, parse_format },
 	{ 'o', "output", "FILE", "where the result goes, may be given again; its format follows from .folded .pb.gz .json", parse_output },
 	{ 'm', "metric", "M", "for folded: alloc_bytes, alloc_objects, live_bytes, live_objects, rss_bytes", parse_metric },
@@ -394,6 +394,8 @@ static int check(struct options *o, struct err *err)
 		return check_check(o, err);
 	if (!o->npids && !o->command)
 		return wrong(err, "say what to attach to: -p PID, or -- COMMAND");
+	if (o->group == GROUP_ALLOCATION && !(o->want_rss && (o->want_mmap || o->live)))
+		return wrong(err, "-g allocation needs the source rss, and --live or the source mmap");
 	if (o->tid && o->npids != 1)
 		return wrong(err, "-t takes one thread of the one process of -p");
 	if (o->metric == METRIC_RSS_BYTES && !o->want_rss)

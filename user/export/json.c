@@ -15,6 +15,10 @@
  * timeline (an addition as well) has moments of the window with the rows that grew most since the one
  * before, rss_trend of a row whether it keeps growing (profile/trend.h), and by how much.
  *
+ * allocated_by of a row of source rss (another addition) splits its rss_grown_bytes by the stacks that had asked for the
+ * memory, largest first: of source malloc the block that was touched, of go the object, of mmap, where no more is
+ * known, the mapping. allocation_unseen_bytes is the rest. Both are null if that was not looked for.
+ *
  * "incomplete" of a stack (an addition to the schema) is null, "lost" (no frames at
  * all), "truncated" (too deep) or "broken" (the walk ended early).
  */
@@ -25,6 +29,7 @@
 #include "export/group.h"
 #include "export/go_memory.h"
 #include "export/rss_areas.h"
+#include "export/touched.h"
 #include "profile/frames.h"
 #include "profile/labels.h"
 #include "profile/timeline.h"
@@ -566,6 +571,33 @@ static void put_counts(struct json *j, enum source source, const struct prof_cou
 	put_rss_moved(j, source, counts);
 }
 
+/* By whom the memory was asked for that @row made resident. 0 or -ENOMEM. */
+static int put_touches(struct json *j, uint32_t row)
+{
+	struct touched touched = { 0 };
+	int err = touched_add(&touched, j->prof, row, j->window, NULL);
+
+	if (!j->prof->has_touches || err) {
+		jsonw_null(&j->w, "allocated_by");
+		jsonw_null(&j->w, "allocation_unseen_bytes");
+		touched_free(&touched);
+		return err;
+	}
+	touched_settle(&touched);
+	jsonw_array(&j->w, "allocated_by");
+	for (size_t i = 0; i < touched.len; i++) {
+		jsonw_object(&j->w, NULL);
+		jsonw_str(&j->w, "source", source_name(touched.items[i].source));
+		jsonw_u64(&j->w, "bytes", touched.items[i].bytes);
+		put_frames(j, touched.items[i].stack);
+		jsonw_end_object(&j->w);
+	}
+	jsonw_end_array(&j->w);
+	jsonw_u64(&j->w, "allocation_unseen_bytes", touched.untold_bytes);
+	touched_free(&touched);
+	return 0;
+}
+
 static const char *incomplete(uint32_t stack_flags)
 {
 	return stack_flags & STACK_LOST	     ? "lost" :
@@ -595,13 +627,14 @@ static void put_context(struct json *j, uint32_t context)
 	jsonw_end_object(&j->w);
 }
 
-static void put_stacks(struct json *j)
+static int put_stacks(struct json *j)
 {
 	struct prof_counts counts;
 	struct prof_freed freed;
+	int err = 0;
 
 	jsonw_array(&j->w, "stacks");
-	for (uint32_t i = 0; i < j->prof->nrows; i++) {
+	for (uint32_t i = 0; !err && i < j->prof->nrows; i++) {
 		const struct prof_row *row = &j->prof->rows[i];
 
 		counts = prof_row_counts(row, j->window);
@@ -614,19 +647,23 @@ static void put_stacks(struct json *j)
 		jsonw_str(&j->w, "type", str(j, row->type));
 		put_context(j, row->context);
 		put_counts(j, row->source, &counts, &freed);
-		if (row->source == SOURCE_RSS)
+		if (row->source == SOURCE_RSS) {
 			put_trend(j, i);
+			err = put_touches(j, i);
+		}
 		jsonw_str(&j->w, "incomplete", incomplete(j->prof->stacks[row->stack].flags));
 		jsonw_str(&j->w, "walked", walked(j->prof->stacks[row->stack].flags));
 		put_frames(j, row->stack);
 		jsonw_end_object(&j->w);
 	}
 	jsonw_end_array(&j->w);
+	return err;
 }
 
 int json_write(const struct profile *prof, const struct export_opts *opts, FILE *out)
 {
 	struct json j = { .prof = prof, .window = opts->window };
+	int err;
 
 	jsonw_init(&j.w, out);
 	jsonw_object(&j.w, NULL);
@@ -651,8 +688,8 @@ int json_write(const struct profile *prof, const struct export_opts *opts, FILE 
 	put_peak(&j);
 	put_rss_peak(&j);
 	jsonw_null(&j.w, "gc");
-	put_stacks(&j);
+	err = put_stacks(&j);
 	jsonw_end_object(&j.w);
 	fputc('\n', out);
-	return 0;
+	return err;
 }

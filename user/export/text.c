@@ -48,6 +48,7 @@ struct report {
 	const struct profile *prof;
 	const struct export_opts *opts;
 	struct paper paper;
+	enum group_key group; /* of the table that is being written */
 	double seconds; /* of the window */
 	bool wide; /* room for the columns that can be missed */
 	bool live; /* columns for what is there now */
@@ -521,6 +522,8 @@ static const char *group_noun(enum group_key key, size_t n)
 	switch (key) {
 	case GROUP_STACK:
 		return n == 1 ? "stack" : "stacks";
+	case GROUP_ALLOCATION:
+		return n == 1 ? "stack that allocated" : "stacks that allocated";
 	case GROUP_FUNC:
 		return n == 1 ? "function" : "functions";
 	case GROUP_LINE:
@@ -572,7 +575,7 @@ static void group_place(const struct group *g, enum group_key key, char place[64
 static void put_group_name(struct report *r, const struct group *g, size_t gap)
 {
 	const struct frame_view *view = g->frame;
-	enum group_key key = r->opts->group;
+	enum group_key key = r->group;
 	char place[64], labels[1024];
 	size_t left, used;
 
@@ -613,7 +616,7 @@ static void put_group_name(struct report *r, const struct group *g, size_t gap)
 
 static bool has_goroutine_column(const struct report *r)
 {
-	return r->opts->group == GROUP_GOROUTINE && r->prof->has_goroutines;
+	return r->group == GROUP_GOROUTINE && r->prof->has_goroutines;
 }
 
 static void put_age_titles(struct report *r)
@@ -795,12 +798,12 @@ static void put_alloc_row(struct report *r, const struct group *g, size_t nr, co
 	paper_put(p, STYLE_PLAIN, source_name(g->source));
 	/* Column of what follows: names of sources have at most six letters. */
 	gap = 8 - strlen(source_name(g->source));
-	if (r->opts->group != GROUP_STACK)
+	if (r->group != GROUP_STACK)
 		put_group_name(r, g, gap);
 	else if (g->ntypes)
 		put_type(r, g, gap);
 	paper_newline(p);
-	if (r->opts->group != GROUP_STACK)
+	if (r->group != GROUP_STACK)
 		return;
 	put_types(r, g);
 	put_labels(r, g);
@@ -820,7 +823,7 @@ static void put_alloc_rest(struct report *r, const struct groups *groups, size_t
 	paper_right(&r->paper, STYLE_DIM, 4, "");
 	put_alloc_numbers(r, &rest, &groups->sum, true);
 	snprintf(buf, sizeof(buf), "  in %s more %s", fmt_grouped(UNITS_TMP, groups->len - shown),
-		 group_noun(r->opts->group, groups->len - shown));
+		 group_noun(r->group, groups->len - shown));
 	paper_put(&r->paper, STYLE_DIM, buf);
 	paper_newline(&r->paper);
 }
@@ -840,15 +843,16 @@ static int put_alloc_table(struct report *r)
 	size_t shown;
 	int err;
 
+	r->group = r->opts->group == GROUP_ALLOCATION ? GROUP_STACK : r->opts->group;
 	if (!r->prof->has_source[SOURCE_GO] && !r->prof->has_source[SOURCE_MALLOC] && !r->prof->has_source[SOURCE_MMAP])
 		return 0;
-	err = groups_build(r->prof, r->opts->window, SOURCES_ALLOC, r->opts->group, !r->opts->verbose, r->opts->sort,
+	err = groups_build(r->prof, r->opts->window, SOURCES_ALLOC, r->group, !r->opts->verbose, r->opts->sort,
 			   &groups);
 	if (err)
 		return err;
 	shown = groups.len < r->opts->top ? groups.len : r->opts->top;
 	if (groups.len)
-		put_title(r, titles[r->opts->group]);
+		put_title(r, titles[r->group]);
 	else
 		fputs("\nno allocations\n", r->paper.out);
 	for (size_t i = 0; i < shown; i++)
@@ -856,6 +860,53 @@ static int put_alloc_table(struct report *r)
 	put_alloc_rest(r, &groups, shown);
 	groups_free(&groups);
 	return 0;
+}
+
+#define TOUCHED_SHOWN 2
+#define TOUCHED_FRAMES 3
+
+/* "  9.1 MiB of memory allocated at: zmalloc < sdsnew < main", for the largest: who asked for what was touched. */
+static void put_touched_part(struct report *r, const struct touched_part *part)
+{
+	struct frame_iter it = frames_of(r->prof, part->stack);
+	struct frame_view view;
+	int shown = 0;
+
+	paper_indent(&r->paper, STACK_INDENT - 2);
+	paper_item(&r->paper, STYLE_DIM, "%s of memory %s at:", fmt_bytes(UNITS_TMP, part->bytes),
+		   part->source == SOURCE_MMAP ? "mapped" : "allocated");
+	while (shown < TOUCHED_FRAMES && paper_left(&r->paper) > MIN_NAME_COLUMNS / 2 && frame_iter__next(&it, &view)) {
+		if (view.flags & FRAME_PLUMBING && !r->opts->verbose)
+			continue;
+		paper_put(&r->paper, STYLE_DIM, shown ? " < " : " ");
+		paper_name(&r->paper, STYLE_DIM, view.func, paper_left(&r->paper));
+		shown++;
+	}
+	if (!shown && stack_blame(r->prof, part->stack, &view)) {
+		paper_put(&r->paper, STYLE_DIM, " ");
+		paper_name(&r->paper, STYLE_DIM, view.func, paper_left(&r->paper));
+	}
+	paper_newline(&r->paper);
+}
+
+static void put_touched(struct report *r, const struct touched *touched)
+{
+	size_t shown = touched->len < TOUCHED_SHOWN || r->opts->verbose ? touched->len : TOUCHED_SHOWN;
+	uint64_t rest_bytes = 0;
+
+	for (size_t i = 0; i < shown; i++)
+		put_touched_part(r, &touched->items[i]);
+	for (size_t i = shown; i < touched->len; i++)
+		rest_bytes += touched->items[i].bytes;
+	if (!rest_bytes && !touched->untold_bytes)
+		return;
+	paper_indent(&r->paper, STACK_INDENT - 2);
+	if (rest_bytes)
+		paper_item(&r->paper, STYLE_DIM, "%s allocated by %s more stack%s", fmt_bytes(UNITS_TMP, rest_bytes),
+			   fmt_grouped(UNITS_TMP, touched->len - shown), touched->len - shown == 1 ? "" : "s");
+	if (touched->untold_bytes)
+		paper_item(&r->paper, STYLE_DIM, "%s: allocation not seen", fmt_bytes(UNITS_TMP, touched->untold_bytes));
+	paper_newline(&r->paper);
 }
 
 static void put_rss_row(struct report *r, const struct group *g, size_t nr, const struct groups *groups)
@@ -881,11 +932,15 @@ static void put_rss_row(struct report *r, const struct group *g, size_t nr, cons
 		snprintf(buf, sizeof(buf), "%u", g->pid);
 		paper_right(p, STYLE_PLAIN, PID_COLUMNS, buf);
 	}
-	if (r->opts->group != GROUP_STACK)
+	if (r->group == GROUP_ALLOCATION)
+		paper_item(p, STYLE_PLAIN, "%s", g->unknown ? "[allocation not seen]" : source_name(g->asked_by));
+	else if (r->group != GROUP_STACK)
 		put_group_name(r, g, 2);
 	paper_newline(p);
-	if (r->opts->group == GROUP_STACK)
+	if (r->group == GROUP_STACK || (r->group == GROUP_ALLOCATION && !g->unknown))
 		put_stack(r, g->stack);
+	if (r->prof->has_touches && r->group == GROUP_STACK && g->order > 0)
+		put_touched(r, &g->touched);
 }
 
 static void put_rss_title(struct report *r, const char *what)
@@ -905,7 +960,7 @@ static void put_rss_title(struct report *r, const char *what)
 		paper_right(p, STYLE_BOLD, PID_COLUMNS, "pid");
 	paper_put(p, STYLE_BOLD, "  ");
 	paper_put(p, STYLE_BOLD, what);
-	paper_put(p, STYLE_BOLD, group_noun(r->opts->group, 1));
+	paper_put(p, STYLE_BOLD, group_noun(r->group, 1));
 	paper_newline(p);
 }
 
@@ -920,7 +975,7 @@ static void put_rss_rest(struct report *r, const struct group *items, size_t n)
 		return;
 	paper_indent(&r->paper, STACK_INDENT - 2);
 	paper_item(&r->paper, STYLE_DIM, "%s in %s more %s", fmt_bytes_signed(UNITS_TMP, bytes), fmt_grouped(UNITS_TMP, n),
-		   group_noun(r->opts->group, n));
+		   group_noun(r->group, n));
 	paper_newline(&r->paper);
 }
 
@@ -952,11 +1007,12 @@ static int put_rss_table(struct report *r)
 	struct groups groups;
 	int err;
 
+	r->group = r->opts->group;
 	/* Pages have no type, and nobody asked whose goroutine touched them. */
-	if (!r->prof->has_source[SOURCE_RSS] || r->opts->group == GROUP_TYPE || r->opts->group == GROUP_GOROUTINE ||
-	    r->opts->group == GROUP_LABELS)
+	if (!r->prof->has_source[SOURCE_RSS] || r->group == GROUP_TYPE || r->group == GROUP_GOROUTINE ||
+	    r->group == GROUP_LABELS)
 		return 0;
-	err = groups_build(r->prof, r->opts->window, SOURCES_RSS, r->opts->group, !r->opts->verbose,
+	err = groups_build(r->prof, r->opts->window, SOURCES_RSS, r->group, !r->opts->verbose,
 			   r->opts->sort == SORT_PEAK ? SORT_PEAK : SORT_RSS, &groups);
 	if (err)
 		return err;
@@ -978,7 +1034,7 @@ int text_write(const struct profile *prof, const struct export_opts *opts, FILE 
 	r.estimated = prof->live[SOURCE_GO].measured || prof->live[SOURCE_MALLOC].rate_bytes;
 	if (r.aged && r.narrow)
 		r.estimated = false;
-	r.wide = opts->group == GROUP_STACK && !r.live &&
+	r.wide = (opts->group == GROUP_STACK || opts->group == GROUP_ALLOCATION) && !r.live &&
 		 r.paper.width >= WIDE_COLUMNS + (prof->ntargets > 1 ? PID_COLUMNS - 5 : 0);
 	put_heading(&r);
 	put_losses(&r);

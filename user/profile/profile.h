@@ -125,6 +125,15 @@ struct prof_row {
 	struct prof_counts total; /* since attach */
 	struct prof_counts marked; /* total at the last mark */
 	uint64_t goroutines, goroutines_marked; /* whose first allocation seen was one of these, if they are counted */
+	uint32_t touches; /* SOURCE_RSS: index of its first in touches, PROF_NONE: none */
+};
+
+/* Memory that a row of source RSS made resident, by who had asked for it. */
+struct prof_touch {
+	enum source source; /* what is known of it: a block, an object, or the mapping that it lies in */
+	uint32_t stack; /* that allocated or mapped it */
+	uint64_t bytes, marked_bytes; /* since the attach, and at the last mark */
+	uint32_t next; /* of the same row; PROF_NONE: none */
 };
 
 struct prof_target {
@@ -207,6 +216,9 @@ struct profile {
 	uint32_t ncontexts;
 	struct prof_row *rows;
 	uint32_t nrows;
+	struct prof_touch *touches;
+	uint32_t ntouches;
+	bool has_touches; /* was it looked for, who had asked for the memory that became resident? */
 
 	struct prof_loss *losses;
 	uint32_t nlosses;
@@ -245,6 +257,8 @@ uint32_t profile__add_loc(struct profile *prof, uint32_t module, uint64_t vaddr,
 uint32_t profile__add_stack(struct profile *prof, const uint32_t *locs, uint32_t nlocs, uint32_t flags);
 uint32_t profile__add_context(struct profile *prof, const struct prof_context *context);
 uint32_t profile__add_row(struct profile *prof, uint32_t pid, enum source source, uint32_t context, uint32_t stack);
+/* A part of what @row, of source RSS, made resident: of memory that @stack allocated or, by @source, mapped. */
+uint32_t profile__add_touch(struct profile *prof, uint32_t row, enum source source, uint32_t stack);
 /* Is there that row already? */
 bool profile__has_row(const struct profile *prof, uint32_t pid, enum source source, uint32_t context, uint32_t stack);
 /* Sets the frames of a location, once: later calls change nothing. 0 or -ENOMEM. */
@@ -298,6 +312,13 @@ struct prof_freed {
 };
 struct prof_freed prof_row_freed(const struct prof_row *row, enum window window);
 struct prof_freed profile__freed(const struct profile *prof, enum source source, enum window window);
+uint64_t prof_touch_bytes(const struct prof_touch *touch, enum window window);
+/*
+ * What @row, of source RSS, made resident in the window of memory whose allocation was not seen: from before the attach,
+ * the kernel's doing, of no allocator that is known. Pages that come as the window ends may be among the touches
+ * before they are in the row: then it is 0 rather than less.
+ */
+uint64_t profile__untold_touch_bytes(const struct profile *prof, uint32_t row, enum window window);
 struct prof_counts profile__sum(const struct profile *prof, enum source source, enum window window);
 /* What others than the process did (STACK_OTHERS): a part of the sum. */
 struct prof_counts profile__sum_others(const struct profile *prof, enum window window);
