@@ -616,6 +616,8 @@ static void count_loss(struct capture *c, const struct abi_rec_stack *rec, uint3
 		c->lost_rule[cause]++;
 	else if (flags & EVENT_STACK_BROKEN && rec->flags & ABI_STACK_NO_TABLE)
 		c->lost_no_table++;
+	else if (flags & EVENT_STACK_BROKEN && rec->flags & ABI_STACK_LEAF_GUESS && rec->nframes > 1 && !rec->frames[1])
+		c->lost_unreadable++; /* the caller of the innermost */
 	else if (rec->flags & ABI_STACK_UNREADABLE && nframes == rec->nframes)
 		c->lost_unreadable++;
 }
