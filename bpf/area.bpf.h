@@ -92,7 +92,7 @@ static long look_at_area(struct task_struct *task, struct vm_area_struct *vma, s
 	s->area.start = vma->vm_start;
 	s->area.end = vma->vm_end;
 	s->area.flags = vma->vm_flags;
-	s->area.is_file = vma->vm_file != NULL;
+	s->area.file = (__u64)vma->vm_file;
 	return 0;
 }
 
@@ -120,7 +120,7 @@ static __noinline int area_of_anon(struct scratch *s, struct mm_struct *mm, __u6
 	s->area.end = 0;
 	if (!addr || !has_find_vma() || bpf_find_vma(bpf_get_current_task_btf(), addr, look_at_area, &look, 0) || addr >= s->area.end)
 		return ABI_AREA_UNKNOWN;
-	if (s->area.is_file)
+	if (s->area.file)
 		return ABI_AREA_FILE_COPY;
 	if (s->area.flags & VM_GROWSDOWN || sp - s->area.start < s->area.end - s->area.start)
 		return ABI_AREA_STACK;

@@ -90,7 +90,7 @@ struct door_note {
 /* The mapping of an address (area.bpf.h). */
 struct area {
 	__u64 start, end, flags;
-	__u64 is_file;
+	__u64 file; /* struct file *; 0: none */
 	__u64 words[4]; /* of the user's memory */
 };
 

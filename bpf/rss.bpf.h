@@ -318,19 +318,22 @@ static __noinline int name_cause(struct scratch *s, struct task_struct *task)
 	return 0;
 }
 
-static __always_inline void find_stack(void *ctx, struct scratch *s, struct task_struct *task, struct abi_target *target,
-				       __u32 member)
+/* A thread of the kernel, also one that counts as the process's: it has no stack of the process. */
+static __always_inline bool is_worker(const struct task_struct *task)
+{
+	return task->flags & (PF_KTHREAD | PF_IO_WORKER | PF_USER_WORKER);
+}
+
+/* The stack of the current thread, into s->rec and s->key. */
+static __always_inline void find_stack(struct scratch *s, struct task_struct *task, struct abi_target *target)
 {
 	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
 
-	s->key.context_id = area_of(s, task->mm, regs, member);
 	s->from = (struct walk_from){ .ip = user_ip(task, regs), .sp = PT_REGS_SP(regs), .fp = PT_REGS_FP(regs),
 				      .flags = ABI_STACK_LEAF_GUESS };
 	cgo_enter(s, target->slot);
 	s->rec.nkernel = 0;
 	walk(s, target);
-	if (kernel_stacks)
-		add_kernel_stack(ctx, s);
 }
 
 static __noinline void rss_change(void *ctx, struct scratch *s, struct mm_struct *mm, struct abi_mm *state, __u32 member)
@@ -347,12 +350,16 @@ static __noinline void rss_change(void *ctx, struct scratch *s, struct mm_struct
 		return;
 	__sync_fetch_and_add(&state->pages[member & 3], pages);
 	s->key.context_id = member == ABI_RSS_FILE ? ABI_AREA_FILE : member == ABI_RSS_SHMEM ? ABI_AREA_SHARED : ABI_AREA_UNKNOWN;
-	if (task->mm == mm && !(task->flags & (PF_KTHREAD | PF_IO_WORKER | PF_USER_WORKER)))
-		find_stack(ctx, s, task, target, member);
-	else if (task->tgid == (pid_t)target->tgid && task->mm != mm)
+	if (task->mm == mm && !is_worker(task)) {
+		s->key.context_id = area_of(s, mm, (struct pt_regs *)bpf_task_pt_regs(task), member);
+		find_stack(s, task, target);
+		if (kernel_stacks)
+			add_kernel_stack(ctx, s);
+	} else if (task->tgid == (pid_t)target->tgid && task->mm != mm) {
 		s->key.stack_id = ABI_STACK_EXEC; /* it takes down what it has left */
-	else
+	} else {
 		name_cause(s, task);
+	}
 	rss_account(s, target->tgid, member, pages);
 }
 

@@ -34,6 +34,13 @@ enum event_stack_id {
 	EVENT_STACK__N,
 };
 
+/* How it is known what RSS does. */
+enum event_rss_method {
+	EVENT_RSS_BY_PROC, /* /proc now and then: no counts */
+	EVENT_RSS_BY_FAULTS, /* each page fault counts as a page more; what is given back is not told */
+	EVENT_RSS_BY_COUNTERS, /* the kernel's counters, at each change */
+};
+
 /* Kinds of pages; swap is none of RSS. In the order of the kernel's counters (mm_types_task.h). */
 enum event_rss_kind { EVENT_RSS_FILE, EVENT_RSS_ANON, EVENT_RSS_SWAP, EVENT_RSS_SHMEM };
 

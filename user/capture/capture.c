@@ -100,6 +100,24 @@ static int check_mmap(const struct capture *c, struct err *err)
 	return 0;
 }
 
+/* What the ledger cannot see here. */
+static void warn_of_rss(const struct capture *c)
+{
+	switch (session__rss_method(c->session)) {
+	case EVENT_RSS_BY_COUNTERS:
+		return;
+	case EVENT_RSS_BY_FAULTS:
+		diag_emit(c->opts.diag, DIAG_WARN,
+			  "this kernel does not let kmem:rss_stat be read: who grew RSS is an estimate, one page for each page"
+			  " fault; who gave back is not seen");
+		return;
+	case EVENT_RSS_BY_PROC:
+		diag_emit(c->opts.diag, DIAG_WARN,
+			  "this kernel does not let kmem:rss_stat be read: RSS is looked up in /proc now and then;"
+			  " who grew it, who gave back, and what came and went in between is not seen");
+	}
+}
+
 int capture__open(const struct capture_opts *opts, struct modules *mods, struct gomods *gomods,
 		  const struct event_sink *sink, struct capture **ret, struct err *err)
 {
@@ -118,10 +136,6 @@ int capture__open(const struct capture_opts *opts, struct modules *mods, struct 
 	code = kfeat_probe(&c->feat, err);
 	if (code)
 		goto fail;
-	if (opts->want_rss && !c->feat.rss_tp)
-		diag_emit(opts->diag, DIAG_WARN,
-			  "this kernel does not let kmem:rss_stat be read: RSS is looked up in /proc now and then;"
-			  " who grew it, who gave back, and what came and went in between is not seen");
 	code = check_mmap(c, err);
 	if (code)
 		goto fail;
@@ -142,6 +156,8 @@ int capture__open(const struct capture_opts *opts, struct modules *mods, struct 
 	code = session__open(&session_opts, &c->session, err);
 	if (code)
 		goto fail;
+	if (opts->want_rss)
+		warn_of_rss(c);
 	code = drain__new(c->session, &drain_sink, &c->drain);
 	if (code) {
 		err_set(err, FAIL_GENERAL, code, "cannot read the BPF maps: %s", strerror(-code));
@@ -1252,8 +1268,13 @@ bool capture__has_source(const struct capture *capture, enum event_source source
 	case EVENT_MMAP:
 		return session__has_mmap(capture->session);
 	default:
-		return session__has_rss(capture->session);
+		return session__rss_method(capture->session) != EVENT_RSS_BY_PROC;
 	}
+}
+
+enum event_rss_method capture__rss_method(const struct capture *capture)
+{
+	return session__rss_method(capture->session);
 }
 
 void capture__cost(struct capture *capture, struct capture_cost *ret)

@@ -88,6 +88,7 @@ bool capture__alive(const struct capture *capture);
 /* A child of ours was reaped: wait(2)'s word is better than the tracepoint's. */
 void capture__set_exit(struct capture *capture, pid_t pid, int exit_code);
 
+enum event_rss_method capture__rss_method(const struct capture *capture);
 bool capture__has_source(const struct capture *capture, enum event_source source);
 
 /* What is known of live Go objects. false: nothing is followed. */

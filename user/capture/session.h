@@ -8,6 +8,7 @@
 #define ALLOCSNOOP_CAPTURE_SESSION_H
 
 #include "base/err.h"
+#include "base/event.h"
 #include "capture/kfeat.h"
 #include "capture/plan.h"
 
@@ -24,7 +25,7 @@ struct session_opts {
 	bool blocks; /* follow the C allocator's blocks: */
 	uint32_t block_rate_bytes; /* one in so many bytes; 0: every one */
 	uint32_t max_blocks; /* 0: ABI_BLOCKS */
-	bool rss; /* attach the RSS ledger's program, if the kernel has it */
+	bool rss; /* attach the RSS ledger's programs, those of the best way that the kernel has */
 	bool mmap; /* attach to the calls that map address space, if the kernel has a way to */
 	bool kernel_log; /* let libbpf print what the kernel says of a program it refuses */
 };
@@ -32,7 +33,9 @@ struct session_opts {
 int session__open(const struct session_opts *opts, struct session **ret, struct err *err);
 void session__free(struct session *session);
 
+/* By the kernel's counters? */
 bool session__has_rss(const struct session *session);
+enum event_rss_method session__rss_method(const struct session *session);
 bool session__has_mmap(const struct session *session);
 
 /* Make @pid known under @slot, with what its probes must know. */
