@@ -22,9 +22,33 @@ ledger() { # MODE N SLACK_PAGES SNOOP_ARG...
 
 test_known_pattern() {
 	ledger pattern 20000 8
-	# What is unmapped or moved has no mapping to look at any more.
-	check rss-area c.json touch=anonymous dontneed=anonymous touch_again=anonymous read_into=anonymous \
+	# What is unmapped has no mapping to look at any more: it was seen before.
+	check rss-area c.json touch=anonymous dontneed=anonymous touch_again=anonymous read_into=anonymous unmap=anonymous \
 		touch_remapped=anonymous "touch_brk=C heap" "brk_shrink=C heap"
+}
+
+# Without stacks the same in all, by what the pages are for.
+test_without_stacks() {
+	target c "$TARGETS/pages" pattern 20000
+	target_ready c
+	snoop -p "${target_pid[c]}" --source rss --no-stacks --format json -o c.json -o c.pb.gz
+	target_work c
+	snoop_stop
+	target_end c
+	check rss-balance c.json
+	check no-losses c.json
+	python3 - <<-'P'
+	import gzip, json
+	r, ledger = json.load(open("c.json")), json.load(open("c.ledger"))
+	assert {f["func"] for s in r["stacks"] for f in s["frames"]} <= {"[no stacks]", "[exit]"}, r["stacks"]
+	for key in ("grown", "released"):
+	    want = sum(f[key] for f in ledger["funcs"].values())
+	    assert abs(r["rss"][key + "_bytes"] - want) <= 72 * ledger["page"], (key, want, r["rss"])
+	assert r["rss"]["areas"]["C heap"]["grown_bytes"] >= 10000 * 4096, r["rss"]["areas"]
+	comments = gzip.open("c.pb.gz").read()
+	assert b"rss by rss_stat: start %d, end %d" % (r["rss"]["start_bytes"], r["rss"]["end_bytes"]) in comments
+	assert b"rss timeline (seconds:KiB) " in comments
+	P
 }
 
 test_huge_pages() {

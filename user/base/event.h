@@ -31,6 +31,7 @@ enum event_stack_id {
 	EVENT_STACK_OTHERS, /* another task than the process, which could not be told (on_cause()) */
 	EVENT_STACK_EXEC, /* what a new program began with; what the old one still had */
 	EVENT_STACK_EXIT, /* what the process still had when it ended */
+	EVENT_STACK_NONE, /* the process, whose stacks are not looked at */
 	EVENT_STACK__N,
 };
 

@@ -145,6 +145,7 @@ int capture__open(const struct capture_opts *opts, struct modules *mods, struct 
 	session_opts.max_size_bytes = opts->max_size_bytes;
 	session_opts.only_tid = opts->only_tid;
 	session_opts.count_goroutines = opts->count_goroutines;
+	session_opts.no_rss_stacks = opts->no_rss_stacks;
 	session_opts.kernel_stacks = opts->kernel_stacks;
 	session_opts.live = opts->want_live;
 	session_opts.blocks = opts->want_live && opts->want_malloc;
@@ -1043,6 +1044,8 @@ static uint64_t event_stack_id(uint64_t abi_stack_id)
 		return EVENT_STACK_EXEC;
 	case ABI_STACK_EXIT:
 		return EVENT_STACK_EXIT;
+	case ABI_STACK_NONE:
+		return EVENT_STACK_NONE;
 	}
 	return abi_stack_id;
 }

@@ -58,6 +58,7 @@ static void set_constants(struct session *session, const struct session_opts *op
 	ro->max_size_bytes = opts->max_size_bytes;
 	ro->only_tid = opts->only_tid;
 	ro->count_goroutines = opts->count_goroutines;
+	ro->rss_stacks = !opts->no_rss_stacks;
 	ro->kernel_stacks = opts->kernel_stacks && session->has_rss;
 	ro->nr_cpus = session->ncpus;
 	ro->follow_blocks = opts->blocks;

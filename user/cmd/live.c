@@ -179,6 +179,7 @@ static int open_capture(struct live *live, struct err *err)
 		.want_go = o->want_go,
 		.want_malloc = o->want_malloc,
 		.want_rss = o->want_rss,
+		.no_rss_stacks = o->no_stacks,
 		.want_mmap = o->want_mmap,
 		.follow = o->follow,
 		.min_size_bytes = o->min_size_bytes,
