@@ -134,7 +134,7 @@ trace() {
 	stop_tracer
 }
 
-tools=(no-stacks ledger faults)
+tools=(no-stacks ledger by-faults)
 command -v perf >/dev/null && tools+=(perf)
 command -v bpftrace >/dev/null && tools+=(bpftrace)
 measure warm
@@ -143,7 +143,7 @@ for _ in $(seq "$repeats"); do
 		case $tool in
 		no-stacks) trace no-stacks 'said attached' "$snoop" -p "$target" --source rss --no-stacks --format json -o "$tmp/json" ;;
 		ledger) trace ledger 'said attached' "$snoop" -p "$target" --source rss --format json -o "$tmp/json" ;;
-		faults) trace faults 'said attached' env ALLOCSNOOP_RSS_METHOD=page_faults \
+		by-faults) trace by-faults 'said attached' env ALLOCSNOOP_RSS_METHOD=page_faults \
 			"$snoop" -p "$target" --source rss --format json -o "$tmp/json" ;;
 		perf) trace perf has_events perf record -q -e page-faults -c 1 -g -p "$target" -o "$tmp/perf.data" ;;
 		bpftrace) trace bpftrace 'said Attach' bpftrace -p "$target" -e \
