@@ -110,6 +110,7 @@ _Static_assert(sizeof(struct abi_site) == 64, "abi");
 #define ABI_STACK_OTHERS 1
 #define ABI_STACK_EXEC 2 /* what a new image had when it began; what was left of the old one */
 #define ABI_STACK_EXIT 3 /* what the process still had when it ended */
+#define ABI_STACK_NONE 4 /* the process, where nobody wants to know at which place */
 /* This bit without the top bit: another task, of which there is a record (ABI_REC_CAUSE). */
 #define ABI_STACK_CAUSE (1ULL << 62)
 
@@ -588,6 +589,7 @@ struct abi_go {
 	__u16 g_syscallsp, g_syscallpc; /* the place of cgocall while C runs; sp 0: it does not */
 	__u16 cgocall_frame; /* bytes from cgocall's SP to its return address */
 	__u16 callback_frame; /* bytes from cgocallback's SP to that of the cgocall below it */
+	__u64 heap_start; /* of the first arena; 0: where Go asks for it first (from 1.26 on anywhere: randomizedheapbase64) */
 };
 
 _Static_assert(sizeof(struct abi_go) % 8 == 0, "abi");
@@ -608,6 +610,7 @@ struct abi_mm {
 	__s64 start_pages[ABI_RSS__N]; /* when the watch began */
 	__s64 pages[ABI_RSS__N]; /* after the newest change: start_pages and all that sites were told */
 	__s64 claimed_pages[ABI_RSS__N]; /* of the shared count, as far as sites were told */
+	__u64 parts[ABI_RSS__N]; /* per-CPU pointers to the CPUs' parts of the counts */
 };
 
 /*

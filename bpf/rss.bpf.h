@@ -104,12 +104,13 @@ static __always_inline __s64 rss_begin_percpu(const struct mm_struct *mm, struct
 {
 	const struct percpu_counter *counter = rss_counter(mm, member);
 	__s64 sum = BPF_CORE_READ(counter, count);
-	__u64 parts = (__u64)BPF_CORE_READ(counter, counters), *offset;
+	__u64 parts = (__u64)BPF_CORE_READ(counter, counters), *offset; /* the same as long as the address space lives */
 	__u32 slot = state->slot;
 	struct rss_parts *seen;
 	__s32 part;
 
 	state->claimed_pages[member & 3] = sum;
+	state->parts[member & 3] = parts;
 	for (__u32 i = 0; i < ABI_RSS_MAX_CPUS && i < nr_cpus; i++) {
 		__u32 cpu = i; /* its address is taken: as the loop's variable the verifier would lose it */
 
@@ -158,8 +159,7 @@ static __noinline __s64 rss_amount_percpu(const struct mm_struct *mm, struct abi
 	slot = state->slot;
 	seen = bpf_map_lookup_elem(&rss_parts, &slot);
 	offset = bpf_map_lookup_elem(&cpu_offsets, &cpu);
-	if (!seen || !offset ||
-	    bpf_probe_read_kernel(&part, sizeof(part), (void *)BPF_CORE_READ(counter, counters) + *offset))
+	if (!seen || !offset || bpf_probe_read_kernel(&part, sizeof(part), (void *)state->parts[member & 3] + *offset))
 		return 0;
 	before = seen->pages[member & 3];
 	seen->pages[member & 3] = part;
@@ -392,21 +392,27 @@ static __noinline int tell_touch(struct scratch *s)
 	return 0;
 }
 
-static __always_inline void find_stack(void *ctx, struct scratch *s, struct task_struct *task, struct abi_target *target,
-				       __u32 member, __s64 pages)
+/* A thread of the kernel, also one that counts as the process's: it has no stack of the process. */
+static __always_inline bool is_worker(const struct task_struct *task)
 {
-	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
+	return task->flags & (PF_KTHREAD | PF_IO_WORKER | PF_USER_WORKER);
+}
 
-	s->key.context_id = area_of(s, task->mm, regs, member);
-	if (tell_touches && pages > 0 && member != ABI_RSS_SWAP)
-		note_touch(s, target, regs, member, pages);
+/* The stack of the current thread, into s->rec and s->key. */
+static __always_inline void find_stack(struct scratch *s, struct task_struct *task, struct abi_target *target)
+{
+	struct pt_regs *regs;
+
+	if (!rss_stacks) {
+		s->key.stack_id = ABI_STACK_NONE;
+		return;
+	}
+	regs = (struct pt_regs *)bpf_task_pt_regs(task);
 	s->from = (struct walk_from){ .ip = user_ip(task, regs), .sp = PT_REGS_SP(regs), .fp = PT_REGS_FP(regs),
 				      .flags = ABI_STACK_LEAF_GUESS };
 	cgo_enter(s, target->slot);
 	s->rec.nkernel = 0;
 	walk(s, target);
-	if (kernel_stacks)
-		add_kernel_stack(ctx, s);
 }
 
 static __noinline void rss_change(void *ctx, struct scratch *s, struct mm_struct *mm, struct abi_mm *state, __u32 member)
@@ -424,12 +430,20 @@ static __noinline void rss_change(void *ctx, struct scratch *s, struct mm_struct
 	__sync_fetch_and_add(&state->pages[member & 3], pages);
 	s->key.context_id = member == ABI_RSS_FILE ? ABI_AREA_FILE : member == ABI_RSS_SHMEM ? ABI_AREA_SHARED : ABI_AREA_UNKNOWN;
 	s->touch.pages = 0;
-	if (task->mm == mm && !(task->flags & (PF_KTHREAD | PF_IO_WORKER | PF_USER_WORKER)))
-		find_stack(ctx, s, task, target, member, pages);
-	else if (task->tgid == (pid_t)target->tgid && task->mm != mm)
+	if (task->mm == mm && !is_worker(task)) {
+		struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
+
+		s->key.context_id = area_of(s, mm, regs, member, slot);
+		if (tell_touches && pages > 0 && member != ABI_RSS_SWAP)
+			note_touch(s, target, regs, member, pages);
+		find_stack(s, task, target);
+		if (kernel_stacks)
+			add_kernel_stack(ctx, s);
+	} else if (task->tgid == (pid_t)target->tgid && task->mm != mm) {
 		s->key.stack_id = ABI_STACK_EXEC; /* it takes down what it has left */
-	else
+	} else {
 		name_cause(s, task);
+	}
 	rss_account(s, target->tgid, member, pages);
 	if (tell_touches && s->touch.pages)
 		tell_touch(s);

@@ -1000,6 +1000,27 @@ def rss_balanced(report):
     return rss
 
 
+def cmd_faults(report_path, ledger_path, *names):
+    """Without the kernel's counters: the faults of the functions that touch each page once; the rest is told as unexplained."""
+    report, ledger = load(report_path), load_ledger(ledger_path)
+    rss, rows = report["rss"], stacks(report, "rss")
+    no_losses(report, CUT)
+    equal("method", rss["method"], "page_faults")
+    for part in [rss] + list(rss["kinds"].values()) + list(rss["areas"].values()) + rows:
+        for key in ("released_bytes", "others_grown_bytes", "others_released_bytes", "rss_released_bytes", "rss_trend"):
+            equal(key, part.get(key), None)
+    equal("start, what faults grew, and the rest", rss["start_bytes"] + rss["grown_bytes"] + rss["unexplained_bytes"],
+          rss["end_bytes"])
+    equal("sum over the rows", sum(s["rss_grown_bytes"] for s in rows), rss["grown_bytes"])
+    for name in names:
+        want = ledger["funcs"][name]["grown"]
+        got = sum(s["rss_grown_bytes"] for s in rows if name in funcs(s))
+        within("faults of %s" % name, got, want - 8 * ledger["page"], want + 8 * ledger["page"])
+    within("end against smaps_rollup by the program itself", rss["end_bytes"], ledger["rss_end"] - (512 << 10),
+           ledger["rss_end"] + (512 << 10))
+    note("%d KiB by faults, %d unexplained" % (rss["grown_bytes"] >> 10, rss["unexplained_bytes"] >> 10))
+
+
 def cmd_ledger(report_path, ledger_path, slack_pages="8", *flags):
     """What each function added and gave back. flags: "more": others do so, too"""
     report, ledger = load(report_path), load_ledger(ledger_path)
@@ -1049,7 +1070,7 @@ def cmd_rss_area(report_path, *wants):
         sums = collections.Counter()
         for s in rows:
             if func in funcs(s):
-                sums[s["type"]] += s["rss_grown_bytes"] + s["rss_released_bytes"]
+                sums[s["type"]] += s["rss_grown_bytes"] + (s["rss_released_bytes"] or 0)
         if not all(sums[a] for a in areas) or sum(sums[a] for a in areas) < 0.99 * sum(sums.values()):
             fail("what %s moved is %s, want %s" % (func, dict(sums), areas))
 

@@ -148,6 +148,7 @@ static struct profile *make_heading(void)
 	t->cpu_ns = 10000000000;
 	p->cost = (struct prof_cost){ 1200000, 250000000, 60000000 };
 	p->has_source[SOURCE_GO] = p->has_source[SOURCE_MALLOC] = p->has_source[SOURCE_RSS] = true;
+	p->rss_method = RSS_BY_COUNTERS;
 	p->has_rss_kinds = true;
 	p->rss_kinds[RSS_ANON] = (struct prof_rss_kind){ 50 << 20, 50 << 20, 55 << 20 };
 	p->rss_kinds[RSS_FILE] = (struct prof_rss_kind){ 30 << 20, 30 << 20, 31 << 20 };
@@ -246,6 +247,7 @@ static struct profile *make_context_profile(void)
 	uint32_t b = profile__add_stack(p, (uint32_t[]){ door, serve }, 2, 0);
 
 	p->has_source[SOURCE_MALLOC] = p->has_source[SOURCE_RSS] = false;
+	p->rss_method = RSS_NOT_WATCHED;
 	p->has_goroutines = true;
 	add_ctx_row(p, &(struct ctx){ "[]uint8", serve, { "handler", "/api", "code", "200" } }, a,
 		    ALLOCATED(1000, 64000, 60000), 12);

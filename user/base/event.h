@@ -31,7 +31,15 @@ enum event_stack_id {
 	EVENT_STACK_OTHERS, /* another task than the process, which could not be told (on_cause()) */
 	EVENT_STACK_EXEC, /* what a new program began with; what the old one still had */
 	EVENT_STACK_EXIT, /* what the process still had when it ended */
+	EVENT_STACK_NONE, /* the process, whose stacks are not looked at */
 	EVENT_STACK__N,
+};
+
+/* How it is known what RSS does. */
+enum event_rss_method {
+	EVENT_RSS_BY_PROC, /* /proc now and then: no counts */
+	EVENT_RSS_BY_FAULTS, /* each page fault counts as a page more; what is given back is not told */
+	EVENT_RSS_BY_COUNTERS, /* the kernel's counters, at each change */
 };
 
 /* Kinds of pages; swap is none of RSS. In the order of the kernel's counters (mm_types_task.h). */

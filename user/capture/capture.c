@@ -102,6 +102,24 @@ static int check_mmap(const struct capture *c, struct err *err)
 	return 0;
 }
 
+/* What the ledger cannot see here. */
+static void warn_of_rss(const struct capture *c)
+{
+	switch (session__rss_method(c->session)) {
+	case EVENT_RSS_BY_COUNTERS:
+		return;
+	case EVENT_RSS_BY_FAULTS:
+		diag_emit(c->opts.diag, DIAG_WARN,
+			  "this kernel does not let kmem:rss_stat be read: who grew RSS is an estimate, one page for each page"
+			  " fault; who gave back is not seen");
+		return;
+	case EVENT_RSS_BY_PROC:
+		diag_emit(c->opts.diag, DIAG_WARN,
+			  "this kernel does not let kmem:rss_stat be read: RSS is looked up in /proc now and then;"
+			  " who grew it, who gave back, and what came and went in between is not seen");
+	}
+}
+
 int capture__open(const struct capture_opts *opts, struct modules *mods, struct gomods *gomods,
 		  const struct event_sink *sink, struct capture **ret, struct err *err)
 {
@@ -120,10 +138,6 @@ int capture__open(const struct capture_opts *opts, struct modules *mods, struct 
 	code = kfeat_probe(&c->feat, err);
 	if (code)
 		goto fail;
-	if (opts->want_rss && !c->feat.rss_tp)
-		diag_emit(opts->diag, DIAG_WARN,
-			  "this kernel does not let kmem:rss_stat be read: RSS is looked up in /proc now and then;"
-			  " who grew it, who gave back, and what came and went in between is not seen");
 	code = check_mmap(c, err);
 	if (code)
 		goto fail;
@@ -133,6 +147,7 @@ int capture__open(const struct capture_opts *opts, struct modules *mods, struct 
 	session_opts.max_size_bytes = opts->max_size_bytes;
 	session_opts.only_tid = opts->only_tid;
 	session_opts.count_goroutines = opts->count_goroutines;
+	session_opts.no_rss_stacks = opts->no_rss_stacks;
 	session_opts.kernel_stacks = opts->kernel_stacks;
 	session_opts.live = opts->want_live;
 	session_opts.blocks = opts->want_live && opts->want_malloc;
@@ -145,6 +160,8 @@ int capture__open(const struct capture_opts *opts, struct modules *mods, struct 
 	code = session__open(&session_opts, &c->session, err);
 	if (code)
 		goto fail;
+	if (opts->want_rss)
+		warn_of_rss(c);
 	code = drain__new(c->session, &drain_sink, &c->drain);
 	if (code) {
 		err_set(err, FAIL_GENERAL, code, "cannot read the BPF maps: %s", strerror(-code));
@@ -312,6 +329,7 @@ static void note_runtime(struct capture *c, struct target *t, uint32_t module, c
 	t->go_module = module;
 	t->go_image = t->image;
 	t->nlabelled = 0;
+	t->nheap_looks = 0;
 	if (c->live && (t->is_command || t->image))
 		golive__begin(c->live, t->slot, &t->go); /* from its first allocation on */
 	if (t->go.cgocall && aspace__find_bias(&t->as, c->mods, module, &bias))
@@ -526,6 +544,8 @@ static uint32_t resolve_calls(void *ctx, const uint64_t *return_addrs, uint32_t 
 }
 
 /* Of a Go program that runs: how its live objects are followed, and which of them are gone. */
+static void find_go_heap(struct capture *c, struct target *t);
+
 static void follow_live(struct capture *c, struct target *t)
 {
 	struct live_frames ctx = { c, t };
@@ -569,6 +589,7 @@ int capture__attach_pid(struct capture *capture, pid_t pid, struct err *err)
 	session__seed_rss(capture->session, pid);
 	target__follow(t, capture->session);
 	follow_live(capture, t);
+	find_go_heap(capture, t);
 	if (capture->opts.follow)
 		follow_children(capture, t);
 	return 0;
@@ -637,6 +658,8 @@ static void count_loss(struct capture *c, const struct abi_rec_stack *rec, uint3
 		c->lost_rule[cause]++;
 	else if (flags & EVENT_STACK_BROKEN && rec->flags & ABI_STACK_NO_TABLE)
 		c->lost_no_table++;
+	else if (flags & EVENT_STACK_BROKEN && rec->flags & ABI_STACK_LEAF_GUESS && rec->nframes > 1 && !rec->frames[1])
+		c->lost_unreadable++; /* the caller of the innermost */
 	else if (rec->flags & ABI_STACK_UNREADABLE && nframes == rec->nframes)
 		c->lost_unreadable++;
 }
@@ -1111,6 +1134,8 @@ static uint64_t event_stack_id(uint64_t abi_stack_id)
 		return EVENT_STACK_EXEC;
 	case ABI_STACK_EXIT:
 		return EVENT_STACK_EXIT;
+	case ABI_STACK_NONE:
+		return EVENT_STACK_NONE;
 	}
 	return abi_stack_id;
 }
@@ -1148,6 +1173,35 @@ static void on_site(void *ctx, const struct abi_site_key *key, const struct abi_
 		c->sink.on_live(c->sink.ctx, key->tgid, EVENT_MALLOC, event_stack_id(key->stack_id), key->context_id, &live);
 }
 
+/* The Go program that runs in @t, with its bias; NULL: none, or it has not begun. */
+static const struct gobin *go_program(const struct capture *c, struct target *t, uint64_t *ret_bias)
+{
+	const struct gobin *bin = t->go_module == MODULE_NONE ? NULL : gomods__get(c->gomods, t->go_module);
+
+	if (!target__is_running(t) || t->is_command || !bin || !aspace__find_bias(&t->as, c->mods, t->go_module, ret_bias))
+		return NULL;
+	return bin;
+}
+
+#define HEAP_LOOKS 32 /* of a program that does not begin to have a heap */
+
+/* Tell the RSS ledger where Go's heap lies. */
+static void find_go_heap(struct capture *c, struct target *t)
+{
+	const struct gobin *bin;
+	uint64_t bias;
+
+	if (!c->opts.want_rss || t->go.heap_start || t->nheap_looks >= HEAP_LOOKS)
+		return;
+	bin = go_program(c, t, &bias);
+	if (!bin)
+		return;
+	t->nheap_looks++;
+	t->go.heap_start = gomem__heap_start(&t->gomem, t->info.pid, t->go_image, bin, bias);
+	if (t->go.heap_start)
+		session__set_go(c->session, t->slot, &t->go);
+}
+
 static void look_after_targets(struct capture *c)
 {
 	for (size_t i = 0; i < c->ntargets; i++) {
@@ -1170,6 +1224,7 @@ static void look_after_targets(struct capture *c)
 			continue;
 		}
 		follow_live(c, t); /* reads its memory: not that of another with its PID */
+		find_go_heap(c, t);
 	}
 }
 
@@ -1294,14 +1349,13 @@ void capture__look_at_go_memory(struct capture *capture)
 {
 	for (size_t i = 0; i < capture->ntargets; i++) {
 		struct target *t = capture->targets[i];
-		const struct gobin *bin = t->go_module == MODULE_NONE ? NULL : gomods__get(capture->gomods, t->go_module);
 		uint64_t bias;
+		const struct gobin *bin = capture->opts.want_rss ? go_program(capture, t, &bias) : NULL;
 
-		if (!capture->opts.want_rss || !target__is_running(t) || t->is_command || !bin ||
-		    !aspace__find_bias(&t->as, capture->mods, t->go_module, &bias))
-			gomem__forget(&t->gomem);
-		else
+		if (bin)
 			gomem__look(&t->gomem, t->info.pid, t->go_image, bin, bias);
+		else
+			gomem__forget(&t->gomem);
 	}
 }
 
@@ -1371,8 +1425,13 @@ bool capture__has_source(const struct capture *capture, enum event_source source
 	case EVENT_MMAP:
 		return session__has_mmap(capture->session);
 	default:
-		return session__has_rss(capture->session);
+		return session__rss_method(capture->session) != EVENT_RSS_BY_PROC;
 	}
+}
+
+enum event_rss_method capture__rss_method(const struct capture *capture)
+{
+	return session__rss_method(capture->session);
 }
 
 void capture__cost(struct capture *capture, struct capture_cost *ret)

@@ -26,6 +26,7 @@ struct capture_opts {
 	uint64_t min_size_bytes, max_size_bytes;
 	uint32_t only_tid; /* 0: all threads */
 	bool count_goroutines;
+	bool no_rss_stacks; /* RSS by kind and area only */
 	bool kernel_stacks; /* the kernel's frames in stacks of source RSS, too */
 	bool want_live; /* follow objects to see which of them stay */
 	uint32_t live_rate_bytes; /* where that is ours to say: one sample in so many bytes */
@@ -92,6 +93,7 @@ bool capture__alive(const struct capture *capture);
 /* A child of ours was reaped: wait(2)'s word is better than the tracepoint's. */
 void capture__set_exit(struct capture *capture, pid_t pid, int exit_code);
 
+enum event_rss_method capture__rss_method(const struct capture *capture);
 bool capture__has_source(const struct capture *capture, enum event_source source);
 
 /* Is it looked for, who had asked for the memory that becomes resident? */

@@ -61,6 +61,20 @@ static void on_map(void *ctx, const struct smap *map)
 	adder->mixed |= !gomem_add(&adder->places, map, adder->rss);
 }
 
+static void enter_image(struct gomem *mem, uint32_t image)
+{
+	if (image != mem->image)
+		mem->vars = (struct gostats_vars){ 0 };
+	mem->image = image;
+}
+
+/* Once for each image. */
+static const char *find_vars(struct gomem *mem, const struct go_layout *layout, const struct go_moduledata *md, uint64_t bias,
+			     const struct mem_reader *reader)
+{
+	return mem->vars.mheap ? NULL : gostats_find(layout, md, bias, reader, &mem->vars);
+}
+
 static const char *look(struct gomem *mem, pid_t pid, const struct gobin *bin, uint64_t bias)
 {
 	const struct mem_reader reader = proc_mem_reader(&pid);
@@ -74,8 +88,7 @@ static const char *look(struct gomem *mem, pid_t pid, const struct gobin *bin, u
 
 	if (!layout || !md->vaddr)
 		return "where this program has its runtime's statistics is not known";
-	if (!mem->vars.mheap)
-		why = gostats_find(layout, md, bias, &reader, &mem->vars);
+	why = find_vars(mem, layout, md, bias, &reader);
 	if (!why)
 		why = gostats_read(layout, &mem->vars, &reader, &rss);
 	if (!why)
@@ -94,11 +107,27 @@ static const char *look(struct gomem *mem, pid_t pid, const struct gobin *bin, u
 
 void gomem__look(struct gomem *mem, pid_t pid, uint32_t image, const struct gobin *bin, uint64_t bias)
 {
-	if (image != mem->image)
-		mem->vars = (struct gostats_vars){ 0 };
-	mem->image = image;
+	enter_image(mem, image);
 	mem->unknown = look(mem, pid, bin, bias);
 	mem->looked = true;
+}
+
+uint64_t gomem__heap_start(struct gomem *mem, pid_t pid, uint32_t image, const struct gobin *bin, uint64_t bias)
+{
+	const struct mem_reader reader = proc_mem_reader(&pid);
+	const struct go_moduledata *md = gobin__moduledata(bin);
+	const struct go_layout *layout = gobin__layout(bin, &(bool){ false });
+	struct gostats_arenas arenas = { 0 };
+	uint64_t start = 0;
+
+	enter_image(mem, image);
+	if (!layout || !md->vaddr || find_vars(mem, layout, md, bias, &reader) ||
+	    gostats_arenas(layout, &mem->vars, &reader, &arenas))
+		return 0;
+	if (arenas.n)
+		start = arenas.starts[0];
+	free(arenas.starts);
+	return start;
 }
 
 void gomem__forget(struct gomem *mem)

@@ -37,6 +37,7 @@ struct target {
 	bool maps_changed; /* the loader said so */
 	uint64_t maps_step; /* of the capture, in which that was last followed at once */
 	uint32_t nlabelled; /* contexts with labels */
+	uint32_t nheap_looks; /* for Go's heap, in vain */
 	bool gc_started; /* of a Go program whose objects are followed */
 	bool may_be_stale; /* the address space was not read in this step */
 	int exit_code; /* TARGET_RUNNING, TARGET_EXIT_UNKNOWN, 0-255, 128 + signal */

@@ -179,6 +179,7 @@ static int open_capture(struct live *live, struct err *err)
 		.want_go = o->want_go,
 		.want_malloc = o->want_malloc,
 		.want_rss = o->want_rss,
+		.no_rss_stacks = o->no_stacks,
 		.want_mmap = o->want_mmap,
 		.follow = o->follow,
 		.min_size_bytes = o->min_size_bytes,
@@ -212,6 +213,12 @@ static void say_attached(struct live *live)
 	fflush(stderr);
 }
 
+static const enum rss_method rss_methods[] = {
+	[EVENT_RSS_BY_PROC] = RSS_BY_PROC,
+	[EVENT_RSS_BY_FAULTS] = RSS_BY_FAULTS,
+	[EVENT_RSS_BY_COUNTERS] = RSS_BY_COUNTERS,
+};
+
 static int attach(struct live *live, struct err *err)
 {
 	int code = 0;
@@ -222,6 +229,8 @@ static int attach(struct live *live, struct err *err)
 		code = capture__attach_command(live->capture, live->child.pid, live->child.paths, live->child.npaths, err);
 	if (code)
 		return code;
+	if (live->opts->want_rss)
+		live->prof->rss_method = rss_methods[capture__rss_method(live->capture)];
 	live->prof->start_unix_ns = live->prof->mark_unix_ns = live->prof->now_unix_ns = clock_ns(CLOCK_REALTIME);
 	if (live->opts->peak) {
 		capture__mark_heaps(live->capture, PEAK_STEP_MIN_BYTES);
@@ -376,7 +385,7 @@ static void update_profile(struct live *live)
 	prof->has_source[SOURCE_MMAP] = capture__has_source(live->capture, EVENT_MMAP);
 	update_mmaps(live);
 	update_blocks(live);
-	prof->has_source[SOURCE_RSS] = live->opts->want_rss && capture__has_source(live->capture, EVENT_RSS);
+	prof->has_source[SOURCE_RSS] = prof->rss_method >= RSS_BY_FAULTS;
 	prof->has_touches = capture__has_touches(live->capture);
 }
 
@@ -393,8 +402,8 @@ static void look_for_rss_peak(struct live *live)
 	struct profile *prof = live->prof;
 	double rss_bytes = 0;
 
-	if (!live->opts->want_rss || !capture__has_source(live->capture, EVENT_RSS))
-		return;
+	if (prof->rss_method != RSS_BY_COUNTERS)
+		return; /* without what is given back nobody knows what was there */
 	profile__note_rss_peak(prof, clock_ns(CLOCK_REALTIME));
 	prof->rss_peak.high_bytes = capture__rss_high(live->capture);
 	for (uint32_t i = 0; i < prof->ntargets; i++)

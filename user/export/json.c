@@ -290,6 +290,15 @@ static void put_overhead(struct json *j)
 	jsonw_end_object(&j->w);
 }
 
+/* What only the kernel's counters tell: what was given back, and what others did. */
+static void put_released(struct json *j, const char *key, uint64_t bytes)
+{
+	if (j->prof->rss_method == RSS_BY_COUNTERS)
+		jsonw_u64(&j->w, key, bytes);
+	else
+		jsonw_null(&j->w, key);
+}
+
 /* What became of @start in the window: grown, given back, and by whom. */
 static void put_balance(struct json *j, bool measured, uint64_t start, uint64_t end, struct prof_moved all, struct prof_moved others)
 {
@@ -305,10 +314,10 @@ static void put_balance(struct json *j, bool measured, uint64_t start, uint64_t 
 		jsonw_null(&j->w, "end_bytes");
 	}
 	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
-		if (has_ledger)
+		if (has_ledger && i == 0)
 			jsonw_u64(&j->w, keys[i], moved[i]);
 		else
-			jsonw_null(&j->w, keys[i]);
+			put_released(j, keys[i], moved[i]);
 	}
 	if (has_ledger && measured)
 		jsonw_i64(&j->w, "unexplained_bytes", (int64_t)(end - start - all.grown_bytes + all.released_bytes));
@@ -353,7 +362,7 @@ static void put_rss_areas(struct json *j)
 	for (size_t i = 0; i < n; i++) {
 		jsonw_object(&j->w, areas[i].type ? str(j, areas[i].type) : "not known");
 		jsonw_u64(&j->w, "grown_bytes", areas[i].moved.grown_bytes);
-		jsonw_u64(&j->w, "released_bytes", areas[i].moved.released_bytes);
+		put_released(j, "released_bytes", areas[i].moved.released_bytes);
 		jsonw_end_object(&j->w);
 	}
 	jsonw_end_object(&j->w);
@@ -426,7 +435,8 @@ static void put_trend(struct json *j, uint32_t row)
 {
 	double per_s;
 
-	if (!j->prof->timeline) {
+	/* Where nobody sees what is given back everything seems to grow. */
+	if (!j->prof->timeline || j->prof->rss_method != RSS_BY_COUNTERS) {
 		jsonw_null(&j->w, "rss_trend");
 		jsonw_null(&j->w, "rss_trend_bytes_per_s");
 		return;
@@ -502,6 +512,7 @@ static void put_rss(struct json *j)
 	}
 	measured = start || end || j->prof->has_rss_kinds; /* 0 is what a process that has ended has */
 	jsonw_object(&j->w, "rss");
+	jsonw_str(&j->w, "method", rss_method_name(j->prof->rss_method));
 	put_balance(j, measured, start, end, prof_rss_moved(&all), prof_rss_moved(&others));
 	put_rss_kinds(j, &all, &others);
 	put_rss_areas(j);
@@ -542,8 +553,11 @@ static void put_rss_moved(struct json *j, enum source source, const struct prof_
 	}
 	jsonw_i64(w, "rss_bytes", prof_rss_bytes(counts));
 	jsonw_u64(w, "rss_grown_bytes", moved.grown_bytes);
-	jsonw_u64(w, "rss_released_bytes", moved.released_bytes);
-	jsonw_i64(w, "rss_swap_bytes", (int64_t)(swap.grown_bytes - swap.released_bytes));
+	put_released(j, "rss_released_bytes", moved.released_bytes);
+	if (j->prof->rss_method == RSS_BY_COUNTERS)
+		jsonw_i64(w, "rss_swap_bytes", (int64_t)(swap.grown_bytes - swap.released_bytes));
+	else
+		jsonw_null(w, "rss_swap_bytes");
 }
 
 static void put_counts(struct json *j, enum source source, const struct prof_counts *counts, const struct prof_freed *freed)

@@ -249,6 +249,17 @@ static void put_rss_kinds(struct report *r)
 		   fmt_bytes(UNITS_TMP, k[RSS_SHMEM].now_bytes), fmt_bytes(UNITS_TMP, k[RSS_SWAP].now_bytes));
 }
 
+/* "5.2 MiB by page faults, an estimate: ...  -1.2 MiB unexplained" */
+static void put_faults_balance(struct report *r, uint64_t grown_bytes, int64_t unexplained_bytes)
+{
+	paper_item(&r->paper, STYLE_PLAIN, "%s by page faults, an estimate", fmt_bytes(UNITS_TMP, grown_bytes));
+	paper_item(&r->paper, STYLE_PLAIN, "%s unexplained", fmt_bytes_signed(UNITS_TMP, unexplained_bytes));
+	paper_newline(&r->paper);
+	paper_indent(&r->paper, 2);
+	paper_item(&r->paper, STYLE_DIM, "what is given back is not seen");
+	paper_item(&r->paper, STYLE_DIM, "huge and read-around pages count too little, copied ones too much");
+}
+
 /* "5.2 MiB grown, 1.2 MiB released  of it by others +0 B, -12.0 KiB  +0 B unexplained": the balance of @grown. */
 static void put_rss_balance(struct report *r, int64_t grown)
 {
@@ -259,6 +270,10 @@ static void put_rss_balance(struct report *r, int64_t grown)
 
 	paper_newline(&r->paper);
 	paper_indent(&r->paper, 2);
+	if (r->prof->rss_method == RSS_BY_FAULTS) {
+		put_faults_balance(r, all.grown_bytes, unexplained);
+		return;
+	}
 	paper_item(&r->paper, STYLE_PLAIN, "%s grown, %s released", fmt_bytes(UNITS_TMP, all.grown_bytes),
 		   fmt_bytes(UNITS_TMP, all.released_bytes));
 	if (others.grown_bytes || others.released_bytes)
@@ -270,6 +285,13 @@ static void put_rss_balance(struct report *r, int64_t grown)
 			   fmt_bytes(UNITS_TMP, sum.rss[RSS_SWAP].grown_bytes),
 			   fmt_bytes(UNITS_TMP, sum.rss[RSS_SWAP].released_bytes));
 	paper_item(&r->paper, STYLE_PLAIN, "%s unexplained", fmt_bytes_signed(UNITS_TMP, unexplained));
+}
+
+static void put_proc_balance(struct report *r)
+{
+	paper_newline(&r->paper);
+	paper_indent(&r->paper, 2);
+	paper_item(&r->paper, STYLE_DIM, "from /proc now and then: who grew it and who gave back is not seen");
 }
 
 /* "Go heap +12.0 MiB, C heap -4.0 KiB": the balance by what the pages are for. */
@@ -354,7 +376,8 @@ static void put_rss_trends(struct report *r)
 	struct frame_view view;
 	uint32_t top;
 
-	for (int i = 0; tl && i < 3; i++, shown = best) {
+	/* Where nobody sees what is given back everything seems to grow. */
+	for (int i = 0; tl && r->prof->rss_method == RSS_BY_COUNTERS && i < 3; i++, shown = best) {
 		best = 0;
 		for (uint32_t row = 0; row < tl->nrows; row++) {
 			if (timeline__row_trend(tl, row, &per_s) == TREND_GROWING && per_s > best && per_s < shown) {
@@ -398,6 +421,8 @@ static void put_rss(struct report *r)
 	put_rss_kinds(r);
 	if (r->prof->has_source[SOURCE_RSS])
 		put_rss_balance(r, grown);
+	else if (r->prof->rss_method == RSS_BY_PROC)
+		put_proc_balance(r);
 	put_rss_areas(r);
 	put_go_memory(r);
 	put_rss_chart(r);
@@ -926,7 +951,8 @@ static void put_rss_row(struct report *r, const struct group *g, size_t nr, cons
 						 fmt_byte_rate(UNITS_TMP, per_second(r, (uint64_t)llabs(bytes))));
 	if (p->width >= WIDE_COLUMNS) {
 		paper_right(p, STYLE_PLAIN, 12, fmt_bytes(UNITS_TMP, moved.grown_bytes));
-		paper_right(p, STYLE_PLAIN, 12, fmt_bytes(UNITS_TMP, moved.released_bytes));
+		paper_right(p, STYLE_PLAIN, 12,
+			    r->prof->rss_method == RSS_BY_COUNTERS ? fmt_bytes(UNITS_TMP, moved.released_bytes) : "-");
 	}
 	if (r->prof->ntargets > 1) {
 		snprintf(buf, sizeof(buf), "%u", g->pid);
@@ -989,7 +1015,7 @@ static void put_rss_rows(struct report *r, const struct groups *groups)
 	while (shrank < groups->len - grew && groups->items[groups->len - 1 - shrank].order < 0)
 		shrank++;
 	if (grew)
-		put_rss_title(r, "RSS growth by ");
+		put_rss_title(r, r->prof->rss_method == RSS_BY_FAULTS ? "page faults by " : "RSS growth by ");
 	shown = grew < r->opts->top ? grew : r->opts->top;
 	for (size_t i = 0; i < shown; i++)
 		put_rss_row(r, &groups->items[i], i + 1, groups);

@@ -200,6 +200,7 @@ static uint32_t special_stack(struct agg *agg, enum event_stack_id id)
 		[EVENT_STACK_OTHERS] = "[the kernel or another process]",
 		[EVENT_STACK_EXEC] = "[exec]",
 		[EVENT_STACK_EXIT] = "[exit]",
+		[EVENT_STACK_NONE] = "[no stacks]",
 	};
 	uint32_t *stack = &agg->special_stacks[id];
 

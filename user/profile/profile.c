@@ -458,6 +458,17 @@ double prof_se(double var)
 	return var > 0 ? sqrt(var) : 0;
 }
 
+const char *rss_method_name(enum rss_method method)
+{
+	static const char *const names[] = {
+		[RSS_BY_PROC] = "proc",
+		[RSS_BY_FAULTS] = "page_faults",
+		[RSS_BY_COUNTERS] = "rss_stat",
+	};
+
+	return names[method];
+}
+
 struct prof_moved prof_rss_moved(const struct prof_counts *counts)
 {
 	struct prof_moved sum = { 0 };

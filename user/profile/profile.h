@@ -97,6 +97,17 @@ struct prof_context {
 
 enum rss_kind { RSS_FILE, RSS_ANON, RSS_SWAP, RSS_SHMEM, RSS_KIND__N }; /* MM_FILEPAGES.. order of mm_types_task.h */
 
+/* How it is known what RSS does. */
+enum rss_method {
+	RSS_NOT_WATCHED, /* nobody asked */
+	RSS_BY_PROC, /* /proc now and then: no rows */
+	RSS_BY_FAULTS, /* an estimate: one page more for each page fault; what is given back is not told */
+	RSS_BY_COUNTERS, /* the kernel's counters, at each change */
+};
+
+/* "proc", "page_faults", "rss_stat"; NULL if nobody asked. */
+const char *rss_method_name(enum rss_method method);
+
 /* What pages of a kind were added and given back. */
 struct prof_moved {
 	uint64_t grown_bytes, released_bytes;
@@ -230,6 +241,7 @@ struct profile {
 	struct prof_cost cost, cost_marked;
 	struct prof_rss_kind rss_kinds[RSS_KIND__N]; /* sums over targets */
 	bool has_rss_kinds;
+	enum rss_method rss_method;
 	struct timeline *timeline; /* owned; NULL: none is kept (timeline.h) */
 
 	struct profile_priv *priv; /* indices; profile.c */
