@@ -43,7 +43,7 @@ UNIT_BIN := $(UNIT_SRC:%.c=$(O)/%)
 .DELETE_ON_ERROR:
 .SECONDARY:
 .SUFFIXES:
-.PHONY: all static install deps demo bench bench-return test test-unit test-e2e test-go test-real fuzz run-fuzzers check-layers clean help
+.PHONY: all static install deps demo bench bench-return bench-rss test test-unit test-e2e test-go test-real fuzz run-fuzzers check-layers clean help
 
 all: $(O)/allocsnoop ## build $(O)/allocsnoop (the default)
 
@@ -177,6 +177,10 @@ $(O)/tools/bench/floor: tools/bench/floor.c $(O)/liballocsnoop.a
 	$(call msg,TOOL,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -o $@ $< $(O)/liballocsnoop.a $(LIBS)
+
+bench-rss: $(O)/allocsnoop ## what the RSS ledger costs, beside perf and bpftrace, and under prometheus (as root)
+	$(Q)O=$(O) tools/bench/rss.sh
+	$(Q)O=$(O) tools/bench/rss.sh prometheus 5
 
 bench: $(O)/allocsnoop $(BENCH_BIN) ## what tracing costs, beside memleak, bpftrace and heaptrack (as root; installs them; BENCH_ROUNDS=3)
 	$(Q)O=$(O) tools/bench/bench.sh

@@ -110,6 +110,7 @@ _Static_assert(sizeof(struct abi_site) == 64, "abi");
 #define ABI_STACK_OTHERS 1
 #define ABI_STACK_EXEC 2 /* what a new image had when it began; what was left of the old one */
 #define ABI_STACK_EXIT 3 /* what the process still had when it ended */
+#define ABI_STACK_NONE 4 /* the process, where nobody wants to know at which place */
 /* This bit without the top bit: another task, of which there is a record (ABI_REC_CAUSE). */
 #define ABI_STACK_CAUSE (1ULL << 62)
 
@@ -127,6 +128,9 @@ enum abi_rec_kind {
 	ABI_REC_SWEEP, /* the site map is filling up: sweep now */
 	ABI_REC_MMAP, /* the target mapped address space, or gave some back */
 	ABI_REC_CAUSE, /* a task that changed the RSS of a target and is none of its threads */
+	ABI_REC_TOUCH, /* a thread of the target made pages resident */
+	ABI_REC_DOOR, /* an allocation that did so itself has returned */
+	ABI_REC_FREED, /* a block that pages may have come for was given back */
 };
 
 struct abi_rec {
@@ -380,7 +384,15 @@ struct abi_rec_mmap {
 	__u64 addr, len; /* MAP, UNMAP, REMAP: what it is about now; BRK: addr is the new end of the heap */
 	__u64 old_addr, old_len; /* REMAP: where it was; BRK: old_addr is the beginning of the heap */
 	__u64 flags; /* MAP, REMAP */
+	__u32 tid;
+	__u32 pad;
 };
+
+/* What a call is recognised by, of its thread, before it has returned. */
+static inline __u64 abi_touch_call(__u32 call, __u64 addr, __u64 len)
+{
+	return (call == ABI_MMAP_BRK ? addr : len) << 2 | call;
+}
 
 enum abi_cause {
 	ABI_CAUSE_KERNEL, /* a thread of the kernel */
@@ -396,8 +408,52 @@ struct abi_rec_cause {
 	char comm[16];
 };
 
+/* What is known of the memory that was touched. */
+enum abi_touch {
+	ABI_TOUCH_ADDR, /* where: .at is the address, to the byte */
+	ABI_TOUCH_DOOR, /* by the allocator itself: .at is a number that the record of its return has, too */
+	ABI_TOUCH_CALL, /* by the system call that maps it: .at is what abi_touch_call() says of it */
+};
+
+struct abi_rec_touch {
+	struct abi_rec rec;
+	__u64 stack_id;
+	__u64 at;
+	__u64 ns; /* CLOCK_MONOTONIC */
+	__u32 image;
+	__u32 tid;
+	__u32 pages; /* of a fault that brought several: a large folio, or a file's pages around it */
+	__u8 member; /* of mm->rss_stat */
+	__u8 area; /* enum abi_area */
+	__u8 how; /* enum abi_touch */
+	__u8 pad;
+};
+
+struct abi_rec_door {
+	struct abi_rec rec;
+	__u64 door; /* as in the touches before it */
+	__u64 stack_id; /* that is charged with the allocation; 0: none, it failed or is not wanted */
+	__u32 image;
+	__u32 tid;
+};
+
+/* Blocks smaller than that are not told of: their pages are mostly others', too. */
+#define ABI_FREED_MIN_BYTES 4096
+
+struct abi_rec_freed {
+	struct abi_rec rec;
+	__u64 addr;
+	struct abi_block block;
+	__u64 ns; /* when it was given back */
+	__u32 image;
+	__u32 pad;
+};
+
+_Static_assert(sizeof(struct abi_rec_touch) == 48, "abi");
+_Static_assert(sizeof(struct abi_rec_door) == 32, "abi");
+_Static_assert(sizeof(struct abi_rec_freed) == 56, "abi");
 _Static_assert(sizeof(struct abi_rec_cause) == 40, "abi");
-_Static_assert(sizeof(struct abi_rec_mmap) == 72, "abi");
+_Static_assert(sizeof(struct abi_rec_mmap) == 80, "abi");
 _Static_assert(sizeof(struct abi_label) == 128, "abi");
 _Static_assert(sizeof(struct abi_rec_context) == 40 + 128 * ABI_MAX_LABELS, "abi");
 _Static_assert(sizeof(struct abi_rec_stack) == 24 + 8 * (ABI_MAX_FRAMES + 1), "abi");
@@ -533,6 +589,7 @@ struct abi_go {
 	__u16 g_syscallsp, g_syscallpc; /* the place of cgocall while C runs; sp 0: it does not */
 	__u16 cgocall_frame; /* bytes from cgocall's SP to its return address */
 	__u16 callback_frame; /* bytes from cgocallback's SP to that of the cgocall below it */
+	__u64 heap_start; /* of the first arena; 0: where Go asks for it first (from 1.26 on anywhere: randomizedheapbase64) */
 };
 
 _Static_assert(sizeof(struct abi_go) % 8 == 0, "abi");
@@ -543,6 +600,7 @@ struct abi_target {
 	__u32 image;
 	__u32 pad;
 	__u64 mm; /* struct mm_struct *, a key of the map `mms`; 0: not watched */
+	__u64 touch_ns; /* when pages came last that were told of */
 };
 
 /* An address space whose counters are watched. */
@@ -552,6 +610,7 @@ struct abi_mm {
 	__s64 start_pages[ABI_RSS__N]; /* when the watch began */
 	__s64 pages[ABI_RSS__N]; /* after the newest change: start_pages and all that sites were told */
 	__s64 claimed_pages[ABI_RSS__N]; /* of the shared count, as far as sites were told */
+	__u64 parts[ABI_RSS__N]; /* per-CPU pointers to the CPUs' parts of the counts */
 };
 
 /*
@@ -572,6 +631,7 @@ enum abi_stat {
 	ABI_STAT_TIMED_MMAP_NS,
 	ABI_STAT_RESTARTED, /* Go doors that went to grow the stack and will start again: not a loss */
 	ABI_STAT_FREE_BEFORE, /* blocks given back whose allocation was not seen: not a loss */
+	ABI_STAT_TOUCH_UNTOLD, /* pages whose allocation is not looked for: the ring was full */
 	ABI_STAT_FREE_MISSED, /* blocks whose address was handed out again: that they were given back was not seen */
 	ABI_STAT_BURST_ENDED, /* C doors whose return came when the burst of their entry had ended: not a loss */
 	ABI_STAT_LOST, /* first loss */

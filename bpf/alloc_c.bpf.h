@@ -41,6 +41,7 @@
 #include "arch.bpf.h"
 #include "blocks.bpf.h"
 #include "site.bpf.h"
+#include "touch.bpf.h"
 #include "walk.bpf.h"
 
 #define NESTED_MAX 64 /* MAX_URETPROBE_DEPTH of linux/uprobes.h */
@@ -63,6 +64,7 @@ struct in_flight {
 	struct abi_block old; /* realloc: the block that it was given */
 	__u32 has_old;
 	__u32 nested_frees; /* frees below this door */
+	__u64 touched; /* number of this allocation, if pages came in it */
 	__u32 may_throw; /* ABI_SPOT_MAY_THROW: then `nested` counts all that were entered */
 	__u32 pad;
 	__u64 window; /* the burst (window_end_ns) in which it was entered */
@@ -141,8 +143,10 @@ static __noinline int give_up(struct scratch *s, struct in_flight *f, __u32 slot
 	if (!f->may_throw || f->nested >= THROW_NESTED_MAX)
 		stat_add(s, ABI_STAT_LOST_RETURN_MISSED, 1);
 	f->sp = 0;
-	if (target && f->has_old)
+	if (target && f->has_old) {
+		tell_freed(s, target, f->ptr, &f->old);
 		block_freed(s, target, &f->old);
+	}
 	f->has_old = 0;
 	return 0;
 }
@@ -191,6 +195,7 @@ static __noinline void c_enter(struct pt_regs *ctx, struct scratch *s, __u64 coo
 	f->sp = sp;
 	f->nested = 0;
 	f->nested_frees = 0;
+	f->touched = 0;
 	f->may_throw = !!(ABI_COOKIE_SPOT(cookie) & ABI_SPOT_MAY_THROW);
 	f->door = ABI_COOKIE_DOOR(cookie);
 	f->size_bytes = door_size(&args, f->door);
@@ -204,6 +209,8 @@ static __noinline int settle_old(struct scratch *s, const struct abi_target *tar
 {
 	bool stays = failed && f->size_bytes;
 
+	if (f->has_old && !stays)
+		tell_freed(s, target, f->ptr, &f->old);
 	if (f->has_old && stays)
 		block_put_back(s, target, f->ptr, &f->old);
 	else if (f->has_old)
@@ -244,14 +251,36 @@ static __noinline void c_return(struct pt_regs *ctx, struct scratch *s, __u64 co
 	failed = f->door == ABI_DOOR_POSIX_MEMALIGN ? (__u32)result != 0 : !result;
 	if (follow_blocks && f->ptr && is_realloc(f->door))
 		settle_old(s, target, f, failed);
-	if (failed || size < min_size_bytes || size > max_size_bytes || (only_tid && only_tid != tid))
+	if (failed || size < min_size_bytes || size > max_size_bytes || (only_tid && only_tid != tid)) {
+		if (f->touched)
+			tell_door(s, target, f->touched, 0);
 		return;
+	}
 	s->from = (struct walk_from){ .ip = f->ip, .sp = sp + RETURN_POPS, .fp = PT_REGS_FP(ctx), .ra = f->ra };
 	cgo_enter(s, slot);
 	walk(s, target);
 	site = account_stack(s, target->tgid, ABI_SOURCE_MALLOC, 0, 1, size, size);
+	if (f->touched)
+		tell_door(s, target, f->touched, s->key.stack_id);
 	if (follow_blocks && site)
 		block_enter(s, target, site, block_addr(result, f), size);
+}
+
+/*
+ * For pages that came while this thread's stack pointer was @sp: the number of the allocation that it is
+ * inside of, made if it has none yet; 0: of none. At the door's own depth it is in what the door has jumped to,
+ * as calloc does to memset.
+ */
+static __noinline __u64 door_touch(__u64 sp)
+{
+	__u32 tid = (__u32)bpf_get_current_pid_tgid();
+	struct in_flight *f = bpf_map_lookup_elem(&threads, &tid);
+
+	if (!f || !f->sp || sp > f->sp)
+		return 0;
+	if (!f->touched)
+		f->touched = bpf_ktime_get_ns();
+	return f->touched;
 }
 
 /*
@@ -286,9 +315,10 @@ static __noinline void c_give_back(struct pt_regs *ctx, struct scratch *s, __u64
 		give_up(s, f, slot);
 	last = f->last_freed;
 	f->last_freed = addr;
-	if (block_take(target, addr, &block))
+	if (block_take(target, addr, &block)) {
+		tell_freed(s, target, addr, &block);
 		block_freed(s, target, &block);
-	else if (last != addr && !blocks_are_some())
+	} else if (last != addr && !blocks_are_some())
 		stat_add(s, ABI_STAT_FREE_BEFORE, 1);
 }
 

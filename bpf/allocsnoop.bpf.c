@@ -4,12 +4,14 @@
  *   alloc_go   Go's allocation doors          walk   the stack walk
  *   alloc_c    malloc and its family          site   counting, handing out stacks
  *   rss        RSS counters                   guard  scratch memory under preemption
+ *   rss_fault  page faults in their place
  *   mmap       mmap, munmap, mremap, brk      maps   all maps and constants
- *   proc       exec, fork, exit, dlopen
+ *   proc       exec, fork, exit, dlopen       touch    whose memory the pages are that come
  */
 #include "alloc_go.bpf.h"
 #include "alloc_c.bpf.h"
 #include "rss.bpf.h"
+#include "rss_fault.bpf.h"
 #include "proc.bpf.h"
 #include "mmap.bpf.h"
 

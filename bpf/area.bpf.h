@@ -10,8 +10,10 @@
  * that the thread entered the kernel with: none in a fault.
  *
  * The mapping. Kernel kinds say file and shared memory by themselves. Go's arenas lie where Go asks
- * for them first. Else bpf_find_vma() tells; it only tries the lock, and in munmap() the mapping
- * is out of the list already: not known.
+ * for them first or, where that is by chance, behind the first one that user space has found. Else bpf_find_vma() tells; it only tries the lock. What it told holds until somebody
+ * changes the mappings, which the address space counts (mm_lock_seq, 6.4): nearly all faults are in
+ * the mapping of the one before. In munmap() the mapping is out of the list already: there it is what
+ * was seen at a fault in it, kept by address.
  */
 #ifndef ALLOCSNOOP_AREA_BPF_H
 #define ALLOCSNOOP_AREA_BPF_H
@@ -26,13 +28,45 @@ struct mm_struct___heap {
 	unsigned long start_brk, brk;
 } __attribute__((preserve_access_index));
 
+/* A count that any change of the mappings raises: an int, from 6.13 on a seqcount_t. */
+struct mm_struct___seq64 {
+	int mm_lock_seq;
+} __attribute__((preserve_access_index));
+
+struct seqcount___any {
+	unsigned int sequence;
+} __attribute__((preserve_access_index));
+
+struct mm_struct___seq613 {
+	struct seqcount___any mm_lock_seq;
+} __attribute__((preserve_access_index));
+
+/* What anonymous mappings were for, by an address in them, for when they are gone. */
+#define SEEN_SHIFT 21
+struct seen_key {
+	__u64 part; /* address >> SEEN_SHIFT */
+	__u32 slot, pad;
+};
+
+struct seen_area {
+	__u64 start, end;
+	__u64 area; /* enum abi_area */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 16384);
+	__type(key, struct seen_key);
+	__type(value, struct seen_area);
+} seen_areas SEC(".maps");
+
 struct fault {
 	__u64 addr;
 	__u32 tid;
-	__u32 pad;
+	__u32 told; /* pages came, and whose they are was told (rss.bpf.h) */
 };
 
-/* The last fault on each CPU of a thread of a target. */
+/* The last fault on each CPU. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
@@ -42,16 +76,15 @@ struct {
 
 static __always_inline int keep_fault(__u64 addr)
 {
-	__u64 id = bpf_get_current_pid_tgid();
-	__u32 tgid = id >> 32, zero = 0;
 	struct fault *fault;
+	__u32 zero = 0;
 
-	if (!bpf_map_lookup_elem(&slots, &tgid))
-		return 0;
+	/* Whether it is a target's is dearer to know than to forget. */
 	fault = bpf_map_lookup_elem(&faults, &zero);
 	if (fault) {
 		fault->addr = addr;
-		fault->tid = id;
+		fault->tid = bpf_get_current_pid_tgid();
+		fault->told = 0;
 	}
 	return 0;
 }
@@ -92,7 +125,7 @@ static long look_at_area(struct task_struct *task, struct vm_area_struct *vma, s
 	s->area.start = vma->vm_start;
 	s->area.end = vma->vm_end;
 	s->area.flags = vma->vm_flags;
-	s->area.is_file = vma->vm_file != NULL;
+	s->area.file = (__u64)vma->vm_file;
 	return 0;
 }
 
@@ -107,31 +140,92 @@ static __always_inline bool is_malloc_arena(struct scratch *s, __u64 addr)
 	       info[3] >= info[2] && info[3] <= HEAP_MAX_BYTES && !(info[3] & 4095);
 }
 
-/* Of anonymous pages, also those in swap. */
-static __noinline int area_of_anon(struct scratch *s, struct mm_struct *mm, __u64 addr, __u64 sp)
+/* False: the kernel does not count. */
+static __always_inline bool read_mm_seq(const struct mm_struct *mm, __u32 *ret)
+{
+	const struct mm_struct___seq613 *now = (const void *)mm;
+	const struct mm_struct___seq64 *before = (const void *)mm;
+
+	if (bpf_core_field_exists(now->mm_lock_seq.sequence))
+		*ret = BPF_CORE_READ(now, mm_lock_seq.sequence);
+	else if (bpf_core_field_exists(before->mm_lock_seq))
+		*ret = BPF_CORE_READ(before, mm_lock_seq);
+	else
+		return false;
+	return true;
+}
+
+/* The mapping that holds @addr into s->area. */
+static __always_inline bool find_area(struct scratch *s, struct mm_struct *mm, __u64 addr)
 {
 	const struct mm_struct___heap *heap = (const void *)mm;
 	struct area_look look = { .s = s };
+	__u32 seq = 0;
+	bool counts = read_mm_seq(mm, &seq);
 
+	if (counts && s->area.mm == (__u64)mm && s->area.seq == seq && addr - s->area.start < s->area.end - s->area.start)
+		return true;
+	s->area.mm = 0;
+	s->area.end = 0;
+	s->area.noted = ~0ULL;
+	if (!has_find_vma() || bpf_find_vma(bpf_get_current_task_btf(), addr, look_at_area, &look, 0) || addr >= s->area.end)
+		return false;
+	s->area.is_brk = addr >= BPF_CORE_READ(heap, start_brk) && addr < BPF_CORE_READ(heap, brk);
+	s->area.seq = seq;
+	s->area.mm = counts ? (__u64)mm : 0;
+	return true;
+}
+
+static __always_inline __u64 go_heap_start(__u32 slot)
+{
+	const struct abi_go *go = bpf_map_lookup_elem(&runtimes, &slot);
+
+	return go && go->heap_start ? go->heap_start : ARCH_GO_ARENA;
+}
+
+/* Of anonymous pages, also those in swap. */
+static __noinline int area_of_anon(struct scratch *s, struct mm_struct *mm, __u64 addr, __u64 sp, __u32 slot)
+{
 	if (!s)
 		return ABI_AREA_UNKNOWN;
-	if (addr - ARCH_GO_ARENA < ARCH_GO_ARENA_BYTES)
+	if (addr - go_heap_start(slot) < ARCH_GO_ARENA_BYTES)
 		return ABI_AREA_GO_ARENA;
-	s->area.end = 0;
-	if (!addr || !has_find_vma() || bpf_find_vma(bpf_get_current_task_btf(), addr, look_at_area, &look, 0) || addr >= s->area.end)
+	if (!addr || !find_area(s, mm, addr))
 		return ABI_AREA_UNKNOWN;
-	if (s->area.is_file)
+	if (s->area.file)
 		return ABI_AREA_FILE_COPY;
 	if (s->area.flags & VM_GROWSDOWN || sp - s->area.start < s->area.end - s->area.start)
 		return ABI_AREA_STACK;
-	if (addr >= BPF_CORE_READ(heap, start_brk) && addr < BPF_CORE_READ(heap, brk))
-		return ABI_AREA_C_HEAP;
-	return is_malloc_arena(s, addr) ? ABI_AREA_C_HEAP : ABI_AREA_ANON;
+	return s->area.is_brk || is_malloc_arena(s, addr) ? ABI_AREA_C_HEAP : ABI_AREA_ANON;
+}
+
+/* The page at @addr, which is there, is for @area. */
+static __noinline int note_seen(struct scratch *s, __u64 addr, __u32 slot, __u32 area)
+{
+	struct seen_key key = { .part = addr >> SEEN_SHIFT, .slot = slot };
+	struct seen_area now = { s->area.start, s->area.end, area }, *seen = bpf_map_lookup_elem(&seen_areas, &key);
+
+	s->area.noted = key.part;
+	if (!seen || seen->start != now.start || seen->end != now.end || seen->area != area)
+		bpf_map_update_elem(&seen_areas, &key, &now, BPF_ANY);
+	return 0;
+}
+
+/* What the page at @addr was for, whose mapping is gone. */
+static __always_inline __u32 area_seen(__u64 addr, __u32 slot)
+{
+	struct seen_key key = { .part = addr >> SEEN_SHIFT, .slot = slot };
+	struct seen_area *seen = bpf_map_lookup_elem(&seen_areas, &key);
+
+	return seen && addr >= seen->start && addr < seen->end ? seen->area : ABI_AREA_UNKNOWN;
 }
 
 /* enum abi_area of the page that the current thread of @mm is about. */
-static __always_inline __u32 area_of(struct scratch *s, struct mm_struct *mm, struct pt_regs *regs, __u32 member)
+static __always_inline __u32 area_of(struct scratch *s, struct mm_struct *mm, struct pt_regs *regs, __u32 member, __u32 slot)
 {
+	__u64 addr;
+	__u32 area;
+
 	if (member == ABI_RSS_FILE)
 		return ABI_AREA_FILE;
 	if (member == ABI_RSS_SHMEM)
@@ -140,7 +234,13 @@ static __always_inline __u32 area_of(struct scratch *s, struct mm_struct *mm, st
 		return ABI_AREA_C_HEAP;
 	if (!watch_faults)
 		return ABI_AREA_UNKNOWN;
-	return area_of_anon(s, mm, area_addr(regs), PT_REGS_SP(regs));
+	addr = area_addr(regs);
+	area = area_of_anon(s, mm, addr, PT_REGS_SP(regs), slot);
+	if (area == ABI_AREA_UNKNOWN)
+		return area_seen(addr, slot);
+	if (area != ABI_AREA_GO_ARENA && addr >> SEEN_SHIFT != s->area.noted)
+		note_seen(s, addr, slot, area);
+	return area;
 }
 
 #endif

@@ -87,10 +87,14 @@ struct door_note {
 	__u64 stack_id, context_id;
 };
 
-/* The mapping of an address (area.bpf.h). */
+/* The mapping of an address, as it was looked up last (area.bpf.h). */
 struct area {
+	__u64 mm; /* struct mm_struct * that it is of; 0: of none */
+	__u32 seq; /* and when */
+	__u32 is_brk; /* it is the heap of brk() */
+	__u64 noted; /* of which part of it was last noted what it is for */
 	__u64 start, end, flags;
-	__u64 is_file;
+	__u64 file; /* struct file *; 0: none */
 	__u64 words[4]; /* of the user's memory */
 };
 
@@ -112,6 +116,9 @@ struct scratch {
 	struct abi_rec_proc proc;
 	struct abi_rec_mmap mmap;
 	struct abi_rec_cause cause;
+	struct abi_rec_touch touch;
+	struct abi_rec_door returned;
+	struct abi_rec_freed freed;
 	struct area area;
 	struct abi_site_key key;
 	struct abi_site fresh; /* an all-zero site to insert */

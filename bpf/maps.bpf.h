@@ -18,6 +18,7 @@ const volatile __u32 sweep_mark = 32768; /* new sites in one epoch after which u
 const volatile bool watch_rss = false; /* the RSS ledger is on */
 const volatile bool watch_faults = false; /* and the addresses of faults are known */
 const volatile bool count_goroutines = false;
+const volatile bool rss_stacks = true; /* else RSS is counted without them */
 const volatile bool kernel_stacks = false; /* the kernel's frames, too, where it is in the kernel that things happen */
 
 /* New sites since the last sweep; user space sets it back to 0. */

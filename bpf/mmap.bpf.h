@@ -63,6 +63,7 @@ static __noinline int mmap_returned(struct scratch *s, struct abi_target *target
 	rec->rec.kind = ABI_REC_MMAP;
 	rec->rec.tgid = target->tgid;
 	rec->image = target->image;
+	rec->tid = task->pid;
 	rec->ns = bpf_ktime_get_ns();
 	rec->stack_id = 0;
 	if (call == ABI_MMAP_BRK)

@@ -28,6 +28,7 @@
 #ifndef ALLOCSNOOP_RSS_BPF_H
 #define ALLOCSNOOP_RSS_BPF_H
 
+#include "alloc_c.bpf.h"
 #include "area.bpf.h"
 #include "rss_peak.bpf.h"
 #include "site.bpf.h"
@@ -103,12 +104,13 @@ static __always_inline __s64 rss_begin_percpu(const struct mm_struct *mm, struct
 {
 	const struct percpu_counter *counter = rss_counter(mm, member);
 	__s64 sum = BPF_CORE_READ(counter, count);
-	__u64 parts = (__u64)BPF_CORE_READ(counter, counters), *offset;
+	__u64 parts = (__u64)BPF_CORE_READ(counter, counters), *offset; /* the same as long as the address space lives */
 	__u32 slot = state->slot;
 	struct rss_parts *seen;
 	__s32 part;
 
 	state->claimed_pages[member & 3] = sum;
+	state->parts[member & 3] = parts;
 	for (__u32 i = 0; i < ABI_RSS_MAX_CPUS && i < nr_cpus; i++) {
 		__u32 cpu = i; /* its address is taken: as the loop's variable the verifier would lose it */
 
@@ -157,8 +159,7 @@ static __noinline __s64 rss_amount_percpu(const struct mm_struct *mm, struct abi
 	slot = state->slot;
 	seen = bpf_map_lookup_elem(&rss_parts, &slot);
 	offset = bpf_map_lookup_elem(&cpu_offsets, &cpu);
-	if (!seen || !offset ||
-	    bpf_probe_read_kernel(&part, sizeof(part), (void *)BPF_CORE_READ(counter, counters) + *offset))
+	if (!seen || !offset || bpf_probe_read_kernel(&part, sizeof(part), (void *)state->parts[member & 3] + *offset))
 		return 0;
 	before = seen->pages[member & 3];
 	seen->pages[member & 3] = part;
@@ -318,19 +319,100 @@ static __noinline int name_cause(struct scratch *s, struct task_struct *task)
 	return 0;
 }
 
-static __always_inline void find_stack(void *ctx, struct scratch *s, struct task_struct *task, struct abi_target *target,
-				       __u32 member)
+/* What call of the thread may map what it touches; -1: none. */
+static __always_inline __s32 mapping_call(struct pt_regs *regs)
 {
-	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
+	switch ((__s32)ARCH_SYSCALL_NR(regs)) {
+	case ARCH_NR_MMAP:
+		return ABI_MMAP_MAP;
+	case ARCH_NR_MREMAP:
+		return ABI_MMAP_REMAP;
+	case ARCH_NR_BRK:
+		return ABI_MMAP_BRK;
+	}
+	return -1;
+}
 
-	s->key.context_id = area_of(s, task->mm, regs, member);
+/* The address of this thread's last fault, once; a file's pages come in several changes. 0: none. */
+static __always_inline __u64 take_fault(__u32 member)
+{
+	__u32 zero = 0;
+	struct fault *fault = bpf_map_lookup_elem(&faults, &zero);
+
+	if (!fault || fault->told || fault->tid != (__u32)bpf_get_current_pid_tgid())
+		return 0;
+	fault->told = member == ABI_RSS_ANON;
+	return fault->addr;
+}
+
+/*
+ * The current thread makes @pages resident: note what is known of the memory. Before the walk, whose many ends the verifier
+ * follows through all that comes after it. s->touch.pages stays 0 where there is nothing to tell.
+ */
+static __noinline int note_touch(struct scratch *s, struct abi_target *target, struct pt_regs *regs, __u32 member, __u32 pages)
+{
+	struct abi_rec_touch *rec;
+	__s32 call = mapping_call(regs);
+
+	if (!target || !s)
+		return 0;
+	rec = &s->touch;
+	rec->how = ABI_TOUCH_DOOR;
+	rec->at = door_touch(PT_REGS_SP(regs));
+	if (!rec->at && call >= 0) {
+		rec->how = ABI_TOUCH_CALL;
+		rec->at = abi_touch_call(call, PT_REGS_PARM1_CORE_SYSCALL(regs),
+					 call == ABI_MMAP_REMAP ? PT_REGS_PARM3_CORE_SYSCALL(regs) :
+								  PT_REGS_PARM2_CORE_SYSCALL(regs));
+	} else if (!rec->at) {
+		rec->how = ABI_TOUCH_ADDR;
+		rec->at = take_fault(member);
+		if (!rec->at)
+			return 0;
+	}
+	rec->rec.kind = ABI_REC_TOUCH;
+	rec->rec.tgid = target->tgid;
+	rec->ns = bpf_ktime_get_ns();
+	rec->image = target->image;
+	rec->tid = (__u32)bpf_get_current_pid_tgid();
+	rec->pages = pages;
+	rec->member = member;
+	rec->area = s->key.context_id;
+	target->touch_ns = rec->ns;
+	return 0;
+}
+
+static __noinline int tell_touch(struct scratch *s)
+{
+	if (!s)
+		return 0;
+	s->touch.stack_id = s->key.stack_id;
+	if (!tell(&s->touch, sizeof(s->touch)))
+		stat_add(s, ABI_STAT_TOUCH_UNTOLD, s->touch.pages);
+	return 0;
+}
+
+/* A thread of the kernel, also one that counts as the process's: it has no stack of the process. */
+static __always_inline bool is_worker(const struct task_struct *task)
+{
+	return task->flags & (PF_KTHREAD | PF_IO_WORKER | PF_USER_WORKER);
+}
+
+/* The stack of the current thread, into s->rec and s->key. */
+static __always_inline void find_stack(struct scratch *s, struct task_struct *task, struct abi_target *target)
+{
+	struct pt_regs *regs;
+
+	if (!rss_stacks) {
+		s->key.stack_id = ABI_STACK_NONE;
+		return;
+	}
+	regs = (struct pt_regs *)bpf_task_pt_regs(task);
 	s->from = (struct walk_from){ .ip = user_ip(task, regs), .sp = PT_REGS_SP(regs), .fp = PT_REGS_FP(regs),
 				      .flags = ABI_STACK_LEAF_GUESS };
 	cgo_enter(s, target->slot);
 	s->rec.nkernel = 0;
 	walk(s, target);
-	if (kernel_stacks)
-		add_kernel_stack(ctx, s);
 }
 
 static __noinline void rss_change(void *ctx, struct scratch *s, struct mm_struct *mm, struct abi_mm *state, __u32 member)
@@ -347,13 +429,24 @@ static __noinline void rss_change(void *ctx, struct scratch *s, struct mm_struct
 		return;
 	__sync_fetch_and_add(&state->pages[member & 3], pages);
 	s->key.context_id = member == ABI_RSS_FILE ? ABI_AREA_FILE : member == ABI_RSS_SHMEM ? ABI_AREA_SHARED : ABI_AREA_UNKNOWN;
-	if (task->mm == mm && !(task->flags & (PF_KTHREAD | PF_IO_WORKER | PF_USER_WORKER)))
-		find_stack(ctx, s, task, target, member);
-	else if (task->tgid == (pid_t)target->tgid && task->mm != mm)
+	s->touch.pages = 0;
+	if (task->mm == mm && !is_worker(task)) {
+		struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
+
+		s->key.context_id = area_of(s, mm, regs, member, slot);
+		if (tell_touches && pages > 0 && member != ABI_RSS_SWAP)
+			note_touch(s, target, regs, member, pages);
+		find_stack(s, task, target);
+		if (kernel_stacks)
+			add_kernel_stack(ctx, s);
+	} else if (task->tgid == (pid_t)target->tgid && task->mm != mm) {
 		s->key.stack_id = ABI_STACK_EXEC; /* it takes down what it has left */
-	else
+	} else {
 		name_cause(s, task);
+	}
 	rss_account(s, target->tgid, member, pages);
+	if (tell_touches && s->touch.pages)
+		tell_touch(s);
 }
 
 SEC("tp_btf/rss_stat")

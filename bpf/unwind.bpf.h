@@ -179,34 +179,42 @@ static __always_inline int ask_for_map(struct scratch *s)
 	return 0;
 }
 
-/* The code that holds unwind.pc, into unwind.map; one that starts and ends at 0 if there is none. */
-static __always_inline int find_map(struct scratch *s)
+/* What the target's list of code says of unwind.pc; NULL: nothing. */
+static __always_inline const struct abi_unwind_map *listed_map(struct scratch *s)
 {
 	const struct abi_unwind_map *map;
 	__u64 space = s->unwind.current;
+	__u32 place = ABI_SPACE_PLACE(space);
 	struct slab *slab;
-	__u32 place;
+
+	s->unwind.low = 0;
+	s->unwind.len = ABI_SPACE_LEN(space);
+	slab = s->unwind.len ? slab_of(place) : NULL;
+	if (!slab)
+		return NULL;
+	search_maps(s, slab, place);
+	if (!s->unwind.low)
+		return NULL;
+	map = slab_at(slab, place + (s->unwind.low - 1) * (sizeof(*map) / 4));
+	return s->unwind.pc < map->end ? map : NULL;
+}
+
+/* The code that holds unwind.pc, into unwind.map; one that starts and ends at 0 if there is none. */
+static __always_inline int find_map(struct scratch *s)
+{
+	__u64 space = s->unwind.current;
+	const struct abi_unwind_map *map;
 
 	if (s->unwind.space && s->unwind.space != space)
 		s->unwind.map.end = s->unwind.map.start;
 	if (s->unwind.pc - s->unwind.map.start < s->unwind.map.end - s->unwind.map.start)
 		return 0;
-	place = ABI_SPACE_PLACE(space);
-	s->unwind.low = 0;
-	s->unwind.len = ABI_SPACE_LEN(space);
-	slab = s->unwind.len ? slab_of(place) : NULL;
-	if (slab) {
-		search_maps(s, slab, place);
-		if (s->unwind.low) {
-			map = slab_at(slab, place + (s->unwind.low - 1) * (sizeof(*map) / 4));
-			if (s->unwind.pc < map->end) {
-				s->unwind.map = *map;
-				s->unwind.space = space;
-				return 0;
-			}
-		}
-	}
-	return ask_for_map(s);
+	map = listed_map(s);
+	if (!map)
+		return ask_for_map(s);
+	s->unwind.map = *map;
+	s->unwind.space = space;
+	return 0;
 }
 
 /* The rule for unwind.pc in unwind.map, whose code has a table, into unwind.rule. */
@@ -426,6 +434,17 @@ static __noinline int next_by_table(struct scratch *s, __u32 slot)
 next:
 	regs->pc = s->from.ra & ~ABI_FRAME_FLAGS;
 	return 0;
+}
+
+/* Does the target's list, or what was looked up last, have code at @addr? Costs little, and asks nobody else. */
+static __noinline int is_listed_code(struct scratch *s, __u64 addr)
+{
+	const struct abi_unwind_map *map = &s->unwind.map;
+
+	if (addr - map->start < map->end - map->start)
+		return 1;
+	s->unwind.pc = addr;
+	return listed_map(s) != NULL;
 }
 
 /* Are unwind tables used for the target? Then the walk can begin. */

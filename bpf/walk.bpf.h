@@ -129,7 +129,8 @@ static __always_inline __u64 first_return_address(struct scratch *s)
 
 	if (!ra && s->block_len >= 8)
 		ra = *(__u64 *)s->block;
-	if (!s->from.ra && s->block_len < 8)
+	/* Of one that is only guessed user space says whether it is missed: a fault is often the first touch of that page. */
+	if (!s->from.ra && s->block_len < 8 && !(s->from.flags & ABI_STACK_LEAF_GUESS))
 		s->rec.flags |= ABI_STACK_UNREADABLE;
 	return ra;
 }
@@ -202,10 +203,12 @@ static long table_frame(__u32 round, struct table_walk *w)
 
 /*
  * A table knows the caller of a function that was interrupted anywhere. Without one the word at [sp] may be it.
- * Returns whether a table does.
+ * Returns the enum abi_code of the function, ABI_CODE_UNKNOWN where there is nothing to guess.
  */
-static __noinline int leaf_has_table(struct scratch *s)
+static __noinline int leaf_code(struct scratch *s)
 {
+	int code;
+
 	s->unwind.regs.pc = s->from.ip;
 	s->unwind.regs.is_exact = 1;
 	/* In the kernel's trampoline: the function has returned, and what it was to return to is hidden. */
@@ -213,23 +216,38 @@ static __noinline int leaf_has_table(struct scratch *s)
 		s->from.ra = s->unwind.hidden_ra;
 		s->from.flags &= ~ABI_STACK_LEAF_GUESS;
 		s->rec.flags &= ~ABI_STACK_LEAF_GUESS;
-		return 0;
+		return ABI_CODE_UNKNOWN;
 	}
-	if (!(s->from.flags & ABI_STACK_LEAF_GUESS) || choose_rule(s) != ABI_CODE_TABLE)
-		return 0;
-	s->rec.flags &= ~ABI_STACK_LEAF_GUESS;
-	return 1;
+	if (!(s->from.flags & ABI_STACK_LEAF_GUESS))
+		return ABI_CODE_UNKNOWN;
+	code = choose_rule(s);
+	if (code == ABI_CODE_TABLE)
+		s->rec.flags &= ~ABI_STACK_LEAF_GUESS;
+	return code;
+}
+
+/*
+ * In Go, most functions have a frame and anything at [sp]. 0 stands for a word that leads to no code: it would only make
+ * stacks differ that are the same.
+ */
+static __always_inline __u64 leaf_caller(struct scratch *s, int code)
+{
+	__u64 ra = s->from.ra ? s->from.ra : unhide(s, s->from.sp, first_return_address(s));
+
+	return code == ABI_CODE_CHAIN && !is_listed_code(s, ra) ? 0 : ra;
 }
 
 /* As a loop of the kernel's: the verifier looks at one round, not at a hundred. */
 static __always_inline void walk_tables(struct scratch *s, __u32 slot, __u64 hash)
 {
 	struct table_walk w = { s, slot };
+	int code;
 
 	s->unwind.n = 1;
 	s->unwind.hash = hash;
-	if (!leaf_has_table(s)) {
-		keep_frame(s, s->from.ra ? s->from.ra : unhide(s, s->from.sp, first_return_address(s)));
+	code = leaf_code(s);
+	if (code != ABI_CODE_TABLE) {
+		keep_frame(s, leaf_caller(s, code));
 		if (!(s->from.flags & ABI_STACK_LEAF_GUESS)) {
 			s->unwind.regs.pc = s->rec.frames[1];
 			s->unwind.regs.is_exact = 0;

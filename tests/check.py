@@ -1000,6 +1000,27 @@ def rss_balanced(report):
     return rss
 
 
+def cmd_faults(report_path, ledger_path, *names):
+    """Without the kernel's counters: the faults of the functions that touch each page once; the rest is told as unexplained."""
+    report, ledger = load(report_path), load_ledger(ledger_path)
+    rss, rows = report["rss"], stacks(report, "rss")
+    no_losses(report, CUT)
+    equal("method", rss["method"], "page_faults")
+    for part in [rss] + list(rss["kinds"].values()) + list(rss["areas"].values()) + rows:
+        for key in ("released_bytes", "others_grown_bytes", "others_released_bytes", "rss_released_bytes", "rss_trend"):
+            equal(key, part.get(key), None)
+    equal("start, what faults grew, and the rest", rss["start_bytes"] + rss["grown_bytes"] + rss["unexplained_bytes"],
+          rss["end_bytes"])
+    equal("sum over the rows", sum(s["rss_grown_bytes"] for s in rows), rss["grown_bytes"])
+    for name in names:
+        want = ledger["funcs"][name]["grown"]
+        got = sum(s["rss_grown_bytes"] for s in rows if name in funcs(s))
+        within("faults of %s" % name, got, want - 8 * ledger["page"], want + 8 * ledger["page"])
+    within("end against smaps_rollup by the program itself", rss["end_bytes"], ledger["rss_end"] - (512 << 10),
+           ledger["rss_end"] + (512 << 10))
+    note("%d KiB by faults, %d unexplained" % (rss["grown_bytes"] >> 10, rss["unexplained_bytes"] >> 10))
+
+
 def cmd_ledger(report_path, ledger_path, slack_pages="8", *flags):
     """What each function added and gave back. flags: "more": others do so, too"""
     report, ledger = load(report_path), load_ledger(ledger_path)
@@ -1049,7 +1070,7 @@ def cmd_rss_area(report_path, *wants):
         sums = collections.Counter()
         for s in rows:
             if func in funcs(s):
-                sums[s["type"]] += s["rss_grown_bytes"] + s["rss_released_bytes"]
+                sums[s["type"]] += s["rss_grown_bytes"] + (s["rss_released_bytes"] or 0)
         if not all(sums[a] for a in areas) or sum(sums[a] for a in areas) < 0.99 * sum(sums.values()):
             fail("what %s moved is %s, want %s" % (func, dict(sums), areas))
 
@@ -1075,6 +1096,68 @@ def cmd_rss_row(report_path, func, grown_from, grown_to, released_from, released
     within("grown by " + func, grown, int(grown_from), int(grown_to))
     within("released by " + func, released, int(released_from), int(released_to))
     note("%s: %d KiB grown, %d released" % (func, grown >> 10, released >> 10))
+
+
+def touched_pairs(report, names):
+    """Bytes that became resident, by the functions of that name that touched the memory and had asked for it."""
+    pairs = collections.Counter()
+    for s in stacks(report, "rss"):
+        if funcs(s)[:1] and funcs(s)[0].startswith("[uprobes"):
+            continue  # where the kernel steps over probed instructions
+        equal("parts of %s" % funcs(s)[:3], sum(p["bytes"] for p in s["allocated_by"]) + s["allocation_unseen_bytes"],
+              s["rss_grown_bytes"])
+        touched = next((f for f in funcs(s) if re.match(names, f)), "")
+        for part in s["allocated_by"]:
+            pairs[touched, next((f for f in funcs(part) if re.match(names, f)), ""), part["source"]] += part["bytes"]
+        pairs[touched, "", None] += s["allocation_unseen_bytes"]
+    return pairs
+
+
+def cmd_touched(report_path, ledger_path, slack_pages, *by):
+    """by: the sources by which a pair may be known, FUNC_THAT_ASKED=SOURCE; the others by malloc."""
+    report, ledger = load(report_path), load_ledger(ledger_path)
+    slack = int(slack_pages) * ledger["page"]
+    sources = dict(b.split("=") for b in by)
+    want, pairs = collections.Counter(), touched_pairs(report, "(touch|ask)_")
+    for pair in ledger["pairs"]:
+        asked = pair["asked"]
+        want[pair["touched"], asked, sources.get(asked, "malloc") if asked else None] += pair["bytes"]
+    no_losses(report, NOT_LOST + CUT)
+    for key, n in sorted(want.items(), key=str):
+        within("%s of memory of %s, by %s" % key, pairs[key], n - slack, n + slack)
+    for (touched, asked, source), n in sorted(pairs.items(), key=str):
+        # The allocator touches what it hands out, too, for whoever asks.
+        if (touched, asked, source) not in want and not (touched == asked and source == "malloc"):
+            within("%s of memory of %s, by %s" % (touched, asked, source), n, 0, slack if touched else 1 << 20)
+    note("%d pairs, %d KiB" % (len(want), sum(want.values()) >> 10))
+
+
+def cmd_touched_by(report_path, touched, asked, least_pct):
+    """Of what rows with a function that matches touched made resident, so much was asked for by one that matches asked."""
+    rows = [s for s in stacks(load(report_path), "rss") if any(re.search(touched, f) for f in funcs(s))]
+    grown = sum(s["rss_grown_bytes"] for s in rows)
+    found = sum(p["bytes"] for s in rows for p in s["allocated_by"] if any(re.search(asked, f) for f in funcs(p)))
+    within("%% of %s that is of %s" % (touched, asked), 100 * found / (grown or 1), float(least_pct), 100)
+    note("%s: %d KiB, %d of it of %s" % (touched, grown >> 10, found >> 10, asked))
+
+
+def cmd_touched_go(report_path, fills, least_pct):
+    """Go's heap that came inside of a function that matches fills was asked for by the same stack, from there on."""
+    report, grown, found = load(report_path), 0, 0
+    for s in stacks(report, "rss"):
+        inside = [i for i, f in enumerate(funcs(s)) if re.fullmatch(fills, f)]
+        equal("parts of %s" % funcs(s)[:3], sum(p["bytes"] for p in s["allocated_by"]) + s["allocation_unseen_bytes"],
+              s["rss_grown_bytes"])
+        for part in s["allocated_by"]:
+            if part["source"] == "go":
+                equal("who asked", funcs(part), funcs(s)[len(s["frames"]) - len(part["frames"]):])
+                equal("frames left out", len(part["frames"]), len(s["frames"]) - inside[-1] if inside else 0)
+        if inside and s["type"] == "Go heap":
+            grown += s["rss_grown_bytes"]
+            found += sum(p["bytes"] for p in s["allocated_by"] if p["source"] == "go")
+    within("KiB that were touched inside", grown >> 10, 1024, 1 << 30)
+    within("% of them by the same stack", 100 * found / (grown or 1), float(least_pct), 100)
+    note("%d KiB inside, %d by the same stack" % (grown >> 10, found >> 10))
 
 
 def cmd_rss_peak(report_path, out_path):
@@ -1928,6 +2011,61 @@ def cmd_same_totals(report_path, other_path):
     equal("mode", report["mode"], "exact")
     for key in SUM_KEYS:
         equal(key, report["totals"]["malloc"][key], other["totals"]["malloc"][key])
+
+
+# --- what RSS of a Go program is made of -------------------------------------
+
+def between(what, got, a, b, slack=0):
+    within(what, got, min(a, b) - slack, max(a, b) + slack)
+
+
+def cmd_go_memory(report_path, ledger_path, *causes):
+    """tests/targets/go/memory: the runtime's numbers are the program's own MemStats, the kernel's its smaps; exactly where
+    both readings of the program agree. causes: those that are named, the largest first; NAME? may be missing.
+    """
+    mem, ledger = load(report_path)["rss"]["go"], load_ledger(ledger_path)
+    if mem["not_known"]:
+        return fail("not known: " + mem["not_known"])
+    before, after = ledger["before"], ledger["after"]
+    for key, theirs in (("heap_inuse_bytes", "HeapInuse"), ("heap_idle_bytes", "HeapIdle"), ("heap_released_bytes", "HeapReleased"),
+                        ("stacks_bytes", "StackInuse")):
+        between(key, mem[key], before[theirs], after[theirs])
+    between("runtime and work of the GC", mem["runtime_bytes"] + mem["gc_work_bytes"], before["Runtime"], after["Runtime"])
+    # Objects of spans that Ps cache are counted late; by 1.15, which has one count for all, early.
+    alloc = min(before["HeapAlloc"], after["HeapAlloc"]), max(before["HeapAlloc"], after["HeapAlloc"])
+    within("objects_bytes", mem["objects_bytes"], alloc[0] - mem["objects_missing_max_bytes"],
+           alloc[1] + (mem["objects_missing_max_bytes"] or 4 << 20))
+    # The program's own reading touches some pages.
+    for key, theirs in (("rss_bytes", "Rss"), ("heap_rss_bytes", "HeapRss"), ("heap_lazy_free_bytes", "HeapLazyFree")):
+        between(key, mem[key], before[theirs], after[theirs], 512 << 10)
+    got = [c["cause"] for c in mem["causes"]]
+    equal("causes", got, [c.rstrip("?") for c in causes if c[-1] != "?" or c[:-1] in got])
+    for c in mem["causes"]:
+        within("bytes of " + c["cause"], c["bytes"], mem["rss_bytes"] // 10, mem["rss_bytes"])
+    exact = sum(before[k] == after[k] for k in ("HeapInuse", "HeapIdle", "HeapReleased", "StackInuse", "Runtime"))
+    note("%s: %d of 5 numbers exact, objects %+d of %d; RSS %d, causes %s" % (
+        ledger["go"], exact, mem["objects_bytes"] - before["HeapAlloc"], before["HeapAlloc"], mem["rss_bytes"],
+        ", ".join("%s %d" % (c["cause"], c["bytes"]) for c in mem["causes"]) or "none"))
+
+
+def cmd_go_memory_metrics(report_path, *scrapes):
+    """The program's own metrics, one scrape or more before the report and one after it; bounds are theirs."""
+    mem = load(report_path)["rss"]["go"]
+    if mem["not_known"]:
+        return fail("not known: " + mem["not_known"])
+    read = []
+    for path in scrapes:
+        with open(path) as f:
+            read.append({w[0]: int(float(w[1])) for w in (line.split() for line in f) if len(w) == 2 and w[0].startswith("go_memstats_")})
+    for key, theirs in (("heap_inuse_bytes", "heap_inuse_bytes"), ("heap_idle_bytes", "heap_idle_bytes"),
+                        ("heap_released_bytes", "heap_released_bytes"), ("stacks_bytes", "stack_inuse_bytes")):
+        values = [r["go_memstats_" + theirs] for r in read]
+        # A scrape allocates, and grows stacks, itself: as much as scrapes differ, and a span of each class.
+        slack = max(values) - min(values) + (1 << 20)
+        within(key, mem[key], min(values) - slack, max(values) + slack)
+        note("%s %d, by its metrics %s" % (key, mem[key], ", ".join(map(str, values))))
+    # Not the text of another program.
+    within("heap_rss_bytes", mem["heap_rss_bytes"], 1 << 20, mem["rss_bytes"])
 
 
 # --- the target's code ------------------------------------------------------

@@ -16,6 +16,7 @@
 #   par   GC off, two Ps: in Go 1.21 to 1.23 a preemption there may move 16 bytes of tiny objects;
 #   gc    GOGC=10, two Ps: so may a GC assist, but in 1.24 to 1.26 without size-specialised
 #         doors. Their columns are bytes off MemStats.
+# And once as tests/targets/go/memory, whose RSS has a name and whose numbers are MemStats' (the verdict tells).
 set -u
 cd "$(dirname "$0")/.." || exit 1
 export ROOT=$PWD O=${O:-.output}
@@ -58,15 +59,15 @@ shape() {
 	esac
 }
 
-build() { # VERSION SHAPE
+build() { # VERSION SHAPE PROGRAM
 	local goroot experiment='' flags
 	goroot=$(readlink -e "$LAB/go/${1%%+*}") || return 77
 	[ "${1#*+}" = "$1" ] || experiment=${1#*+}
 	read -r cgo flags <<<"$(shape "$2")"
 	case $experiment in *runtimefreegc*) flags=-ldflags=-checklinkname=0 ;; esac
-	(cd tests/targets/go/alloc && CGO_ENABLED=$cgo GOROOT=$goroot GOEXPERIMENT=$experiment GOFLAGS='' GO111MODULE=on \
+	(cd "tests/targets/go/$3" && CGO_ENABLED=$cgo GOROOT=$goroot GOEXPERIMENT=$experiment GOFLAGS='' GO111MODULE=on \
 		GOTOOLCHAIN=local GOWORK=off GOCACHE="$LAB/gocache/$1" "$goroot/bin/go" build ${flags:+"$flags"} \
-		-o "$tmp/alloc" .) >"$tmp/build.log" 2>&1
+		-o "$tmp/$3" .) >"$tmp/build.log" 2>&1
 }
 
 # The version that the program states ends with the experiments it was built with, in the runtime's own order.
@@ -101,6 +102,22 @@ note() { # FILE WHAT
 	sed -n "s/^note: $2 //p" "$tmp/$1" | head -1
 }
 
+memory() { # VERSION SHAPE: prints what check.py says
+	build "$1" "$2" memory || return
+	(
+		. tests/lib.sh
+		T=$(mktemp -d "$tmp/t.XXXXXX")
+		cd "$T" || exit 1
+		trap at_exit EXIT
+		target go "$tmp/memory" fragmented
+		target_ready go
+		snoop -p "${target_pid[go]}" --source rss --format json -o go.json
+		snoop_stop
+		target_end go
+		check go-memory go.json go.ledger fragmentation off_heap?
+	)
+}
+
 # Bytes off MemStats: 0, or what check.py has in parentheses; of reused objects, how many.
 off_by() { # FILE
 	local reused
@@ -132,7 +149,7 @@ since() { # MILLISECONDS
 one() { # VERSION SHAPE
 	local t0 verdict=ok rc=0
 	t0=$(($(date +%s%N) / 1000000))
-	build "$1" "$2" || rc=$?
+	build "$1" "$2" alloc || rc=$?
 	case $rc in
 	0) ;;
 	77)
@@ -150,6 +167,7 @@ one() { # VERSION SHAPE
 	run "$1" "$tmp/alloc" -gogc -1 -procs 1 >"$tmp/off" 2>&1 || verdict="NOT OK"
 	run "$1" "$tmp/alloc" -gogc -1 >"$tmp/par" 2>&1 || verdict="NOT OK"
 	run "$1" "$tmp/alloc" -gogc 10 >"$tmp/gc" 2>&1 || verdict="NOT OK"
+	memory "$1" "$2" >"$tmp/memory.out" 2>&1 || verdict="NOT OK"
 	print_row "$1" "$2" "$(note off alloc_objects)" "$(note off alloc_bytes)" "$(note off 'worst site' | sed 's/ (.*//')" \
 		"$(note off stacks)" "$(off_by par)" "$(off_by gc)" "$(since "$t0")" "$verdict"
 	if [ "$verdict" = ok ]; then
@@ -158,7 +176,7 @@ one() { # VERSION SHAPE
 		failed=$((failed + 1))
 		{
 			echo "$1 $2"
-			grep -H FAILED "$tmp/off" "$tmp/par" "$tmp/gc" | head -20 | sed "s|^$tmp/|    |" | cut -c1-400
+			grep -H FAILED "$tmp/off" "$tmp/par" "$tmp/gc" "$tmp/memory.out" | head -20 | sed "s|^$tmp/|    |" | cut -c1-400
 		} | tee -a "$tmp/failures"
 	fi
 	rm -rf "$tmp"/t.*

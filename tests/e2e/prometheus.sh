@@ -67,3 +67,13 @@ test_all_sources() {
 	check pprof p.pb.gz p.json
 	scrape alive
 }
+
+# What its RSS is made of, by its runtime in its memory (no symbols) and by its own metrics around that.
+test_memory() {
+	start_prometheus
+	for i in 1 2; do scrape "scrape.$i"; done
+	snoop -p "$prometheus_pid" --source rss --format json -o p.json
+	snoop_stop
+	scrape after
+	check go-memory-metrics p.json scrape.1 scrape.2 after
+}

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""check_json.py all|interval|empty|context|live|live-exact < DOCUMENT: the JSON of test_export.c's profile, field by field."""
+"""check_json.py all|interval|empty|context|live|live-exact|go-memory|go-memory-unknown < DOCUMENT: the JSON of test_export.c's profile, field by field."""
 import json
 import sys
 
@@ -43,10 +43,21 @@ if which == "empty":
     same("totals", doc["totals"], {"go": None, "malloc": None})
     same("losses", doc["losses"], {"events": 0})
     same("pct", doc["overhead"]["pct"], None)
-    same("rss", doc["rss"], dict.fromkeys((BALANCE + " kinds areas timeline").split()))
+    same("rss", doc["rss"], dict.fromkeys(("method " + BALANCE + " kinds areas go timeline").split()))
     same("stacks", doc["stacks"], [])
     sys.exit(0)
 
+M = 1 << 20
+if which.startswith("go-memory"):
+    # What is absent of the heap, 4 MiB, may be of any of its parts.
+    known = {
+        "rss_bytes": 85 * M, "heap_inuse_bytes": 40 * M, "heap_idle_bytes": 20 * M, "heap_released_bytes": 18 * M,
+        "objects_bytes": 15 * M, "objects_missing_max_bytes": M, "stacks_bytes": 2 * M, "gc_work_bytes": M, "runtime_bytes": 6 * M,
+        "heap_rss_bytes": 50 * M, "heap_lazy_free_bytes": 9 * M, "heap_huge_bytes": 4 * M, "other_anon_rss_bytes": 5 * M,
+        "causes": [{"cause": "fragmentation", "bytes": 20 * M}, {"cause": "madv_free_pending", "bytes": 9 * M}]}
+    same("go", doc["rss"]["go"], dict(dict.fromkeys(known), not_known="nobody knows") if which == "go-memory-unknown" else
+         dict(known, not_known=None))
+    sys.exit(0)
 hostile = b"evil\x1b[31m;na\nme\xe2\x80\xae\xff".decode("utf-8", "replace")
 if which == "context":
     serve = "net/http.(*Server).Serve server.go:3285"
@@ -80,7 +91,6 @@ if which.startswith("live"):
     sys.exit(0)
 
 interval = which == "interval"
-M = 1 << 20
 same("kernel", doc["kernel"], "6.1.0")
 same("start", doc["start"], "2023-11-14T22:13:25.000Z" if interval else "2023-11-14T22:13:20.000Z")
 same("duration_s", doc["duration_s"], 2.5 if interval else 5.0)
@@ -116,8 +126,10 @@ same("kinds", rss.pop("kinds"), {
     "anon": kind(50 * M, 55 * M, 6 * M + 4096, M + 20480, 0, 8192), "file": kind(30 * M, 31 * M, 4096, 0),
     "shmem": kind(0, 0, 0, 0), "swap": kind(0, 0, 8192, 0, 8192, 0)})
 same("timeline", rss.pop("timeline"), None)
+same("method", rss.pop("method"), "rss_stat")
 same("areas", rss.pop("areas"), {} if interval else {
     "Go heap": {"grown_bytes": 6 * M, "released_bytes": M}, "not known": {"grown_bytes": 8192, "released_bytes": 20480}})
+same("go", rss.pop("go"), None)
 same("rss", rss, balance(86 * M, 85 * M, 0, 0) if interval else balance(80 * M, 86 * M, 6 * M + 8192, M + 20480, 0, 8192))
 same("ledger", rss["end_bytes"] - rss["start_bytes"], rss["grown_bytes"] - rss["released_bytes"] + rss["unexplained_bytes"])
 
@@ -125,7 +137,7 @@ same("number of stacks", len(doc["stacks"]), 1 if interval else 10)
 ROW = "pid source type goroutine labels alloc_objects alloc_bytes requested_bytes alloc_objects_se alloc_bytes_se " \
       "free_objects free_bytes live_objects live_bytes live_grown_bytes live_objects_se live_bytes_se oldest_s median_age_s peak_objects peak_bytes peak_rss_bytes rss_bytes incomplete walked frames"
 for s in doc["stacks"]:
-    keys("stack", s, ROW + (" rss_grown_bytes rss_released_bytes rss_swap_bytes rss_trend rss_trend_bytes_per_s" if s["source"] == "rss" else ""))
+    keys("stack", s, ROW + (" rss_grown_bytes rss_released_bytes rss_swap_bytes rss_trend rss_trend_bytes_per_s allocated_by allocation_unseen_bytes" if s["source"] == "rss" else ""))
     same("pid", s["pid"], 1234)
     same("labels", s["labels"], {})
     for k in "goroutine alloc_objects_se alloc_bytes_se free_objects free_bytes live_objects live_bytes live_grown_bytes live_objects_se live_bytes_se oldest_s median_age_s peak_objects peak_bytes peak_rss_bytes".split():

@@ -34,7 +34,7 @@ cc() {
 
 fp="-O1 -fno-omit-frame-pointer"
 nofp="-O2 -fomit-frame-pointer"
-for name in alloc peak stay touch pages mapper loop shares fork exec short dlopen; do
+for name in alloc asker peak stay touch pages mapper loop shares fork exec short dlopen; do
 	# shellcheck disable=SC2086
 	cc $name $name.c $fp
 done
@@ -95,6 +95,9 @@ gobuild cgo cgo 1
 gobuild cgo cgo-pie 1 -buildmode=pie
 gobuild cgo cgo-stripped 1 -ldflags '-s -w'
 gobuild grow grow 0
+gobuild memory memory-plain 0
+gobuild memory memory-stripped 0 -ldflags '-s -w'
+gobuild memory memory-pie-stripped 0 -buildmode=pie -ldflags '-s -w'
 gobuild live live-plain 0
 gobuild live live-stripped 0 -ldflags '-s -w'
 gobuild live live-noprofile 0 -tags noprofile

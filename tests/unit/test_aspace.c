@@ -361,9 +361,9 @@ static void judge(struct scene *s, const char *name, uint16_t rec_flags, const u
 	if (next == 1 && rec_flags & ABI_STACK_LEAF_GUESS)
 		next++;
 	ok = CHECK_INT(got, len) && CHECK_INT(flags, want_flags) &&
-	     CHECK_INT(unmapped, next < n && aspace__find_code(&s->as, words[next] & ~ABI_FRAME_CERTAIN) < 0);
+	     CHECK_INT(unmapped, next < n && aspace__find_code(&s->as, words[next] & ~ABI_FRAME_FLAGS) < 0);
 	for (uint32_t i = 0; ok && i < len; i++)
-		ok = CHECK_INT(frames[i].addr, words[want[i]] & ~ABI_FRAME_CERTAIN);
+		ok = CHECK_INT(frames[i].addr, words[want[i]] & ~ABI_FRAME_FLAGS);
 	if (!ok)
 		fprintf(stderr, "  in: %s\n", name);
 }
@@ -407,6 +407,16 @@ TEST(native_stacks)
 	judge(&s, "a guess in no code", ABI_STACK_LEAF_GUESS, WORDS(leaf, 0x1234, after2, after), 0, WANT(0, 2, 3, -1));
 	judge(&s, "a guess that is none, then garbage", ABI_STACK_LEAF_GUESS, WORDS(leaf, 0x1234, 0x1234), EVENT_STACK_BROKEN,
 	      WANT(0, -1));
+
+	/* A handler returns to code that is behind no call: where the signal came says that it is right. */
+	judge(&s, "behind a handler", 0, WORDS(leaf, after, notcall, after2 | ABI_FRAME_BY_TABLE | ABI_FRAME_EXACT, after), 0,
+	      WANT(0, 1, 2, 3, 4, -1));
+	judge(&s, "a handler's leaf", ABI_STACK_LEAF_GUESS, WORDS(leaf, notcall, after2 | ABI_FRAME_BY_TABLE | ABI_FRAME_EXACT), 0,
+	      ALL(3));
+	judge(&s, "garbage behind a handler", 0, WORDS(leaf, after, 0x1234, after2 | ABI_FRAME_BY_TABLE | ABI_FRAME_EXACT),
+	      EVENT_STACK_BROKEN, ALL(2));
+	judge(&s, "a guess that could not be read", ABI_STACK_LEAF_GUESS, WORDS(leaf, 0, after2), EVENT_STACK_BROKEN,
+	      WANT(0, 2, -1));
 
 	/* What is wrong with C frames ends where Go called them. */
 	judge(&s, "certain", 0, WORDS(leaf, after | ABI_FRAME_CERTAIN, after2), 0, ALL(3));
@@ -508,6 +518,9 @@ TEST(go_stacks)
 	judge(&s, "a leaf's caller", ABI_STACK_LEAF_GUESS, WORDS(clear, main_main, main_main), 0, ALL(3));
 	/* With a frame [sp] is anything, even if it looks like a caller. */
 	judge(&s, "a word of a frame", ABI_STACK_LEAF_GUESS, WORDS(stored, main_main, mallocgc), 0, WANT(0, 2, -1));
+	judge(&s, "a word of a frame that could not be read", ABI_STACK_LEAF_GUESS, WORDS(stored, 0, main_main), 0, WANT(0, 2, -1));
+	judge(&s, "a caller that could not be read", ABI_STACK_LEAF_GUESS, WORDS(clear, 0, main_main), EVENT_STACK_BROKEN,
+	      WANT(0, 2, -1));
 	judge(&s, "garbage in a frame", ABI_STACK_LEAF_GUESS, WORDS(stored, 0xc000012340, main_main), 0, WANT(0, 2, -1));
 	/* On the scheduler's stack: the goroutine above may run elsewhere by now, and its stack be anything. */
 	mcall = addr_of(&s, &prog, ask(NM, prog.path, "runtime.mcall")) + 16;

@@ -293,6 +293,101 @@ TEST(table_full)
 	CHECK_INT(fake_stat(ABI_STAT_LOST_BLOCK_BYTES), 4);
 }
 
+/* The record of that kind that was sent last, and how many there were. */
+static const void *last_rec(uint32_t kind, uint32_t *ret_n)
+{
+	const void *last = NULL;
+
+	*ret_n = 0;
+	for (uint32_t i = 0; i < fake.nrecs; i++) {
+		if (fake.recs[i].rec.kind != kind)
+			continue;
+		last = &fake.recs[i];
+		++*ret_n;
+	}
+	return last;
+}
+
+/* Pages that come in a door are told with its number, and whose it is when it returns. */
+TEST(doors_that_touch)
+{
+	const struct abi_rec_door *door;
+	uint32_t n;
+	__u64 nr;
+
+	begin();
+	CHECK_INT(door_touch(SP - 8), 0); /* in no door */
+	enter(ABI_DOOR_CALLOC, SP, CALLER, 1, 100, 0);
+	CHECK_INT(door_touch(SP + 8), 0); /* above it */
+	nr = door_touch(SP - 80);
+	CHECK(nr);
+	CHECK_INT(door_touch(SP), nr); /* in what it jumped to */
+	leave(SP, 0xa000);
+	door = last_rec(ABI_REC_DOOR, &n);
+	CHECK_INT(n, 1);
+	if (!door)
+		return;
+	CHECK_INT(door->door, nr);
+	CHECK_INT(door->stack_id, fake.blocks[0].stack_id);
+	CHECK_INT(door->tid, 100);
+	CHECK_INT(door_touch(SP - 8), 0); /* it is over */
+	allocate(SP, 100, 0xb000); /* touches nothing */
+	last_rec(ABI_REC_DOOR, &n);
+	CHECK_INT(n, 1);
+	/* One that fails is nobody's; one that was left is not taken for the next. */
+	enter(ABI_DOOR_MALLOC, SP, CALLER, 100, 0, 0);
+	door_touch(SP - 8);
+	leave(SP, 0);
+	door = last_rec(ABI_REC_DOOR, &n);
+	CHECK_INT(n, 2);
+	CHECK_INT(door->stack_id, 0);
+	enter(ABI_DOOR_MALLOC, SP, CALLER, 100, 0, 0);
+	door_touch(SP - 8);
+	enter(ABI_DOOR_MALLOC, SP + 64, CALLER, 100, 0, 0);
+	leave(SP + 64, 0xc000);
+	last_rec(ABI_REC_DOOR, &n);
+	CHECK_INT(n, 2);
+}
+
+/* Of blocks that pages may have come for it is told when they were given back. */
+TEST(blocks_that_were_touched)
+{
+	const struct abi_rec_freed *freed;
+	uint32_t n;
+
+	begin();
+	*(bool *)&tell_touches = true;
+	allocate(SP, 5000, 0xa000);
+	allocate(SP, 5000, 0x14000);
+	allocate(SP, 4000, 0x20000);
+	fake.target.touch_ns = fake.now_ns += 10;
+	fake.now_ns += 10;
+	allocate(SP, 5000, 0x30000);
+	release(SP, CALLER, 0x30000); /* no page has come since */
+	release(SP, CALLER, 0x20000); /* a small one */
+	last_rec(ABI_REC_FREED, &n);
+	CHECK_INT(n, 0);
+	release(SP, CALLER, 0xa000);
+	freed = last_rec(ABI_REC_FREED, &n);
+	CHECK_INT(n, 1);
+	if (!freed)
+		return;
+	CHECK_INT(freed->addr, 0xa000);
+	CHECK_INT(freed->block.bytes, 5000);
+	CHECK(freed->block.time_ns <= fake.target.touch_ns && freed->ns >= fake.target.touch_ns);
+	/* realloc that fails gives nothing back. */
+	enter(ABI_DOOR_REALLOC, SP, CALLER, 0x14000, 9000, 0);
+	leave(SP, 0);
+	last_rec(ABI_REC_FREED, &n);
+	CHECK_INT(n, 1);
+	enter(ABI_DOOR_REALLOC, SP, CALLER, 0x14000, 9000, 0);
+	leave(SP, 0x40000);
+	freed = last_rec(ABI_REC_FREED, &n);
+	CHECK_INT(n, 2);
+	CHECK_INT(freed->addr, 0x14000);
+	*(bool *)&tell_touches = false;
+}
+
 /* Filters: what was left out is no loss when it is freed, and a block is freed whoever does it. */
 TEST(filters)
 {

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/units.h"
+#include "export/group.h"
 #include "profile/labels.h"
 #include "test.h"
 
@@ -147,6 +148,7 @@ static struct profile *make_heading(void)
 	t->cpu_ns = 10000000000;
 	p->cost = (struct prof_cost){ 1200000, 250000000, 60000000 };
 	p->has_source[SOURCE_GO] = p->has_source[SOURCE_MALLOC] = p->has_source[SOURCE_RSS] = true;
+	p->rss_method = RSS_BY_COUNTERS;
 	p->has_rss_kinds = true;
 	p->rss_kinds[RSS_ANON] = (struct prof_rss_kind){ 50 << 20, 50 << 20, 55 << 20 };
 	p->rss_kinds[RSS_FILE] = (struct prof_rss_kind){ 30 << 20, 30 << 20, 31 << 20 };
@@ -245,6 +247,7 @@ static struct profile *make_context_profile(void)
 	uint32_t b = profile__add_stack(p, (uint32_t[]){ door, serve }, 2, 0);
 
 	p->has_source[SOURCE_MALLOC] = p->has_source[SOURCE_RSS] = false;
+	p->rss_method = RSS_NOT_WATCHED;
 	p->has_goroutines = true;
 	add_ctx_row(p, &(struct ctx){ "[]uint8", serve, { "handler", "/api", "code", "200" } }, a,
 		    ALLOCATED(1000, 64000, 60000), 12);
@@ -426,6 +429,86 @@ TEST(text_of_what_is_live)
 	profile__free(p);
 }
 
+/* Rows of two stacks touch memory of the same two that asked; of a part nobody knows. */
+static struct profile *make_touched_profile(void)
+{
+	struct profile *p = make_heading();
+	uint32_t exe = add_module(p, "/usr/bin/redis", "0123abcd", 0x400000);
+	uint32_t copy = add_loc(p, exe, 0x1000, NULL, "memcpy", "", 0, FRAME_PLUMBING);
+	uint32_t set = add_loc(p, exe, 0x2000, NULL, "setKey", "db.c", 20, 0), get = add_loc(p, exe, 0x2100, NULL, "getKey", "db.c", 90, 0);
+	uint32_t malloc_ = add_loc(p, exe, 0x3000, NULL, "malloc", "", 0, FRAME_PLUMBING);
+	uint32_t zmalloc = add_loc(p, exe, 0x3100, NULL, "zmalloc", "zmalloc.c", 7, 0);
+	uint32_t hostile = add_loc(p, exe, 0x3200, NULL, HOSTILE, "x.c", 1, 0);
+	uint32_t touched[2] = { profile__add_stack(p, (uint32_t[]){ copy, set }, 2, 0), profile__add_stack(p, (uint32_t[]){ get }, 1, 0) };
+	uint32_t asked[2] = { profile__add_stack(p, (uint32_t[]){ malloc_, zmalloc, set }, 3, 0),
+			      profile__add_stack(p, (uint32_t[]){ hostile, zmalloc }, 2, 0) };
+	const struct {
+		uint32_t row, asked;
+		enum source source;
+		uint64_t bytes, marked;
+	} parts[] = { { 0, 0, SOURCE_MALLOC, 5 << 20, 1 << 20 }, { 0, 1, SOURCE_MALLOC, 1 << 20, 1 << 20 },
+		      { 0, 0, SOURCE_MMAP, 2 << 20, 0 },	  { 1, 1, SOURCE_MALLOC, 3 << 20, 0 } };
+
+	p->has_source[SOURCE_RSS] = p->has_touches = true;
+	add_row(p, 1234, SOURCE_RSS, "", touched[0], (struct prof_counts){ .rss[RSS_ANON] = { 9 << 20, 1 << 20 } });
+	add_row(p, 1234, SOURCE_RSS, "", touched[1], (struct prof_counts){ .rss[RSS_ANON] = { 3 << 20, 0 } });
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+		uint32_t touch = profile__add_touch(p, parts[i].row, parts[i].source, asked[parts[i].asked]);
+
+		CHECK_INT(profile__add_touch(p, parts[i].row, parts[i].source, asked[parts[i].asked]), touch);
+		p->touches[touch].bytes = parts[i].bytes;
+		p->touches[touch].marked_bytes = parts[i].marked;
+	}
+	CHECK_INT(p->ntouches, 4);
+	CHECK_INT(profile__add_touch(p, 99, SOURCE_MALLOC, asked[0]), PROF_NONE);
+	return p;
+}
+
+static bool has_text(const struct profile *p, const struct export_opts *opts, const char *what)
+{
+	char *text = export_to(p, "text", opts, NULL);
+	bool has = strstr(text, what);
+
+	check_terminal_safe(text, false);
+	if (!has)
+		fputs(text, stderr);
+	free(text);
+	return has;
+}
+
+TEST(who_asked_for_what_was_touched)
+{
+	struct profile *p = make_touched_profile();
+	struct export_opts opts = defaults;
+	struct groups groups;
+
+	opts.window = WINDOW_ALL;
+	CHECK_INT(profile__untold_touch_bytes(p, 0, WINDOW_ALL), 1 << 20);
+	CHECK_INT(profile__untold_touch_bytes(p, 0, WINDOW_INTERVAL), 3 << 20);
+	CHECK_INT(profile__untold_touch_bytes(p, 1, WINDOW_ALL), 0);
+	CHECK(has_text(p, &opts, "      5.0 MiB of memory allocated at: zmalloc < setKey\n"));
+	CHECK(has_text(p, &opts, "      2.0 MiB of memory mapped at: zmalloc < setKey\n"));
+	CHECK(has_text(p, &opts, "      1.0 MiB allocated by 1 more stack  1.0 MiB: allocation not seen\n"));
+	opts.group = GROUP_ALLOCATION;
+	CHECK(has_text(p, &opts, "[allocation not seen]\n"));
+	/* By who asked the two rows are four others, and the sum is what grew. */
+	CHECK_INT(groups_build(p, WINDOW_ALL, SOURCES_RSS, GROUP_ALLOCATION, true, SORT_RSS, &groups), 0);
+	CHECK_INT(groups.len, 4);
+	CHECK_INT(groups.rss_grown, 12 << 20);
+	CHECK_INT(groups.items[0].order, 5 << 20);
+	CHECK_INT(groups.items[0].asked_by, SOURCE_MALLOC);
+	CHECK_INT(groups.items[1].order, 4 << 20); /* of both rows */
+	CHECK_INT(groups.items[2].asked_by, SOURCE_MMAP);
+	CHECK(groups.items[3].unknown);
+	groups_free(&groups);
+	CHECK_INT(groups_build(p, WINDOW_INTERVAL, SOURCES_RSS, GROUP_ALLOCATION, true, SORT_RSS, &groups), 0);
+	CHECK_INT(groups.items[0].order, 4 << 20);
+	groups_free(&groups);
+	profile__mark(p);
+	CHECK_INT(prof_touch_bytes(&p->touches[0], WINDOW_INTERVAL), 0);
+	profile__free(p);
+}
+
 TEST(text_of_nothing_and_of_many)
 {
 	struct export_opts opts = defaults;
@@ -545,6 +628,38 @@ TEST(folded_is_sorted_as_sort_does)
 	profile__free(p);
 }
 
+/* What the memory of its Go program is made of. */
+static struct profile *make_go_memory_profile(void)
+{
+	struct profile *p = make_profile();
+	struct prof_target *t = &p->targets[0];
+
+	t->has_go_rss = true;
+	t->go_rss = (struct go_rss){
+		.heap_inuse_bytes = 40 << 20, .heap_idle_bytes = 20 << 20, .heap_released_bytes = 18 << 20, .objects_bytes = 15 << 20,
+		.objects_missing_bytes = 1 << 20, .stacks_bytes = 2 << 20, .gc_work_bytes = 1 << 20, .runtime_bytes = 6 << 20,
+		.runtime_used_bytes = 1 << 20, .rss_bytes = 85 << 20, .arenas_bytes = 50 << 20, .arenas_lazy_bytes = 9 << 20,
+		.arenas_huge_bytes = 4 << 20, .other_anon_bytes = 5 << 20,
+	};
+	return p;
+}
+
+TEST(text_of_go_memory)
+{
+	struct profile *p = make_go_memory_profile();
+	struct export_opts opts = defaults;
+	char *text;
+
+	opts.top = 1;
+	check_text("export-go-memory.txt", p, &opts);
+	p->targets[0].go_rss_unknown = "the runtime's counts do not agree";
+	text = export_to(p, "text", &opts, NULL);
+	CHECK(strstr(text, "\n    Go's heap of 1234 not known:  the runtime's counts do not agree\n"));
+	CHECK(!strstr(text, "fragmentation"));
+	free(text);
+	profile__free(p);
+}
+
 /* ---- json ---- */
 
 static void check_json(const struct profile *p, const struct export_opts *opts, const char *which)
@@ -589,6 +704,11 @@ TEST(json)
 	p->live[SOURCE_GO].rate_bytes = 1;
 	follow_every_object(p);
 	check_json(p, &defaults, "live-exact");
+	profile__free(p);
+	p = make_go_memory_profile();
+	check_json(p, &defaults, "go-memory");
+	p->targets[0].go_rss_unknown = "nobody knows";
+	check_json(p, &defaults, "go-memory-unknown");
 	profile__free(p);
 }
 

@@ -30,6 +30,7 @@ func writeClasses(out io.Writer, name string, classes []uint16) {
 func writeLayout(out io.Writer, l *layout, classes string) {
 	fmt.Fprintf(out, "\t{\n\t\t.minor = %d,\n\t\t.experiment = %q,\n\t\t.derived = %v,\n", l.minor, l.experiment, l.derived)
 	fmt.Fprintf(out, "\t\t.class_to_size = %s,\n\t\t.nclasses = %d,\n", classes, len(l.classes))
+	fmt.Fprintf(out, "\t\t.mcache_spans_bytes = %d,\n", l.cacheBytes)
 	fmt.Fprintf(out, "\t\t.malloc_headers = %v,\n", l.constants["malloc_header_size"] != 0)
 	fmt.Fprintf(out, "\t\t.labels_are_list = %v,\n", l.offsets["labels_list"] != none)
 	for _, c := range constants {

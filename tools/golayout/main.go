@@ -28,102 +28,137 @@ const none = 0xffff // GO_NO_FIELD
 
 // A member of struct go_layout: the first of the paths that exists.
 // A path is the type, then the fields inside each other; an empty one allows that there is none.
-// It stands for the offset of the last field; #bytes behind it for the size, #count for the length of an array.
+// It stands for the offset of the last field; #bytes behind it for the size, #count for the length of an array,
+// -field for how far behind that field of the type it is.
 type field struct {
 	name  string
 	paths []string
+	arch  elf.Machine // not 0: of programs for this architecture alone
 }
 
 var fields = []field{
-	{"g_stack_lo", []string{"runtime.g stack lo"}},
-	{"g_stack_hi", []string{"runtime.g stack hi"}},
-	{"g_stackguard0", []string{"runtime.g stackguard0"}},
-	{"g_m", []string{"runtime.g m"}},
-	{"g_sched_sp", []string{"runtime.g sched sp"}},
-	{"g_sched_pc", []string{"runtime.g sched pc"}},
-	{"g_sched_bp", []string{"runtime.g sched bp"}},
-	{"g_goid", []string{"runtime.g goid"}},
-	{"g_gopc", []string{"runtime.g gopc"}},
-	{"g_startpc", []string{"runtime.g startpc"}},
-	{"g_labels", []string{"runtime.g labels"}},
-	{"g_syscallsp", []string{"runtime.g syscallsp"}},
-	{"g_syscallpc", []string{"runtime.g syscallpc"}},
-	{"g_syscallbp", []string{"", "runtime.g syscallbp"}},
-	{"g_parent_goid", []string{"", "runtime.g parentGoid"}},
-	{"g_secret", []string{"", "runtime.g secret"}},
-	{"m_g0", []string{"runtime.m g0"}},
-	{"m_gsignal", []string{"runtime.m gsignal"}},
-	{"m_procid", []string{"runtime.m procid"}},
-	{"m_curg", []string{"runtime.m curg"}},
-	{"m_p", []string{"runtime.m p"}},
-	{"m_id", []string{"runtime.m id"}},
-	{"m_mallocing", []string{"runtime.m mallocing"}},
-	{"m_locks", []string{"runtime.m locks"}},
-	{"p_id", []string{"runtime.p id"}},
-	{"p_mcache", []string{"runtime.p mcache"}},
-	{"mcache_next_sample", []string{"runtime.mcache nextSample", "runtime.mcache next_sample"}},
-	{"mcache_tiny", []string{"runtime.mcache tiny"}},
-	{"mcache_tinyoffset", []string{"runtime.mcache tinyoffset"}},
-	{"mcache_tiny_allocs", []string{"runtime.mcache tinyAllocs", "runtime.mcache local_tinyallocs"}},
-	{"mcache_alloc", []string{"runtime.mcache alloc"}},
-	{"mcache_flush_gen", []string{"runtime.mcache flushGen"}},
-	{"mheap_sweepgen", []string{"runtime.mheap sweepgen"}},
-	{"mspan_start_addr", []string{"runtime.mspan startAddr"}},
-	{"mspan_npages", []string{"runtime.mspan npages"}},
-	{"mspan_elemsize", []string{"runtime.mspan elemsize"}},
-	{"mspan_spanclass", []string{"runtime.mspan spanclass"}},
-	{"mspan_freeindex", []string{"runtime.mspan freeindex"}},
-	{"mspan_freeindex_bytes", []string{"runtime.mspan freeindex #bytes"}},
-	{"mspan_nelems", []string{"runtime.mspan nelems"}},
-	{"mspan_nelems_bytes", []string{"runtime.mspan nelems #bytes"}},
-	{"mspan_free_index_for_scan", []string{"", "runtime.mspan freeIndexForScan"}},
-	{"mspan_free_index_for_scan_bytes", []string{"", "runtime.mspan freeIndexForScan #bytes"}},
-	{"mspan_alloc_cache", []string{"runtime.mspan allocCache"}},
-	{"mspan_alloc_bits", []string{"runtime.mspan allocBits"}},
-	{"mspan_gcmark_bits", []string{"runtime.mspan gcmarkBits"}},
-	{"mspan_sweepgen", []string{"runtime.mspan sweepgen"}},
-	{"mspan_state", []string{"runtime.mspan state"}},
-	{"mspan_specials", []string{"runtime.mspan specials"}},
-	{"special_next", []string{"runtime.special next"}},
-	{"special_offset", []string{"runtime.special offset"}},
-	{"special_offset_bytes", []string{"runtime.special offset #bytes"}},
-	{"special_kind", []string{"runtime.special kind"}},
-	{"specialprofile_b", []string{"runtime.specialprofile b"}},
-	{"bucket_next", []string{"runtime.bucket next"}},
-	{"bucket_allnext", []string{"runtime.bucket allnext"}},
-	{"bucket_typ", []string{"runtime.bucket typ"}},
-	{"bucket_hash", []string{"runtime.bucket hash"}},
-	{"bucket_size", []string{"runtime.bucket size"}},
-	{"bucket_nstk", []string{"runtime.bucket nstk"}},
-	{"bucket_bytes", []string{"runtime.bucket #bytes"}},
-	{"memrecord_active", []string{"runtime.memRecord active"}},
-	{"memrecord_future", []string{"runtime.memRecord future"}},
-	{"memrecord_nfuture", []string{"runtime.memRecord future #count"}},
-	{"memcycle_bytes", []string{"runtime.memRecordCycle #bytes"}},
-	{"memcycle_allocs", []string{"runtime.memRecordCycle allocs"}},
-	{"memcycle_frees", []string{"runtime.memRecordCycle frees"}},
-	{"memcycle_alloc_bytes", []string{"", "runtime.memRecordCycle alloc_bytes"}},
-	{"memcycle_free_bytes", []string{"", "runtime.memRecordCycle free_bytes"}},
-	{"labels_list", []string{"", "runtime/pprof.labelMap LabelSet list", "runtime/pprof.labelMap Set List"}},
-	{"hmap_count", []string{"", "runtime.hmap count"}},
-	{"hmap_b", []string{"", "runtime.hmap B"}},
-	{"hmap_buckets", []string{"", "runtime.hmap buckets"}},
-	{"hmap_oldbuckets", []string{"", "runtime.hmap oldbuckets"}},
-	{"md_text", []string{"runtime.moduledata text"}},
-	{"md_etext", []string{"runtime.moduledata etext"}},
-	{"md_noptrdata", []string{"runtime.moduledata noptrdata"}},
-	{"md_data", []string{"runtime.moduledata data"}},
-	{"md_bss", []string{"runtime.moduledata bss"}},
-	{"md_noptrbss", []string{"runtime.moduledata noptrbss"}},
-	{"md_types", []string{"runtime.moduledata types"}},
-	{"md_etypes", []string{"runtime.moduledata etypes"}},
-	{"md_rodata", []string{"", "runtime.moduledata rodata"}},
-	{"md_gofunc", []string{"", "runtime.moduledata gofunc"}},
-	{"type_size", []string{"runtime._type size", "internal/abi.Type Size_"}},
-	{"type_ptrdata", []string{"runtime._type ptrdata", "internal/abi.Type PtrBytes"}},
-	{"type_tflag", []string{"runtime._type tflag", "internal/abi.Type TFlag"}},
-	{"type_kind", []string{"runtime._type kind", "internal/abi.Type Kind_"}},
-	{"type_str", []string{"runtime._type str", "internal/abi.Type Str"}},
+	{"g_stack_lo", []string{"runtime.g stack lo"}, 0},
+	{"g_stack_hi", []string{"runtime.g stack hi"}, 0},
+	{"g_stackguard0", []string{"runtime.g stackguard0"}, 0},
+	{"g_m", []string{"runtime.g m"}, 0},
+	{"g_sched_sp", []string{"runtime.g sched sp"}, 0},
+	{"g_sched_pc", []string{"runtime.g sched pc"}, 0},
+	{"g_sched_bp", []string{"runtime.g sched bp"}, 0},
+	{"g_goid", []string{"runtime.g goid"}, 0},
+	{"g_gopc", []string{"runtime.g gopc"}, 0},
+	{"g_startpc", []string{"runtime.g startpc"}, 0},
+	{"g_labels", []string{"runtime.g labels"}, 0},
+	{"g_syscallsp", []string{"runtime.g syscallsp"}, 0},
+	{"g_syscallpc", []string{"runtime.g syscallpc"}, 0},
+	{"g_syscallbp", []string{"", "runtime.g syscallbp"}, 0},
+	{"g_parent_goid", []string{"", "runtime.g parentGoid"}, 0},
+	{"g_secret", []string{"", "runtime.g secret"}, 0},
+	{"m_g0", []string{"runtime.m g0"}, 0},
+	{"m_gsignal", []string{"runtime.m gsignal"}, 0},
+	{"m_procid", []string{"runtime.m procid"}, 0},
+	{"m_curg", []string{"runtime.m curg"}, 0},
+	{"m_p", []string{"runtime.m p"}, 0},
+	{"m_id", []string{"runtime.m id"}, 0},
+	{"m_mallocing", []string{"runtime.m mallocing"}, 0},
+	{"m_locks", []string{"runtime.m locks"}, 0},
+	{"p_id", []string{"runtime.p id"}, 0},
+	{"p_mcache", []string{"runtime.p mcache"}, 0},
+	{"mcache_next_sample", []string{"runtime.mcache nextSample", "runtime.mcache next_sample"}, 0},
+	{"mcache_tiny", []string{"runtime.mcache tiny"}, 0},
+	{"mcache_tinyoffset", []string{"runtime.mcache tinyoffset"}, 0},
+	{"mcache_tiny_allocs", []string{"runtime.mcache tinyAllocs", "runtime.mcache local_tinyallocs"}, 0},
+	{"mcache_alloc", []string{"runtime.mcache alloc"}, 0},
+	{"mcache_flush_gen", []string{"runtime.mcache flushGen"}, 0},
+	{"mheap_sweepgen", []string{"runtime.mheap sweepgen"}, 0},
+	{"mheap_pages_in_use", []string{"runtime.mheap pagesInUse"}, 0},
+	{"mheap_arenas_amd64", []string{"runtime.mheap heapArenas", "runtime.mheap allArenas"}, elf.EM_X86_64},
+	{"mheap_arenas_arm64", []string{"runtime.mheap heapArenas", "runtime.mheap allArenas"}, elf.EM_AARCH64},
+	{"mheap_caches_behind_spans", []string{"runtime.mheap cachealloc -spanalloc"}, 0},
+	{"fixalloc_bytes", []string{"runtime.fixalloc #bytes"}, 0},
+	{"fixalloc_size", []string{"runtime.fixalloc size"}, 0},
+	{"fixalloc_arg", []string{"runtime.fixalloc arg"}, 0},
+	{"fixalloc_inuse", []string{"runtime.fixalloc inuse"}, 0},
+	{"fixalloc_stat", []string{"runtime.fixalloc stat"}, 0},
+	{"memstats_heap_inuse", []string{"", "runtime.mstats heap_inuse"}, 0},
+	{"memstats_heap_idle", []string{"", "runtime.mstats heap_idle"}, 0},
+	{"memstats_heap_released", []string{"", "runtime.mstats heap_released"}, 0},
+	{"memstats_heap_live", []string{"", "runtime.mstats heap_live"}, 0},
+	{"memstats_stacks_inuse", []string{"", "runtime.mstats stacks_inuse"}, 0},
+	{"memstats_stacks_sys", []string{"runtime.mstats stacks_sys"}, 0},
+	{"memstats_mspan_sys", []string{"runtime.mstats mspan_sys"}, 0},
+	{"memstats_mcache_sys", []string{"runtime.mstats mcache_sys"}, 0},
+	{"memstats_buckhash_sys", []string{"runtime.mstats buckhash_sys"}, 0},
+	{"memstats_gc_sys", []string{"runtime.mstats gcMiscSys", "runtime.mstats gc_sys"}, 0},
+	{"memstats_other_sys", []string{"runtime.mstats other_sys"}, 0},
+	{"memstats_deltas", []string{"", "runtime.mstats heapStats stats"}, 0},
+	{"memstats_ndeltas", []string{"", "runtime.mstats heapStats stats #count"}, 0},
+	{"delta_bytes", []string{"", "runtime.heapStatsDelta #bytes"}, 0},
+	{"delta_committed", []string{"", "runtime.heapStatsDelta committed"}, 0},
+	{"delta_released", []string{"", "runtime.heapStatsDelta released"}, 0},
+	{"delta_in_heap", []string{"", "runtime.heapStatsDelta inHeap"}, 0},
+	{"delta_in_stacks", []string{"", "runtime.heapStatsDelta inStacks"}, 0},
+	{"delta_in_work_bufs", []string{"", "runtime.heapStatsDelta inWorkBufs"}, 0},
+	{"delta_in_scalar_bits", []string{"", "runtime.heapStatsDelta inPtrScalarBits"}, 0},
+	{"delta_large_alloc", []string{"", "runtime.heapStatsDelta largeAlloc"}, 0},
+	{"delta_large_free", []string{"", "runtime.heapStatsDelta largeFree"}, 0},
+	{"delta_small_alloc_count", []string{"", "runtime.heapStatsDelta smallAllocCount"}, 0},
+	{"delta_small_free_count", []string{"", "runtime.heapStatsDelta smallFreeCount"}, 0},
+	{"mspan_start_addr", []string{"runtime.mspan startAddr"}, 0},
+	{"mspan_npages", []string{"runtime.mspan npages"}, 0},
+	{"mspan_elemsize", []string{"runtime.mspan elemsize"}, 0},
+	{"mspan_spanclass", []string{"runtime.mspan spanclass"}, 0},
+	{"mspan_freeindex", []string{"runtime.mspan freeindex"}, 0},
+	{"mspan_freeindex_bytes", []string{"runtime.mspan freeindex #bytes"}, 0},
+	{"mspan_nelems", []string{"runtime.mspan nelems"}, 0},
+	{"mspan_nelems_bytes", []string{"runtime.mspan nelems #bytes"}, 0},
+	{"mspan_free_index_for_scan", []string{"", "runtime.mspan freeIndexForScan"}, 0},
+	{"mspan_free_index_for_scan_bytes", []string{"", "runtime.mspan freeIndexForScan #bytes"}, 0},
+	{"mspan_alloc_cache", []string{"runtime.mspan allocCache"}, 0},
+	{"mspan_alloc_bits", []string{"runtime.mspan allocBits"}, 0},
+	{"mspan_gcmark_bits", []string{"runtime.mspan gcmarkBits"}, 0},
+	{"mspan_sweepgen", []string{"runtime.mspan sweepgen"}, 0},
+	{"mspan_state", []string{"runtime.mspan state"}, 0},
+	{"mspan_specials", []string{"runtime.mspan specials"}, 0},
+	{"special_next", []string{"runtime.special next"}, 0},
+	{"special_offset", []string{"runtime.special offset"}, 0},
+	{"special_offset_bytes", []string{"runtime.special offset #bytes"}, 0},
+	{"special_kind", []string{"runtime.special kind"}, 0},
+	{"specialprofile_b", []string{"runtime.specialprofile b"}, 0},
+	{"bucket_next", []string{"runtime.bucket next"}, 0},
+	{"bucket_allnext", []string{"runtime.bucket allnext"}, 0},
+	{"bucket_typ", []string{"runtime.bucket typ"}, 0},
+	{"bucket_hash", []string{"runtime.bucket hash"}, 0},
+	{"bucket_size", []string{"runtime.bucket size"}, 0},
+	{"bucket_nstk", []string{"runtime.bucket nstk"}, 0},
+	{"bucket_bytes", []string{"runtime.bucket #bytes"}, 0},
+	{"memrecord_active", []string{"runtime.memRecord active"}, 0},
+	{"memrecord_future", []string{"runtime.memRecord future"}, 0},
+	{"memrecord_nfuture", []string{"runtime.memRecord future #count"}, 0},
+	{"memcycle_bytes", []string{"runtime.memRecordCycle #bytes"}, 0},
+	{"memcycle_allocs", []string{"runtime.memRecordCycle allocs"}, 0},
+	{"memcycle_frees", []string{"runtime.memRecordCycle frees"}, 0},
+	{"memcycle_alloc_bytes", []string{"", "runtime.memRecordCycle alloc_bytes"}, 0},
+	{"memcycle_free_bytes", []string{"", "runtime.memRecordCycle free_bytes"}, 0},
+	{"labels_list", []string{"", "runtime/pprof.labelMap LabelSet list", "runtime/pprof.labelMap Set List"}, 0},
+	{"hmap_count", []string{"", "runtime.hmap count"}, 0},
+	{"hmap_b", []string{"", "runtime.hmap B"}, 0},
+	{"hmap_buckets", []string{"", "runtime.hmap buckets"}, 0},
+	{"hmap_oldbuckets", []string{"", "runtime.hmap oldbuckets"}, 0},
+	{"md_text", []string{"runtime.moduledata text"}, 0},
+	{"md_etext", []string{"runtime.moduledata etext"}, 0},
+	{"md_noptrdata", []string{"runtime.moduledata noptrdata"}, 0},
+	{"md_data", []string{"runtime.moduledata data"}, 0},
+	{"md_bss", []string{"runtime.moduledata bss"}, 0},
+	{"md_noptrbss", []string{"runtime.moduledata noptrbss"}, 0},
+	{"md_types", []string{"runtime.moduledata types"}, 0},
+	{"md_etypes", []string{"runtime.moduledata etypes"}, 0},
+	{"md_rodata", []string{"", "runtime.moduledata rodata"}, 0},
+	{"md_gofunc", []string{"", "runtime.moduledata gofunc"}, 0},
+	{"type_size", []string{"runtime._type size", "internal/abi.Type Size_"}, 0},
+	{"type_ptrdata", []string{"runtime._type ptrdata", "internal/abi.Type PtrBytes"}, 0},
+	{"type_tflag", []string{"runtime._type tflag", "internal/abi.Type TFlag"}, 0},
+	{"type_kind", []string{"runtime._type kind", "internal/abi.Type Kind_"}, 0},
+	{"type_str", []string{"runtime._type str", "internal/abi.Type Str"}, 0},
 }
 
 // Constants of the allocator and its profiler; a missing one is 0.
@@ -143,6 +178,8 @@ type layout struct {
 	offsets    map[string]int
 	constants  map[string]uint64
 	classes    []uint16
+	// Of the spans that a P caches at most: one of each class with pointers and one without.
+	cacheBytes int
 }
 
 // program is what the DWARF of one file says.
@@ -225,6 +262,9 @@ func (p *program) value(path string) int {
 		case "#count":
 			return arrayLength(t)
 		}
+		if strings.HasPrefix(word, "-") {
+			return off - p.value(words[0]+" "+word[1:])
+		}
 		var found *dwarf.StructField
 		for _, f := range fieldsOf(s) {
 			if f.Name == word {
@@ -270,28 +310,42 @@ func (p *program) find(f field) (int, error) {
 	return 0, fmt.Errorf("no field %s (%q)", f.name, f.paths)
 }
 
-// The table runtime.class_to_size, as the program holds it.
-func readClasses(file *elf.File) ([]uint16, error) {
+// The bytes of the variable of one of these names, as the program holds it.
+func readVariable(file *elf.File, names ...string) ([]byte, error) {
 	syms, err := file.Symbols()
 	if err != nil {
 		return nil, err
 	}
 	for _, s := range syms {
-		if s.Name != "runtime.class_to_size" && s.Name != "internal/runtime/gc.SizeClassToSize" {
-			continue
+		for _, name := range names {
+			if s.Name != name {
+				continue
+			}
+			section := file.Sections[s.Section]
+			b := make([]byte, s.Size)
+			_, err := section.ReadAt(b, int64(s.Value-section.Addr))
+			return b, err
 		}
-		section := file.Sections[s.Section]
-		table := make([]uint16, s.Size/2)
-		b := make([]byte, s.Size)
-		if _, err := section.ReadAt(b, int64(s.Value-section.Addr)); err != nil {
-			return nil, err
-		}
-		for i := range table {
-			table[i] = binary.LittleEndian.Uint16(b[2*i:])
-		}
-		return table, nil
 	}
-	return nil, fmt.Errorf("no table of size classes")
+	return nil, fmt.Errorf("no variable %q", names)
+}
+
+func readClasses(file *elf.File) ([]uint16, error) {
+	b, err := readVariable(file, "runtime.class_to_size", "internal/runtime/gc.SizeClassToSize")
+	table := make([]uint16, len(b)/2)
+	for i := range table {
+		table[i] = binary.LittleEndian.Uint16(b[2*i:])
+	}
+	return table, err
+}
+
+func readCacheBytes(file *elf.File) (int, error) {
+	pages, err := readVariable(file, "runtime.class_to_allocnpages", "internal/runtime/gc.SizeClassToNPages")
+	sum := 0
+	for _, n := range pages {
+		sum += int(n)
+	}
+	return 2 * sum * 8192, err
 }
 
 func readLayout(minor int, experiment, path string) (*layout, error) {
@@ -306,7 +360,9 @@ func readLayout(minor int, experiment, path string) (*layout, error) {
 	}
 	l := &layout{minor: minor, experiment: experiment, offsets: map[string]int{}, constants: map[string]uint64{}}
 	for _, f := range fields {
-		if l.offsets[f.name], err = p.find(f); err != nil {
+		if f.arch != 0 && f.arch != file.Machine {
+			l.offsets[f.name] = none
+		} else if l.offsets[f.name], err = p.find(f); err != nil {
 			return nil, err
 		}
 	}
@@ -316,7 +372,10 @@ func readLayout(minor int, experiment, path string) (*layout, error) {
 	if l.constants["malloc_header_size"] == 0 { // GOEXPERIMENT=noallocheaders has a header of 0 bytes
 		l.constants["min_size_for_malloc_header"] = 0
 	}
-	l.classes, err = readClasses(file)
+	if l.classes, err = readClasses(file); err != nil {
+		return nil, err
+	}
+	l.cacheBytes, err = readCacheBytes(file)
 	return l, err
 }
 
@@ -388,7 +447,8 @@ func copyOf(l *layout) *layout {
 func compare(a, b *layout) []string {
 	var diff []string
 	for _, f := range fields {
-		if a.offsets[f.name] != b.offsets[f.name] {
+		one := f.arch != 0 && (a.offsets[f.name] == none || b.offsets[f.name] == none)
+		if a.offsets[f.name] != b.offsets[f.name] && !one {
 			diff = append(diff, fmt.Sprintf("%s %d %d", f.name, a.offsets[f.name], b.offsets[f.name]))
 		}
 	}
@@ -400,7 +460,19 @@ func compare(a, b *layout) []string {
 	if !reflect.DeepEqual(a.classes, b.classes) {
 		diff = append(diff, "size classes")
 	}
+	if a.cacheBytes != b.cacheBytes {
+		diff = append(diff, "spans of a cache")
+	}
 	return diff
+}
+
+// addArch takes what only programs for the architecture of another one tell.
+func (l *layout) addArch(other *layout) {
+	for _, f := range fields {
+		if f.arch != 0 && l.offsets[f.name] == none {
+			l.offsets[f.name] = other.offsets[f.name]
+		}
+	}
 }
 
 func readAll(args []string) []*layout {
@@ -422,6 +494,8 @@ func readAll(args []string) []*layout {
 			all = append(all, l)
 		} else if diff := compare(other, l); diff != nil {
 			log.Fatalf("%s: architectures differ: %v", arg, diff)
+		} else {
+			other.addArch(l)
 		}
 	}
 	return all

@@ -31,7 +31,15 @@ enum event_stack_id {
 	EVENT_STACK_OTHERS, /* another task than the process, which could not be told (on_cause()) */
 	EVENT_STACK_EXEC, /* what a new program began with; what the old one still had */
 	EVENT_STACK_EXIT, /* what the process still had when it ended */
+	EVENT_STACK_NONE, /* the process, whose stacks are not looked at */
 	EVENT_STACK__N,
+};
+
+/* How it is known what RSS does. */
+enum event_rss_method {
+	EVENT_RSS_BY_PROC, /* /proc now and then: no counts */
+	EVENT_RSS_BY_FAULTS, /* each page fault counts as a page more; what is given back is not told */
+	EVENT_RSS_BY_COUNTERS, /* the kernel's counters, at each change */
 };
 
 /* Kinds of pages; swap is none of RSS. In the order of the kernel's counters (mm_types_task.h). */
@@ -83,6 +91,13 @@ struct event_age {
 	double oldest_s, median_s;
 };
 
+/* Memory that became resident, by who had asked for it. */
+struct event_touch {
+	enum event_source by; /* MALLOC: a block; MMAP: address space; GO: an object */
+	uint64_t by_stack_id; /* one that came before */
+	uint64_t bytes; /* whole pages */
+};
+
 struct event_sink {
 	void *ctx;
 	/* A stack id that the counts will use from now on. Frames innermost first, borrowed for the call. */
@@ -104,6 +119,8 @@ struct event_sink {
 		      const struct event_age *age);
 	/* A stack id that the counts will use from now on: no stack, but another task of that (untrusted) name. */
 	int (*on_cause)(void *ctx, uint64_t stack_id, const char *name);
+	/* A part of what the counts of source RSS say, or will say, of that stack and context. */
+	int (*on_touch)(void *ctx, uint32_t pid, uint64_t stack_id, uint64_t context_id, const struct event_touch *touch);
 	/* The burst of the counts that follow. */
 	void (*on_burst)(void *ctx, const struct event_burst *burst);
 };

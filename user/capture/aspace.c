@@ -263,6 +263,15 @@ static bool is_caller(const struct judge *j, const struct event_frame *frame, co
 	return spot_is_after_call((struct span){ before, sizeof(before) });
 }
 
+/*
+ * Is this word what a signal handler returns to? It is behind no call; the frame that the walk found behind it, where the
+ * signal came, says so.
+ */
+static bool is_behind_handler(const struct abi_rec_stack *rec, uint32_t i)
+{
+	return i && i + 1 < rec->nframes && i + 1 < ABI_MAX_FRAMES && rec->frames[i + 1] & ABI_FRAME_EXACT;
+}
+
 /* Is the word at [sp] the caller of the function that faulted at @leaf? */
 static bool leaf_has_no_frame(const struct judge *j, const struct event_frame *leaf)
 {
@@ -289,33 +298,37 @@ uint32_t aspace__resolve_stack(const struct aspace *as, const struct modules *mo
 {
 	struct judge j = { as, mods, gomods };
 	bool guess = rec->flags & ABI_STACK_LEAF_GUESS, lost = false, unmapped = false, scheduled = false, top = false;
+	bool missed = false;
 	uint32_t n = 0, flags = 0;
 
 	for (uint32_t i = 0; i < rec->nframes && i < ABI_MAX_FRAMES && !top; i++) {
 		uint64_t addr = rec->frames[i] & ~ABI_FRAME_FLAGS, how = rec->frames[i] & ABI_FRAME_FLAGS;
 		struct event_frame frame = { 0 };
 		const char *go = "";
-		bool mapped, ok;
+		bool mapped, ok, behind = is_behind_handler(rec, i);
 
 		if (lost && !(how & ABI_FRAME_CERTAIN))
 			continue;
 		mapped = locate(&j, addr, &frame);
-		ok = mapped && (!i || how & ABI_FRAME_BY_TABLE || is_caller(&j, &frame, &go));
-		if (i == 1 && guess && n && (!ok || !leaf_has_no_frame(&j, &ret[0])))
+		ok = mapped && (!i || behind || how & ABI_FRAME_BY_TABLE || is_caller(&j, &frame, &go));
+		if (i == 1 && guess && n && (!ok || !leaf_has_no_frame(&j, &ret[0]))) {
+			missed = !addr && leaf_has_no_frame(&j, &ret[0]);
 			continue;
+		}
 		lost = !ok;
 		unmapped |= !mapped;
 		if (lost)
 			continue;
-		if (i && !(how & ABI_FRAME_EXACT))
+		if (i && !behind && !(how & ABI_FRAME_EXACT))
 			frame.vaddr--; /* the call, not what follows it */
 		ret[n++] = frame;
 		top = is_top(go, &scheduled);
 	}
 	if (rec->flags & ABI_STACK_TRUNCATED && !top)
 		flags |= EVENT_STACK_TRUNCATED;
-	if (!top && (lost || rec->flags & (ABI_STACK_UNREADABLE | ABI_STACK_BAD_FP | ABI_STACK_LOOP) ||
-		     (rec->flags & (ABI_STACK_NO_RULE | ABI_STACK_NO_TABLE) && !(rec->flags & ABI_STACK_TO_END))))
+	if (missed ||
+	    (!top && (lost || rec->flags & (ABI_STACK_UNREADABLE | ABI_STACK_BAD_FP | ABI_STACK_LOOP) ||
+		      (rec->flags & (ABI_STACK_NO_RULE | ABI_STACK_NO_TABLE) && !(rec->flags & ABI_STACK_TO_END)))))
 		flags |= EVENT_STACK_BROKEN;
 	if (rec->flags & ABI_STACK_BY_TABLE)
 		flags |= EVENT_STACK_BY_TABLE;

@@ -18,6 +18,7 @@
 #include "capture/blocks.h"
 #include "capture/bursts.h"
 #include "capture/drain.h"
+#include "capture/goasker.h"
 #include "capture/image.h"
 #include "capture/kfeat.h"
 #include "capture/mmapwatch.h"
@@ -52,6 +53,7 @@ struct capture {
 	struct unwind_load *unwind;
 	struct blocks *blocks; /* NULL: neither are C blocks */
 	struct bursts bursts; /* if the mode is not exact */
+	struct goasker *goasker; /* NULL: it is not looked for, whose the memory is that becomes resident */
 	struct target **targets;
 	size_t ntargets, cap_targets;
 	struct plan *plans; /* by module id */
@@ -105,6 +107,24 @@ static int check_mmap(const struct capture *c, struct err *err)
 	return 0;
 }
 
+/* What the ledger cannot see here. */
+static void warn_of_rss(const struct capture *c)
+{
+	switch (session__rss_method(c->session)) {
+	case EVENT_RSS_BY_COUNTERS:
+		return;
+	case EVENT_RSS_BY_FAULTS:
+		diag_emit(c->opts.diag, DIAG_WARN,
+			  "this kernel does not let kmem:rss_stat be read: who grew RSS is an estimate, one page for each page"
+			  " fault; who gave back is not seen");
+		return;
+	case EVENT_RSS_BY_PROC:
+		diag_emit(c->opts.diag, DIAG_WARN,
+			  "this kernel does not let kmem:rss_stat be read: RSS is looked up in /proc now and then;"
+			  " who grew it, who gave back, and what came and went in between is not seen");
+	}
+}
+
 int capture__open(const struct capture_opts *opts, struct modules *mods, struct gomods *gomods,
 		  const struct event_sink *sink, struct capture **ret, struct err *err)
 {
@@ -123,10 +143,6 @@ int capture__open(const struct capture_opts *opts, struct modules *mods, struct 
 	code = kfeat_probe(&c->feat, err);
 	if (code)
 		goto fail;
-	if (opts->want_rss && !c->feat.rss_tp)
-		diag_emit(opts->diag, DIAG_WARN,
-			  "this kernel does not let kmem:rss_stat be read: RSS is looked up in /proc now and then;"
-			  " who grew it, who gave back, and what came and went in between is not seen");
 	code = check_mmap(c, err);
 	if (code)
 		goto fail;
@@ -136,6 +152,7 @@ int capture__open(const struct capture_opts *opts, struct modules *mods, struct 
 	session_opts.max_size_bytes = opts->max_size_bytes;
 	session_opts.only_tid = opts->only_tid;
 	session_opts.count_goroutines = opts->count_goroutines;
+	session_opts.no_rss_stacks = opts->no_rss_stacks;
 	session_opts.kernel_stacks = opts->kernel_stacks;
 	session_opts.live = opts->want_live;
 	session_opts.blocks = opts->want_live && opts->want_malloc;
@@ -143,12 +160,15 @@ int capture__open(const struct capture_opts *opts, struct modules *mods, struct 
 	session_opts.block_rate_bytes = opts->block_rate_bytes;
 	session_opts.max_blocks = opts->max_blocks;
 	session_opts.rss = opts->want_rss;
+	session_opts.touches = opts->want_rss && (opts->want_mmap || session_opts.blocks || (opts->want_live && opts->want_go));
 	session_opts.kernel_log = opts->kernel_log;
 	code = session__open(&session_opts, &c->session, err);
 	if (code)
 		goto fail;
 	if (opts->mode != CAPTURE_EXACT)
 		session__disarm(c->session);
+	if (opts->want_rss)
+		warn_of_rss(c);
 	code = drain__new(c->session, &drain_sink, &c->drain);
 	if (code) {
 		err_set(err, FAIL_GENERAL, code, "cannot read the BPF maps: %s", strerror(-code));
@@ -182,6 +202,13 @@ int capture__open(const struct capture_opts *opts, struct modules *mods, struct 
 			goto fail;
 		}
 	}
+	if (session__has_touches(c->session)) {
+		code = goasker__new(&c->sink, gomods, &c->goasker);
+		if (code) {
+			err_set(err, FAIL_GENERAL, code, "out of memory");
+			goto fail;
+		}
+	}
 	code = calib_run(c->feat.uprobe_multi, &c->calib, err);
 	if (code)
 		goto fail;
@@ -202,6 +229,7 @@ void capture__free(struct capture *capture)
 	golive__free(capture->live);
 	unwind_load__free(capture->unwind);
 	blocks__free(capture->blocks);
+	goasker__free(capture->goasker);
 	drain__free(capture->drain);
 	session__free(capture->session);
 	for (size_t i = 0; i < capture->ntargets; i++)
@@ -308,6 +336,7 @@ static void note_runtime(struct capture *c, struct target *t, uint32_t module, c
 	t->go_module = module;
 	t->go_image = t->image;
 	t->nlabelled = 0;
+	t->nheap_looks = 0;
 	if (c->live && (t->is_command || t->image))
 		golive__begin(c->live, t->slot, &t->go); /* from its first allocation on */
 	if (t->go.cgocall && aspace__find_bias(&t->as, c->mods, module, &bias))
@@ -383,6 +412,14 @@ static int watch_mmaps(const struct capture *c, struct target *t)
 	return 0;
 }
 
+/* Find out whose the memory is that a new target makes resident. */
+static int watch_touches(const struct capture *c, struct target *t)
+{
+	const struct touches_opts opts = { (uint64_t)sysconf(_SC_PAGESIZE), c->blocks != NULL };
+
+	return session__has_touches(c->session) ? touches__new(&c->sink, (uint32_t)t->info.pid, &opts, &t->touches) : 0;
+}
+
 static void forget_mmaps(struct capture *c, struct target *t)
 {
 	struct mmaps_stats stats;
@@ -413,6 +450,8 @@ static int new_target(struct capture *c, pid_t pid, struct target **ret, struct 
 	code = session__add_target(c->session, t->slot, &abi);
 	if (!code)
 		code = watch_mmaps(c, t);
+	if (!code)
+		code = watch_touches(c, t);
 	if (code) {
 		session__remove_target(c->session, pid);
 		target__free(t);
@@ -512,6 +551,8 @@ static uint32_t resolve_calls(void *ctx, const uint64_t *return_addrs, uint32_t 
 }
 
 /* Of a Go program that runs: how its live objects are followed, and which of them are gone. */
+static void find_go_heap(struct capture *c, struct target *t);
+
 static void follow_live(struct capture *c, struct target *t)
 {
 	struct live_frames ctx = { c, t };
@@ -555,6 +596,7 @@ int capture__attach_pid(struct capture *capture, pid_t pid, struct err *err)
 	session__seed_rss(capture->session, pid);
 	target__follow(t, capture->session);
 	follow_live(capture, t);
+	find_go_heap(capture, t);
 	if (capture->opts.follow)
 		follow_children(capture, t);
 	return 0;
@@ -623,6 +665,8 @@ static void count_loss(struct capture *c, const struct abi_rec_stack *rec, uint3
 		c->lost_rule[cause]++;
 	else if (flags & EVENT_STACK_BROKEN && rec->flags & ABI_STACK_NO_TABLE)
 		c->lost_no_table++;
+	else if (flags & EVENT_STACK_BROKEN && rec->flags & ABI_STACK_LEAF_GUESS && rec->nframes > 1 && !rec->frames[1])
+		c->lost_unreadable++; /* the caller of the innermost */
 	else if (rec->flags & ABI_STACK_UNREADABLE && nframes == rec->nframes)
 		c->lost_unreadable++;
 }
@@ -664,6 +708,8 @@ static void on_stack(struct capture *c, const struct abi_rec_stack *rec)
 	}
 	count_loss(c, rec, flags, n);
 	c->sink.on_stack(c->sink.ctx, rec->stack_id, frames, nkernel + n, flags);
+	if (c->goasker && t->go_module != MODULE_NONE)
+		goasker__stack(c->goasker, rec->stack_id, frames, nkernel + n, flags);
 }
 
 /* A label's text, cut where the record ends it. */
@@ -793,6 +839,8 @@ static void on_exec(struct capture *c, const struct abi_rec_proc *rec)
 	target__begin_image(t, rec->image);
 	if (t->mmaps)
 		mmaps__drop(t->mmaps);
+	if (t->touches)
+		touches__drop(t->touches);
 	target__refresh(t, c->session, c->mods);
 	tell_space(c, t);
 	if (!t->is_command) {
@@ -946,8 +994,65 @@ static void on_mmap_call(struct capture *c, const struct abi_rec_mmap *rec)
 {
 	struct target *t = find_target(c, rec->rec.tgid);
 
-	if (t && t->mmaps && rec->image == t->image)
-		mmaps__apply(t->mmaps, rec);
+	if (!t || !t->mmaps || rec->image != t->image)
+		return;
+	mmaps__apply(t->mmaps, rec);
+	if (t->touches)
+		touches__call(t->touches, rec, t->mmaps);
+}
+
+/* Of the memory of an allocator that is followed it says nothing who had it mapped: that was for many to come. */
+static bool mapping_tells(const struct capture *c, const struct abi_rec_touch *rec)
+{
+	return !(rec->area == ABI_AREA_C_HEAP && c->blocks) && !(rec->area == ABI_AREA_GO_ARENA && c->has_go);
+}
+
+static void on_touch(struct capture *c, const struct target *t, const struct abi_rec_touch *rec)
+{
+	const uint64_t context = area_context(rec->area, area_runtime(t));
+	uint64_t go_stack = rec->area == ABI_AREA_GO_ARENA ? goasker__find(c->goasker, rec->stack_id) : 0;
+
+	if (go_stack)
+		touches__add_known(t->touches, rec, context, EVENT_GO, go_stack);
+	else
+		touches__add(t->touches, rec, context, mapping_tells(c, rec) ? t->mmaps : NULL);
+}
+
+/* Whose touches @image of @tgid's are; NULL: it is not looked for, or that image is gone. */
+static const struct target *touching(const struct capture *c, uint32_t tgid, uint32_t image)
+{
+	const struct target *t = find_target(c, tgid);
+
+	return t && t->touches && t->image == image ? t : NULL;
+}
+
+static void on_touch_rec(struct capture *c, const struct abi_rec *rec, size_t len)
+{
+	const struct abi_rec_touch *touch = (const void *)rec;
+	const struct abi_rec_door *door = (const void *)rec;
+	const struct abi_rec_freed *freed = (const void *)rec;
+	const struct target *t = NULL;
+
+	switch (rec->kind) {
+	case ABI_REC_TOUCH:
+		if (len >= sizeof(*touch))
+			t = touching(c, rec->tgid, touch->image);
+		if (t)
+			on_touch(c, t, touch);
+		break;
+	case ABI_REC_DOOR:
+		if (len >= sizeof(*door))
+			t = touching(c, rec->tgid, door->image);
+		if (t)
+			touches__door(t->touches, door);
+		break;
+	case ABI_REC_FREED:
+		if (len >= sizeof(*freed))
+			t = touching(c, rec->tgid, freed->image);
+		if (t)
+			touches__freed(t->touches, freed);
+		break;
+	}
 }
 
 static void on_cause(struct capture *c, const struct abi_rec_cause *rec)
@@ -995,6 +1100,10 @@ static void on_rec(void *ctx, const struct abi_rec *rec, size_t len)
 			on_mmap_call(c, (const void *)rec);
 		return;
 	}
+	if (rec->kind == ABI_REC_TOUCH || rec->kind == ABI_REC_DOOR || rec->kind == ABI_REC_FREED) {
+		on_touch_rec(c, rec, len);
+		return;
+	}
 	if (rec->kind == ABI_REC_CAUSE) {
 		if (len >= sizeof(struct abi_rec_cause))
 			on_cause(c, (const void *)rec);
@@ -1032,6 +1141,8 @@ static uint64_t event_stack_id(uint64_t abi_stack_id)
 		return EVENT_STACK_EXEC;
 	case ABI_STACK_EXIT:
 		return EVENT_STACK_EXIT;
+	case ABI_STACK_NONE:
+		return EVENT_STACK_NONE;
 	}
 	return abi_stack_id;
 }
@@ -1079,6 +1190,35 @@ static void on_site(void *ctx, const struct abi_site_key *key, const struct abi_
 		c->sink.on_live(c->sink.ctx, key->tgid, EVENT_MALLOC, event_stack_id(key->stack_id), key->context_id, &live);
 }
 
+/* The Go program that runs in @t, with its bias; NULL: none, or it has not begun. */
+static const struct gobin *go_program(const struct capture *c, struct target *t, uint64_t *ret_bias)
+{
+	const struct gobin *bin = t->go_module == MODULE_NONE ? NULL : gomods__get(c->gomods, t->go_module);
+
+	if (!target__is_running(t) || t->is_command || !bin || !aspace__find_bias(&t->as, c->mods, t->go_module, ret_bias))
+		return NULL;
+	return bin;
+}
+
+#define HEAP_LOOKS 32 /* of a program that does not begin to have a heap */
+
+/* Tell the RSS ledger where Go's heap lies. */
+static void find_go_heap(struct capture *c, struct target *t)
+{
+	const struct gobin *bin;
+	uint64_t bias;
+
+	if (!c->opts.want_rss || t->go.heap_start || t->nheap_looks >= HEAP_LOOKS)
+		return;
+	bin = go_program(c, t, &bias);
+	if (!bin)
+		return;
+	t->nheap_looks++;
+	t->go.heap_start = gomem__heap_start(&t->gomem, t->info.pid, t->go_image, bin, bias);
+	if (t->go.heap_start)
+		session__set_go(c->session, t->slot, &t->go);
+}
+
 static void look_after_targets(struct capture *c)
 {
 	for (size_t i = 0; i < c->ntargets; i++) {
@@ -1101,6 +1241,7 @@ static void look_after_targets(struct capture *c)
 			continue;
 		}
 		follow_live(c, t); /* reads its memory: not that of another with its PID */
+		find_go_heap(c, t);
 	}
 }
 
@@ -1256,6 +1397,16 @@ void capture__step(struct capture *capture)
 	look_at_new_maps(capture);
 }
 
+/* So many touches wait for their blocks that these are looked at now, without a report. */
+static int look_if_due(struct capture *c)
+{
+	bool is_due = false;
+
+	for (size_t i = 0; i < c->ntargets; i++)
+		is_due |= c->targets[i]->touches && touches__wants_look(c->targets[i]->touches);
+	return is_due ? capture__look_at_blocks(c) : 0;
+}
+
 int capture__sweep(struct capture *capture)
 {
 	int err;
@@ -1270,7 +1421,7 @@ int capture__sweep(struct capture *capture)
 	if (!err)
 		unwind_load__settle(capture->unwind); /* the sweep has waited for the programs */
 	look_after_targets(capture);
-	return err;
+	return err ? err : look_if_due(capture);
 }
 
 void capture__mark_heaps(struct capture *capture, uint64_t step_bytes)
@@ -1322,6 +1473,8 @@ static bool on_block(void *ctx, const struct abi_block_key *key, const struct ab
 			c->sink.on_live(c->sink.ctx, t->info.pid, EVENT_MALLOC, block->stack_id, 0, &gone);
 		return true;
 	}
+	if (t->touches)
+		touches__block(t->touches, key->addr, block);
 	if (!scan->err)
 		scan->err = blocks__add(c->blocks, t->info.pid, block,
 					now_ns > block->time_ns ? now_ns - block->time_ns : 0, has_ended);
@@ -1337,10 +1490,31 @@ int capture__look_at_blocks(struct capture *capture)
 		return 0;
 	scan.now_ns = target_clock_ns();
 	blocks__begin(capture->blocks);
+	for (size_t i = 0; i < capture->ntargets; i++)
+		if (capture->targets[i]->touches)
+			touches__begin(capture->targets[i]->touches);
 	err = drain__blocks(capture->drain, on_block, &scan);
+	capture__step(capture); /* which blocks were given back meanwhile */
+	for (size_t i = 0; i < capture->ntargets; i++)
+		if (capture->targets[i]->touches)
+			touches__end(capture->targets[i]->touches, scan.now_ns);
 	if (!err)
 		err = scan.err;
 	return err ? err : blocks__end(capture->blocks);
+}
+
+void capture__look_at_go_memory(struct capture *capture)
+{
+	for (size_t i = 0; i < capture->ntargets; i++) {
+		struct target *t = capture->targets[i];
+		uint64_t bias;
+		const struct gobin *bin = capture->opts.want_rss ? go_program(capture, t, &bias) : NULL;
+
+		if (bin)
+			gomem__look(&t->gomem, t->info.pid, t->go_image, bin, bias);
+		else
+			gomem__forget(&t->gomem);
+	}
 }
 
 int capture__finish(struct capture *capture)
@@ -1377,6 +1551,7 @@ void capture__target(struct capture *capture, uint32_t index, struct capture_tar
 	ret->cpu_ns = t->cpu_ns;
 	ret->rss_start = t->rss_start;
 	ret->rss = t->rss;
+	ret->go_memory = t->gomem.looked ? &t->gomem : NULL;
 }
 
 bool capture__alive(const struct capture *capture)
@@ -1408,8 +1583,13 @@ bool capture__has_source(const struct capture *capture, enum event_source source
 	case EVENT_MMAP:
 		return session__has_mmap(capture->session);
 	default:
-		return session__has_rss(capture->session);
+		return session__rss_method(capture->session) != EVENT_RSS_BY_PROC;
 	}
+}
+
+enum event_rss_method capture__rss_method(const struct capture *capture)
+{
+	return session__rss_method(capture->session);
 }
 
 void capture__cost(struct capture *capture, struct capture_cost *ret)
@@ -1432,6 +1612,11 @@ void capture__cost(struct capture *capture, struct capture_cost *ret)
 		ret->bpf_ns += (double)v[ABI_STAT_TIMED_RSS_NS] / v[ABI_STAT_TIMED_RSS] * v[ABI_STAT_HITS_RSS];
 	if (v[ABI_STAT_TIMED_MMAP])
 		ret->bpf_ns += (double)v[ABI_STAT_TIMED_MMAP_NS] / v[ABI_STAT_TIMED_MMAP] * v[ABI_STAT_HITS_MMAP];
+}
+
+bool capture__has_touches(const struct capture *capture)
+{
+	return session__has_touches(capture->session);
 }
 
 bool capture__live(const struct capture *capture, struct golive_stats *ret)
@@ -1494,6 +1679,7 @@ static const struct loss_row loss_rows[] = {
 	{ "site_map_full_bytes", "bytes of what is not counted because of site_map_full", ABI_STAT_LOST_SITE_BYTES, false },
 	{ "ring_full", "stacks that could not be handed out at the first try", ABI_STAT_LOST_RING_FULL_STACK, false },
 	{ "sample_lost", "objects chosen to be followed that could not be", ABI_STAT_LOST_SAMPLE, false },
+	{ "touch_untold", "pages of which it is not known whose memory they are: the ring was full", ABI_STAT_TOUCH_UNTOLD, false },
 	{ "tiny_unreadable", "small Go objects charged a whole block of 16 bytes",
 	  ABI_STAT_LOST_GO_TINY_UNREADABLE, false },
 };
@@ -1510,6 +1696,15 @@ static const struct {
 	[ABI_UNWIND_TOO_MANY] = { "unwind_too_many", "stacks cut in a file with more unwind information than is kept" },
 };
 
+static uint64_t touches_not_kept(const struct capture *c)
+{
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < c->ntargets; i++)
+		n += c->targets[i]->touches ? touches__not_kept(c->targets[i]->touches) : 0;
+	return n;
+}
+
 void capture__each_loss(struct capture *capture, capture_loss_fn *fn, void *ctx)
 {
 	struct unwind_load_stats unwind;
@@ -1524,6 +1719,8 @@ void capture__each_loss(struct capture *capture, capture_loss_fn *fn, void *ctx)
 	fn(ctx, "no_memory_live", "changes of what is live that allocsnoop had no memory left for", capture->refusals.live, false);
 	capture__mmaps(capture, &mmaps);
 	fn(ctx, "mmap_not_followed", "mapped parts that were not followed: too many", mmaps.not_kept, false);
+	fn(ctx, "touch_not_kept", "pages whose block was not looked for: too many at a time", touches_not_kept(capture), false);
+	fn(ctx, "no_memory_touches", "pages whose allocation allocsnoop had no memory left to tell of", capture->refusals.touches, false);
 	fn(ctx, "scratch_busy", "probes interrupted each other too often", session__lost_scratch_busy(capture->session), true);
 	fn(ctx, "stack_truncated", "stacks deeper than 127 frames: the outermost are missing", capture->lost_truncated, false);
 	fn(ctx, "stack_unreadable", "stacks cut at a page that was not in memory", capture->lost_unreadable, false);

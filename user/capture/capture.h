@@ -12,6 +12,7 @@
 #include "base/event.h"
 #include "capture/calib.h"
 #include "capture/golive.h"
+#include "capture/gomem.h"
 #include "capture/mmaps.h"
 #include "go/gomods.h"
 #include "target/modules.h"
@@ -31,6 +32,7 @@ struct capture_opts {
 	uint64_t min_size_bytes, max_size_bytes;
 	uint32_t only_tid; /* 0: all threads */
 	bool count_goroutines;
+	bool no_rss_stacks; /* RSS by kind and area only */
 	bool kernel_stacks; /* the kernel's frames in stacks of source RSS, too */
 	bool want_live; /* follow objects to see which of them stay */
 	uint32_t live_rate_bytes; /* where that is ours to say: one sample in so many bytes */
@@ -71,6 +73,8 @@ int capture__sweep(struct capture *capture);
 int capture__finish(struct capture *capture);
 /* For a report: how old the live blocks of C programs are, and what exec and exit made of them. 0 or -errno. */
 int capture__look_at_blocks(struct capture *capture);
+/* For a report: what RSS of Go programs is made of. */
+void capture__look_at_go_memory(struct capture *capture);
 /* Ask for a sweep when the live C blocks of any process have grown by @step_bytes; when its RSS has. */
 void capture__mark_heaps(struct capture *capture, uint64_t step_bytes);
 void capture__mark_rss(struct capture *capture, uint64_t step_bytes);
@@ -90,6 +94,7 @@ struct capture_target {
 	int exit_code; /* CAPTURE_RUNNING, CAPTURE_EXIT_UNKNOWN, 0-255, 128 + signal */
 	uint64_t cpu_ns; /* since the attach */
 	struct proc_rss rss_start, rss; /* now, or the last seen alive */
+	const struct gomem *go_memory; /* NULL: no Go program, or not looked at; borrowed until the next step */
 };
 
 uint32_t capture__ntargets(const struct capture *capture);
@@ -100,7 +105,11 @@ bool capture__alive(const struct capture *capture);
 /* A child of ours was reaped: wait(2)'s word is better than the tracepoint's. */
 void capture__set_exit(struct capture *capture, pid_t pid, int exit_code);
 
+enum event_rss_method capture__rss_method(const struct capture *capture);
 bool capture__has_source(const struct capture *capture, enum event_source source);
+
+/* Is it looked for, who had asked for the memory that becomes resident? */
+bool capture__has_touches(const struct capture *capture);
 
 /* What is known of live Go objects. false: nothing is followed. */
 bool capture__live(const struct capture *capture, struct golive_stats *ret);

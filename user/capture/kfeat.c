@@ -130,9 +130,21 @@ static bool has_syscall_tps(void)
 	return true;
 }
 
+static bool probe_fault_event(void)
+{
+	int fd = link_fault_event(0, -1);
+
+	if (fd < 0)
+		return false;
+	close(fd);
+	return true;
+}
+
 int kfeat_probe(struct kfeat *ret, struct err *err)
 {
 	struct rlimit unlimited = { RLIM_INFINITY, RLIM_INFINITY };
+	/* For tests, as on a kernel without the better ones: "page_faults" or "proc". */
+	const char *method = getenv("ALLOCSNOOP_RSS_METHOD");
 	struct kfeat feat = { 0 };
 	struct btf *btf;
 	int code = check_caps(err);
@@ -145,9 +157,10 @@ int kfeat_probe(struct kfeat *ret, struct err *err)
 	if (!btf)
 		return err_set(err, FAIL_KERNEL, -EOPNOTSUPP,
 			       "this kernel has no BTF (/sys/kernel/btf/vmlinux): one built with CONFIG_DEBUG_INFO_BTF=y is needed");
-	/* For tests: as on a kernel without it. */
-	feat.rss_tp = !getenv("ALLOCSNOOP_NO_RSS_STAT") && has_btf_func(btf, "btf_trace_rss_stat", BTF_KIND_TYPEDEF) &&
+	feat.rss_tp = !method && has_btf_func(btf, "btf_trace_rss_stat", BTF_KIND_TYPEDEF) &&
 		      has_btf_func(btf, "bpf_iter__task", BTF_KIND_STRUCT);
+	feat.rss_by_fault = !has_btf_func(btf, "mm_rss_stat", BTF_KIND_STRUCT); /* gone with the batches: f1a7941243c1 */
+	feat.fault_event = !(method && strcmp(method, "proc") == 0) && probe_fault_event();
 	feat.fault_tps = has_btf_func(btf, "btf_trace_page_fault_user", BTF_KIND_TYPEDEF) &&
 			 has_btf_func(btf, "btf_trace_page_fault_kernel", BTF_KIND_TYPEDEF);
 	feat.sys_exit_tp = has_btf_func(btf, "btf_trace_sys_exit", BTF_KIND_TYPEDEF);
@@ -203,7 +216,7 @@ static size_t add_btf(struct kfeat_row *rows)
 	rows[0] = (struct kfeat_row){ "btf", "types of this kernel (/sys/kernel/btf/vmlinux)",
 				      "a kernel built with CONFIG_DEBUG_INFO_BTF=y is needed", true, state_of(btf) };
 	rows[1] = (struct kfeat_row){ "rss_stat", "RSS growth by stack (tp_btf on kmem:rss_stat)",
-				      "no RSS growth by stack, RSS from /proc only", false, state_of(rss) };
+				      "RSS growth by stack is an estimate from page faults", false, state_of(rss) };
 	rows[2] = (struct kfeat_row){ "preempt_kfuncs", "probes that do not interrupt each other (bpf_preempt_disable)",
 				      "probes that interrupt each other too often are counted as lost", false,
 				      state_of(preempt) };
@@ -225,6 +238,9 @@ size_t kfeat_rows(struct kfeat_row ret[static KFEAT_MAX_ROWS])
 				       "--source mmap costs every system call of the host twice as much", false,
 				       state_of(has_syscall_tps()) };
 	multi = complete && probe_uprobe_multi();
+	ret[n++] = (struct kfeat_row){ "page_faults", "RSS growth by page faults where rss_stat is missing (perf's software event)",
+				       "without rss_stat no RSS growth by stack, RSS from /proc only", false,
+				       complete ? state_of(probe_fault_event()) : KFEAT_UNKNOWN };
 	ret[n++] = (struct kfeat_row){ "uprobes", "breakpoints in user programs",
 				       "a kernel built with CONFIG_UPROBE_EVENTS=y, and /sys, are needed", true,
 				       state_of(uprobes || multi) };

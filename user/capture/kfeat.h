@@ -11,7 +11,9 @@
 struct kfeat {
 	bool uprobe_multi; /* many uprobes in one link, with the PID filter that works for all threads (6.10, stable 6.6) */
 	bool fault_tps; /* tp_btf on exceptions:page_fault_user and _kernel: what the pages of RSS are for */
+	bool rss_by_fault; /* that tells of every change when it is made, not of a thread's 64 (6.2) */
 	bool rss_tp; /* tp_btf on kmem:rss_stat with what its program needs (5.15) */
+	bool fault_event; /* perf's software event page-faults: instead of it, an estimate */
 	bool syscall_tps; /* syscalls:sys_exit_mmap and its like (CONFIG_FTRACE_SYSCALLS), and tracefs to find them in */
 	bool sys_exit_tp; /* tp_btf on raw_syscalls:sys_exit: instead of them, and dearer */
 };

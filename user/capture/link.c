@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "capture/link.h"
 
+#include <linux/perf_event.h>
 #include <linux/types.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -33,4 +34,16 @@ int link_uprobe_multi(int prog_fd, const char *path, const unsigned long *offset
 	attr.uprobe_multi.flags = when == LINK_RETURN ? FLAG_RETURN : 0;
 	attr.uprobe_multi.pid = pid;
 	return (int)syscall(SYS_bpf, CMD_LINK_CREATE, &attr, sizeof(attr));
+}
+
+int link_fault_event(pid_t pid, int cpu)
+{
+	struct perf_event_attr attr = {
+		.type = PERF_TYPE_SOFTWARE,
+		.size = sizeof(attr),
+		.config = PERF_COUNT_SW_PAGE_FAULTS,
+		.sample_period = 1,
+	};
+
+	return (int)syscall(SYS_perf_event_open, &attr, pid, cpu, -1, PERF_FLAG_FD_CLOEXEC);
 }

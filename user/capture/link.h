@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* uprobe_multi links by the bare system call: libbpf has it from 1.3 only. */
+/* What libbpf does not do: uprobe_multi links (it has them from 1.3 on), and perf events, by the bare system call. */
 #ifndef ALLOCSNOOP_CAPTURE_LINK_H
 #define ALLOCSNOOP_CAPTURE_LINK_H
 
@@ -19,5 +19,11 @@ enum link_when { LINK_ENTRY, LINK_RETURN, LINK_SESSION };
  */
 int link_uprobe_multi(int prog_fd, const char *path, const unsigned long *offsets, const uint64_t *cookies, uint32_t n,
 		      enum link_when when, pid_t pid);
+
+/*
+ * perf's software event page-faults, at each of them, of a process (@cpu -1) or, with @pid -1, of a CPU. Its descriptor,
+ * or -1 with errno: ENODEV, the CPU is off.
+ */
+int link_fault_event(pid_t pid, int cpu);
 
 #endif

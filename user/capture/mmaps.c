@@ -365,14 +365,28 @@ static void shift(struct piece *pieces, uint64_t by)
 	pieces->end += by;
 }
 
-/* The kind of what is mapped at the end of @range. */
-static enum kind kind_at_end(const struct mmaps *m, struct range range)
+static const struct object *object_at(const struct mmaps *m, uint64_t addr)
 {
 	const struct piece *p = m->mapped;
 
-	while (p && (range.end - 1 < p->start || range.end - 1 >= p->end))
-		p = range.end - 1 < p->start ? p->left : p->right;
-	return p ? p->object->kind : KIND_UNKNOWN;
+	while (p && (addr < p->start || addr >= p->end))
+		p = addr < p->start ? p->left : p->right;
+	return p ? p->object : NULL;
+}
+
+/* The kind of what is mapped at the end of @range. */
+static enum kind kind_at_end(const struct mmaps *m, struct range range)
+{
+	const struct object *object = object_at(m, range.end - 1);
+
+	return object ? object->kind : KIND_UNKNOWN;
+}
+
+uint64_t mmaps__find(const struct mmaps *mmaps, uint64_t addr)
+{
+	const struct object *object = object_at(mmaps, addr);
+
+	return object ? object->stack_id : 0;
 }
 
 /*

@@ -42,6 +42,9 @@ void mmaps__apply(struct mmaps *mmaps, const struct abi_rec_mmap *rec);
 /* An exec: all of it is gone. */
 void mmaps__drop(struct mmaps *mmaps);
 
+/* The stack that mapped the page at @addr; 0: nothing is mapped there, or it is not known, or not wanted, who did. */
+uint64_t mmaps__find(const struct mmaps *mmaps, uint64_t addr);
+
 void mmaps__stats(const struct mmaps *mmaps, struct mmaps_stats *ret);
 
 #endif

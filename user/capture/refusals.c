@@ -66,7 +66,16 @@ static void on_burst(void *ctx, const struct event_burst *burst)
 	r->to.on_burst(r->to.ctx, burst);
 }
 
+static int on_touch(void *ctx, uint32_t pid, uint64_t stack_id, uint64_t context_id, const struct event_touch *touch)
+{
+	struct refusals *r = ctx;
+	int err = r->to.on_touch(r->to.ctx, pid, stack_id, context_id, touch);
+
+	r->touches += err != 0;
+	return err;
+}
+
 struct event_sink refusals__sink(struct refusals *refusals)
 {
-	return (struct event_sink){ refusals, on_stack, on_context, on_counts, on_live, on_age, on_cause, on_burst };
+	return (struct event_sink){ refusals, on_stack, on_context, on_counts, on_live, on_age, on_cause, on_touch, on_burst };
 }

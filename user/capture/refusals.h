@@ -13,6 +13,7 @@ struct refusals {
 	uint64_t objects; /* allocations in counts that were refused; of RSS, changes */
 	uint64_t names; /* stacks and contexts */
 	uint64_t live; /* changes of what is live */
+	uint64_t touches; /* times that it was told who had asked for memory */
 };
 
 /* Good for as long as @refusals, of which only .to need be set. */

@@ -50,6 +50,9 @@ struct session {
 	struct aside *closing; /* links that are being closed */
 	bool uprobe_multi, has_rss;
 	bool has_faults; /* their addresses, for the RSS ledger */
+	bool has_touches;
+	bool has_fault_events; /* in place of the ledger */
+	struct bpf_link **fault_links; /* of each CPU that is on */
 	bool mmap_by_call, mmap_by_any; /* by which tracepoints address space is watched; neither: it is not */
 	int ncpus;
 };
@@ -75,13 +78,15 @@ static void set_constants(struct session *session, const struct session_opts *op
 	ro->max_size_bytes = opts->max_size_bytes;
 	ro->only_tid = opts->only_tid;
 	ro->count_goroutines = opts->count_goroutines;
-	ro->kernel_stacks = opts->kernel_stacks;
+	ro->rss_stacks = !opts->no_rss_stacks;
+	ro->kernel_stacks = opts->kernel_stacks && session->has_rss;
 	ro->nr_cpus = session->ncpus;
 	ro->follow_blocks = opts->blocks;
 	ro->watch_peak = opts->peak;
 	ro->block_rate_bytes = opts->block_rate_bytes;
 	ro->watch_rss = session->has_rss;
 	ro->watch_faults = session->has_faults;
+	ro->tell_touches = session->has_touches;
 	ro->sweep_mark = bpf_map__max_entries(session->skel->maps.sites_a) / 2;
 }
 
@@ -96,6 +101,7 @@ static void choose_programs(struct session *session)
 
 	bpf_program__set_autoload(skel->progs.rss_stat, session->has_rss);
 	bpf_program__set_autoload(skel->progs.mm_seed, session->has_rss);
+	bpf_program__set_autoload(skel->progs.page_fault, session->has_fault_events);
 	bpf_program__set_autoload(skel->progs.fault_user, session->has_faults);
 	bpf_program__set_autoload(skel->progs.fault_kernel, session->has_faults);
 	bpf_program__set_autoload(skel->progs.sys_exit_mmap, session->mmap_by_call);
@@ -127,8 +133,33 @@ static int attach_mmap(struct session *session)
 		       -errno;
 }
 
+/* On every CPU, for every process: threads and children that come need no event of their own. */
+static int attach_fault_events(struct session *session)
+{
+	session->fault_links = calloc(session->ncpus, sizeof(*session->fault_links));
+	if (!session->fault_links)
+		return -ENOMEM;
+	for (int cpu = 0; cpu < session->ncpus; cpu++) {
+		int fd = link_fault_event(-1, cpu), err;
+
+		if (fd < 0 && errno == ENODEV)
+			continue;
+		if (fd < 0)
+			return -errno;
+		session->fault_links[cpu] = bpf_program__attach_perf_event(session->skel->progs.page_fault, fd);
+		if (!session->fault_links[cpu]) {
+			err = -errno;
+			close(fd);
+			return err;
+		}
+	}
+	return 0;
+}
+
 static int attach_tracepoints(struct session *session)
 {
+	int err;
+
 	struct allocsnoop_bpf *skel = session->skel;
 
 	skel->links.proc_exec = bpf_program__attach(skel->progs.proc_exec);
@@ -140,6 +171,11 @@ static int attach_tracepoints(struct session *session)
 		skel->links.rss_stat = bpf_program__attach(skel->progs.rss_stat);
 		if (!skel->links.rss_stat)
 			return -errno;
+	}
+	if (session->has_fault_events) {
+		err = attach_fault_events(session);
+		if (err)
+			return err;
 	}
 	if (session->has_faults) {
 		skel->links.fault_user = bpf_program__attach(skel->progs.fault_user);
@@ -176,8 +212,10 @@ int session__open(const struct session_opts *opts, struct session **ret, struct 
 	}
 	session->has_rss = opts->rss && opts->feat->rss_tp && session->ncpus <= ABI_RSS_MAX_CPUS;
 	session->has_faults = session->has_rss && opts->feat->fault_tps;
+	session->has_fault_events = opts->rss && !session->has_rss && opts->feat->fault_event;
 	session->mmap_by_call = opts->mmap && opts->feat->syscall_tps;
 	session->mmap_by_any = opts->mmap && !opts->feat->syscall_tps && opts->feat->sys_exit_tp;
+	session->has_touches = opts->touches && session->has_faults && opts->feat->rss_by_fault;
 	session->skel = allocsnoop_bpf__open_opts(&open_opts);
 	if (!session->skel) {
 		code = err_set(err, FAIL_KERNEL, -errno, "cannot open the BPF programs: %s", strerror(errno));
@@ -267,6 +305,9 @@ void session__free(struct session *session)
 	free(session->doors);
 	free(session->links);
 	free(session->old);
+	for (int cpu = 0; session->fault_links && cpu < session->ncpus; cpu++)
+		bpf_link__destroy(session->fault_links[cpu]);
+	free(session->fault_links);
 	allocsnoop_bpf__destroy(session->skel);
 	free(session);
 }
@@ -274,6 +315,16 @@ void session__free(struct session *session)
 bool session__has_rss(const struct session *session)
 {
 	return session->has_rss;
+}
+
+bool session__has_touches(const struct session *session)
+{
+	return session->has_touches;
+}
+
+enum event_rss_method session__rss_method(const struct session *session)
+{
+	return session->has_rss ? EVENT_RSS_BY_COUNTERS : session->has_fault_events ? EVENT_RSS_BY_FAULTS : EVENT_RSS_BY_PROC;
 }
 
 bool session__has_mmap(const struct session *session)

@@ -8,6 +8,7 @@
 #define ALLOCSNOOP_CAPTURE_SESSION_H
 
 #include "base/err.h"
+#include "base/event.h"
 #include "capture/kfeat.h"
 #include "capture/plan.h"
 
@@ -18,13 +19,15 @@ struct session_opts {
 	uint64_t min_size_bytes, max_size_bytes;
 	uint32_t only_tid; /* 0: all */
 	bool count_goroutines;
+	bool no_rss_stacks; /* none in the RSS ledger */
 	bool kernel_stacks; /* the kernel's frames in stacks of the RSS ledger */
 	bool live; /* follow objects */
 	bool peak; /* marks of heaps and of RSS are looked at */
 	bool blocks; /* follow the C allocator's blocks: */
 	uint32_t block_rate_bytes; /* one in so many bytes; 0: every one */
 	uint32_t max_blocks; /* 0: ABI_BLOCKS */
-	bool rss; /* attach the RSS ledger's program, if the kernel has it */
+	bool rss; /* attach the RSS ledger's programs, those of the best way that the kernel has */
+	bool touches; /* of the ledger: tell whose memory the pages are that come, where addresses are known */
 	bool mmap; /* attach to the calls that map address space, if the kernel has a way to */
 	bool kernel_log; /* let libbpf print what the kernel says of a program it refuses */
 };
@@ -32,8 +35,12 @@ struct session_opts {
 int session__open(const struct session_opts *opts, struct session **ret, struct err *err);
 void session__free(struct session *session);
 
+/* By the kernel's counters? */
 bool session__has_rss(const struct session *session);
+enum event_rss_method session__rss_method(const struct session *session);
 bool session__has_mmap(const struct session *session);
+/* Is told whose memory it is that becomes resident? */
+bool session__has_touches(const struct session *session);
 
 /* Make @pid known under @slot, with what its probes must know. */
 int session__add_target(struct session *session, uint32_t slot, const struct abi_target *target);

@@ -45,6 +45,7 @@ void target__free(struct target *t)
 		return;
 	aspace__free(&t->as);
 	mmaps__free(t->mmaps);
+	touches__free(t->touches);
 	free_next(t);
 	free(t);
 }

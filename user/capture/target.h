@@ -11,8 +11,10 @@
 #define ALLOCSNOOP_CAPTURE_TARGET_H
 
 #include "capture/aspace.h"
+#include "capture/gomem.h"
 #include "capture/mmaps.h"
 #include "capture/session.h"
+#include "capture/touches.h"
 
 #define TARGET_RUNNING (-1)
 #define TARGET_EXIT_UNKNOWN (-2)
@@ -26,6 +28,7 @@ struct target {
 	struct aspace *next; /* images that the ring has not told of yet */
 	size_t nnext;
 	struct mmaps *mmaps; /* NULL: who maps address space is not watched */
+	struct touches *touches; /* NULL: it is not looked for, whose the memory is that becomes resident */
 	struct abi_go go;
 	uint32_t go_module, go_image; /* that `go` is of; MODULE_NONE: none */
 	char runtime[64];
@@ -34,6 +37,7 @@ struct target {
 	bool maps_changed; /* the loader said so */
 	uint64_t maps_step; /* of the capture, in which that was last followed at once */
 	uint32_t nlabelled; /* contexts with labels */
+	uint32_t nheap_looks; /* for Go's heap, in vain */
 	bool gc_started; /* of a Go program whose objects are followed */
 	bool may_be_stale; /* the address space was not read in this step */
 	int exit_code; /* TARGET_RUNNING, TARGET_EXIT_UNKNOWN, 0-255, 128 + signal */
@@ -41,6 +45,7 @@ struct target {
 	uint64_t cpu_start_ns, cpu_ns;
 	bool has_rss_start, has_ledger;
 	struct proc_rss rss_start, rss;
+	struct gomem gomem; /* of go_module; looked at for reports */
 	bool has_mm;
 	struct abi_mm mm; /* the counters as of target__note_counters() */
 };

@@ -188,6 +188,7 @@ static int open_capture(struct live *live, struct err *err)
 		.want_go = o->want_go,
 		.want_malloc = o->want_malloc,
 		.want_rss = o->want_rss,
+		.no_rss_stacks = o->no_stacks,
 		.want_mmap = o->want_mmap,
 		.follow = o->follow,
 		.min_size_bytes = o->min_size_bytes,
@@ -223,6 +224,12 @@ static void say_attached(struct live *live)
 	fflush(stderr);
 }
 
+static const enum rss_method rss_methods[] = {
+	[EVENT_RSS_BY_PROC] = RSS_BY_PROC,
+	[EVENT_RSS_BY_FAULTS] = RSS_BY_FAULTS,
+	[EVENT_RSS_BY_COUNTERS] = RSS_BY_COUNTERS,
+};
+
 static int attach(struct live *live, struct err *err)
 {
 	int code = 0;
@@ -233,6 +240,8 @@ static int attach(struct live *live, struct err *err)
 		code = capture__attach_command(live->capture, live->child.pid, live->child.paths, live->child.npaths, err);
 	if (code)
 		return code;
+	if (live->opts->want_rss)
+		live->prof->rss_method = rss_methods[capture__rss_method(live->capture)];
 	live->prof->start_unix_ns = live->prof->mark_unix_ns = live->prof->now_unix_ns = clock_ns(CLOCK_REALTIME);
 	if (live->opts->peak) {
 		capture__mark_heaps(live->capture, PEAK_STEP_MIN_BYTES);
@@ -273,6 +282,11 @@ static bool update_target(struct live *live, const struct capture_target *from)
 	to->rss_start_bytes = from->rss_start.rss_bytes;
 	to->rss_now_bytes = from->rss.rss_bytes;
 	to->cpu_ns = from->cpu_ns;
+	to->has_go_rss = from->go_memory;
+	if (from->go_memory) {
+		to->go_rss_unknown = from->go_memory->unknown;
+		to->go_rss = from->go_memory->rss;
+	}
 	if (is_new)
 		to->rss_marked_bytes = to->rss_start_bytes;
 	return is_new;
@@ -354,6 +368,8 @@ static void update_limits(struct live *live)
 		 false);
 	set_loss(live->prof, "contexts_not_kept", "types, goroutines and labels beyond those that are kept: counted as unknown",
 		 stats.contexts, false);
+	set_loss(live->prof, "touches_not_kept", "pages of which it is not kept who had asked for them: too many stacks", stats.touches,
+		 false);
 	set_loss(live->prof, "rows_not_kept", "counts beyond the rows that are kept: in one without frames", stats.rows, false);
 }
 
@@ -383,7 +399,8 @@ static void update_profile(struct live *live)
 	prof->has_source[SOURCE_MMAP] = capture__has_source(live->capture, EVENT_MMAP);
 	update_mmaps(live);
 	update_blocks(live);
-	prof->has_source[SOURCE_RSS] = live->opts->want_rss && capture__has_source(live->capture, EVENT_RSS);
+	prof->has_source[SOURCE_RSS] = prof->rss_method >= RSS_BY_FAULTS;
+	prof->has_touches = capture__has_touches(live->capture);
 }
 
 /* How much more than @level there is to be until the next snapshot can be the highest, by enough to be worth it. */
@@ -399,8 +416,8 @@ static void look_for_rss_peak(struct live *live)
 	struct profile *prof = live->prof;
 	double rss_bytes = 0;
 
-	if (!live->opts->want_rss || !capture__has_source(live->capture, EVENT_RSS))
-		return;
+	if (prof->rss_method != RSS_BY_COUNTERS)
+		return; /* without what is given back nobody knows what was there */
 	profile__note_rss_peak(prof, clock_ns(CLOCK_REALTIME));
 	prof->rss_peak.high_bytes = capture__rss_high(live->capture);
 	for (uint32_t i = 0; i < prof->ntargets; i++)
@@ -522,6 +539,7 @@ static int report(struct live *live, bool is_final, struct err *err)
 	code = capture__look_at_blocks(live->capture);
 	if (code)
 		return err_set(err, FAIL_GENERAL, code, "cannot read the live blocks: %s", strerror(-code));
+	capture__look_at_go_memory(live->capture);
 	update_profile(live);
 	code = sym__annotate(live->sym, live->prof);
 	if (code)

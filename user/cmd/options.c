@@ -24,7 +24,7 @@ static const struct word sort_words[] = {
 static const struct word group_words[] = {
 	{ "stack", GROUP_STACK }, { "func", GROUP_FUNC }, { "line", GROUP_LINE },
 	{ "type", GROUP_TYPE },	  { "goroutine", GROUP_GOROUTINE }, { "labels", GROUP_LABELS },
-	{ "module", GROUP_MODULE }, { NULL, 0 },
+	{ "module", GROUP_MODULE }, { "allocation", GROUP_ALLOCATION }, { NULL, 0 },
 };
 static const struct word metric_words[] = {
 	{ "alloc_bytes", METRIC_ALLOC_BYTES },
@@ -130,6 +130,13 @@ static int parse_kernel_stacks(struct options *o, const char *arg)
 {
 	(void)arg;
 	o->kernel_stacks = true;
+	return 0;
+}
+
+static int parse_no_stacks(struct options *o, const char *arg)
+{
+	(void)arg;
+	o->no_stacks = true;
 	return 0;
 }
 
@@ -306,10 +313,11 @@ static const struct option_row rows[] = {
 	{ 0, "max-overhead", "PCT", "of the target's CPU time that tracing may take (2), but for mode exact", parse_max_overhead },
 	{ 'n', "top", "N", "rows per text report (10)", parse_top },
 	{ 's', "sort", "COLUMN", "bytes, objects, live, growth, peak, rss, waste, rate", parse_sort },
-	{ 'g', "group-by", "KEY", "stack, func, line, type, goroutine, labels, module", parse_group },
+	{ 'g', "group-by", "KEY", "stack, func, line, type, goroutine, labels, module, allocation (RSS growth by who asked for the memory)", parse_group },
 	{ 0, "format", "FMT", NULL, parse_format },
 	{ 'o', "output", "FILE", "where the result goes, may be given again; its format follows from .folded .pb.gz .json", parse_output },
 	{ 'm', "metric", "M", "for folded: alloc_bytes, alloc_objects, live_bytes, live_objects, rss_bytes", parse_metric },
+	{ 0, "no-stacks", NULL, "with --source rss alone: only what the pages are for; costs the least", parse_no_stacks },
 	{ 0, "kernel-stacks", NULL, "also the kernel's frames in stacks of source rss", parse_kernel_stacks },
 	{ 0, "debuginfod", NULL, "ask the servers of DEBUGINFOD_URLS for debug files that are not installed", parse_debuginfod },
 	{ 'v', "verbose", NULL, "every frame, and what is being done", parse_verbose },
@@ -412,6 +420,8 @@ static int check(struct options *o, struct err *err)
 	if (o->max_overhead_given && (o->mode == MODE_EXACT || o->live))
 		return wrong(err, "%s sees every allocation, whatever it costs: no --max-overhead",
 			     o->live ? "--live" : "--mode exact");
+	if (o->group == GROUP_ALLOCATION && !(o->want_rss && (o->want_mmap || o->live)))
+		return wrong(err, "-g allocation needs the source rss, and --live or the source mmap");
 	if (o->tid && o->npids != 1)
 		return wrong(err, "-t takes one thread of the one process of -p");
 	if (o->metric == METRIC_RSS_BYTES && !o->want_rss)
@@ -436,6 +446,10 @@ static int check(struct options *o, struct err *err)
 		return wrong(err, "--max-blocks needs --live and the source malloc");
 	if (o->live && !o->sort_given)
 		o->sort = SORT_LIVE;
+	if (o->no_stacks && (!o->want_rss || o->want_go || o->want_malloc || o->want_mmap))
+		return wrong(err, "--no-stacks needs --source rss, and no other");
+	if (o->no_stacks && o->kernel_stacks)
+		return wrong(err, "--kernel-stacks and --no-stacks exclude each other");
 	if (o->kernel_stacks && !o->want_rss)
 		return wrong(err, "--kernel-stacks needs the source rss");
 	if (o->npids && o->command)

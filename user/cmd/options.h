@@ -44,6 +44,7 @@ struct options {
 	const struct exporter *format; /* NULL: not given */
 	const char *outputs[MAX_OUTPUTS];
 	size_t noutputs;
+	bool no_stacks;
 	bool kernel_stacks;
 	bool debuginfod; /* ask servers for debug files */
 	bool verbose, quiet, no_color;

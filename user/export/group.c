@@ -122,13 +122,13 @@ static struct group_id identify(const struct profile *prof, const struct prof_ro
 
 	if (identify_context(prof, row, key, &id, view)) {
 		return id;
-	} else if (key == GROUP_STACK && trimmed) {
+	} else if ((key == GROUP_STACK || key == GROUP_ALLOCATION) && trimmed) {
 		uint64_t hash = trimmed_hash(prof, row->stack);
 
 		id.subject = SUBJECT_STACK;
 		id.a = (uint32_t)hash;
 		id.b = (uint32_t)(hash >> 32);
-	} else if (key == GROUP_STACK) {
+	} else if (key == GROUP_STACK || key == GROUP_ALLOCATION) {
 		id.subject = SUBJECT_STACK;
 		id.a = row->stack;
 	} else if (!stack_blame(prof, row->stack, view)) {
@@ -205,7 +205,7 @@ static int add_row(const struct profile *prof, struct group *group, enum group_k
 		group->stack = row->stack;
 		group->type = row->type;
 	}
-	return key == GROUP_STACK && row->type ? add_type(group, row->type, counts, by_live) : 0;
+	return (key == GROUP_STACK || key == GROUP_ALLOCATION) && row->type ? add_type(group, row->type, counts, by_live) : 0;
 }
 
 static int64_t order_of(const struct group *group, enum sort_key sort)
@@ -258,55 +258,123 @@ static int keep_frame(struct group *group, const struct group_id *id, const stru
 	return 0;
 }
 
-static int gather(const struct profile *prof, enum window window, uint32_t sources, enum group_key key,
-		  bool trimmed, bool by_live, struct hmap *index, struct groups *groups)
+struct gathering {
+	const struct profile *prof;
+	enum window window;
+	enum group_key key;
+	bool trimmed, by_live;
+	struct hmap *index;
+	struct groups *groups;
+	size_t cap;
+};
+
+/* The group of @id, made if new; HMAP_NONE when memory is out. */
+static uint32_t group_of(struct gathering *g, const struct group_id *id, const struct frame_view *view, bool *added)
 {
-	size_t cap = 0;
+	struct groups *groups = g->groups;
+	uint32_t nr;
+
+	if (vec_reserve((void **)&groups->items, &g->cap, groups->len + 1, sizeof(*groups->items)))
+		return HMAP_NONE;
+	nr = hmap__add(g->index, id, added);
+	if (nr == HMAP_NONE || !*added)
+		return nr;
+	groups->items[groups->len++] = (struct group){ .pid = id->pid, .source = id->source, .nr = nr,
+						       .unknown = id->subject == SUBJECT_UNKNOWN };
+	return keep_frame(&groups->items[nr], id, view) ? HMAP_NONE : nr;
+}
+
+static int gather_row(struct gathering *g, const struct prof_row *row, const struct prof_counts *counts)
+{
+	uint64_t goroutines = row->goroutines - (g->window == WINDOW_INTERVAL ? row->goroutines_marked : 0);
+	struct frame_view view;
+	struct group_id id = identify(g->prof, row, g->key, g->trimmed, &view);
+	struct group *group;
+	uint32_t nr;
+	bool added;
 	int err;
 
-	for (uint32_t i = 0; i < prof->nrows; i++) {
-		const struct prof_row *row = &prof->rows[i];
-		struct prof_counts counts = prof_row_counts(row, window);
-		uint64_t goroutines = row->goroutines - (window == WINDOW_INTERVAL ? row->goroutines_marked : 0);
-		struct frame_view view;
-		struct group_id id;
-		uint32_t nr;
-		bool added;
+	nr = group_of(g, &id, &view, &added);
+	if (nr == HMAP_NONE)
+		return -ENOMEM;
+	group = &g->groups->items[nr];
+	err = add_row(g->prof, group, g->key, row, counts, goroutines, added, g->by_live);
+	if (!err && g->key == GROUP_STACK && row->source == SOURCE_RSS)
+		err = touched_add(&group->touched, g->prof, (uint32_t)(row - g->prof->rows), g->window,
+				  g->trimmed ? trimmed_hash : NULL);
+	prof_counts_add(&g->groups->sum, counts);
+	return err;
+}
+
+/* @bytes of the growth of the RSS of @pid, by the stack of @part that asked for the memory; NULL: not known. */
+static int gather_part(struct gathering *g, uint32_t pid, const struct touched_part *part, uint64_t bytes)
+{
+	struct group_id id = { .pid = pid, .source = SOURCE_RSS, .subject = part ? SUBJECT_STACK : SUBJECT_UNKNOWN };
+	const struct prof_counts counts = { .rss[RSS_ANON].grown_bytes = bytes };
+	struct group *group;
+	uint32_t nr;
+	bool added;
+
+	if (!bytes)
+		return 0;
+	if (part) {
+		id.a = (uint32_t)part->identity;
+		id.b = (uint32_t)(part->identity >> 32);
+		id.c = part->source;
+	}
+	nr = group_of(g, &id, NULL, &added);
+	if (nr == HMAP_NONE)
+		return -ENOMEM;
+	group = &g->groups->items[nr];
+	prof_counts_add(&group->counts, &counts);
+	prof_counts_add(&g->groups->sum, &counts);
+	if (part && bytes > group->top_bytes) {
+		group->top_bytes = bytes;
+		group->stack = part->stack;
+		group->asked_by = part->source;
+	}
+	return 0;
+}
+
+static int gather_asked(struct gathering *g, const struct prof_row *row)
+{
+	struct touched touched = { 0 };
+	int err = touched_add(&touched, g->prof, (uint32_t)(row - g->prof->rows), g->window, g->trimmed ? trimmed_hash : NULL);
+
+	for (size_t i = 0; !err && i < touched.len; i++)
+		err = gather_part(g, row->pid, &touched.items[i], touched.items[i].bytes);
+	if (!err)
+		err = gather_part(g, row->pid, NULL, touched.untold_bytes);
+	touched_free(&touched);
+	return err;
+}
+
+static int gather(struct gathering *g, uint32_t sources)
+{
+	int err = 0;
+
+	for (uint32_t i = 0; !err && i < g->prof->nrows; i++) {
+		const struct prof_row *row = &g->prof->rows[i];
+		struct prof_counts counts = prof_row_counts(row, g->window);
 
 		if (!(sources & 1u << row->source) || prof_counts_are_zero(&counts))
 			continue;
-		id = identify(prof, row, key, trimmed, &view);
-		err = vec_reserve((void **)&groups->items, &cap, groups->len + 1, sizeof(*groups->items));
-		nr = err ? HMAP_NONE : hmap__add(index, &id, &added);
-		if (nr == HMAP_NONE)
-			return -ENOMEM;
-		if (added) {
-			groups->items[groups->len++] =
-				(struct group){ .pid = row->pid, .source = row->source, .nr = nr,
-						.unknown = id.subject == SUBJECT_UNKNOWN };
-			err = keep_frame(&groups->items[nr], &id, &view);
-			if (err)
-				return err;
-		}
-		err = add_row(prof, &groups->items[nr], key, row, &counts, goroutines, added, by_live);
-		if (err)
-			return err;
-		prof_counts_add(&groups->sum, &counts);
+		err = g->key == GROUP_ALLOCATION && row->source == SOURCE_RSS ? gather_asked(g, row) : gather_row(g, row, &counts);
 	}
-	return 0;
+	return err;
 }
 
 int groups_build(const struct profile *prof, enum window window, uint32_t sources, enum group_key key,
 		 bool trimmed, enum sort_key sort, struct groups *ret)
 {
 	struct groups groups = { 0 };
-	struct hmap *index;
-	int err = hmap__new(sizeof(struct group_id), &index);
+	struct gathering gathering = { prof, window, key, trimmed, sort == SORT_LIVE, NULL, &groups, 0 };
+	int err = hmap__new(sizeof(struct group_id), &gathering.index);
 
 	if (err)
 		return err;
-	err = gather(prof, window, sources, key, trimmed, sort == SORT_LIVE, index, &groups);
-	hmap__free(index);
+	err = gather(&gathering, sources);
+	hmap__free(gathering.index);
 	if (err) {
 		groups_free(&groups);
 		return err;
@@ -317,6 +385,7 @@ int groups_build(const struct profile *prof, enum window window, uint32_t source
 		groups.items[i].order = order_of(&groups.items[i], sort);
 		rss = groups.items[i].source == SOURCE_RSS ? groups.items[i].order : 0;
 		qsort(groups.items[i].types, groups.items[i].ntypes, sizeof(*groups.items[i].types), compare_types);
+		touched_settle(&groups.items[i].touched);
 		groups.rss_grown += rss > 0 ? rss : 0;
 		groups.rss_released -= rss < 0 ? rss : 0;
 	}
@@ -331,6 +400,7 @@ void groups_free(struct groups *groups)
 	for (size_t i = 0; i < groups->len; i++) {
 		free(groups->items[i].frame);
 		free(groups->items[i].types);
+		touched_free(&groups->items[i].touched);
 	}
 	free(groups->items);
 	*groups = (struct groups){ 0 };

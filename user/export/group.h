@@ -4,6 +4,7 @@
 #define ALLOCSNOOP_EXPORT_GROUP_H
 
 #include "export/export.h"
+#include "export/touched.h"
 #include "profile/frames.h"
 
 struct group_type {
@@ -22,7 +23,9 @@ struct group {
 	uint32_t ntypes;
 	uint32_t labels; /* the set of the row with most bytes of those that have any, or 0 */
 	bool more_labels; /* it is not the set of all rows */
-	bool unknown; /* nobody knows type, goroutine or labels: C, and Go's objects from before the attach */
+	bool unknown; /* nobody knows what the key asks for: C's types, Go's objects from before the attach */
+	enum source asked_by; /* GROUP_ALLOCATION: how that is known, of source RSS */
+	struct touched touched; /* of source RSS by GROUP_STACK: whose memory it is; owned */
 	struct prof_counts counts;
 	uint64_t goroutines; /* whose first allocation seen was in the window, if they were counted */
 	int64_t order; /* sort key: descending */
@@ -43,7 +46,8 @@ struct groups {
 /*
  * Rows of @sources (bits 1 << enum source) that have anything in the window, by process, source and
  * @key, largest first. Stacks that differ in context only are one group; with @trimmed so are those that
- * differ only in what a report without -v leaves out (addresses in one line, plumbing). 0 or -ENOMEM.
+ * differ only in what a report without -v leaves out (addresses in one line, plumbing). By GROUP_ALLOCATION
+ * what was allocated goes by stack, and RSS by the stacks that asked for the memory: only what grew. 0 or -ENOMEM.
  */
 int groups_build(const struct profile *prof, enum window window, uint32_t sources, enum group_key key, bool trimmed,
 		 enum sort_key sort, struct groups *ret);

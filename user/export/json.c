@@ -15,6 +15,10 @@
  * timeline (an addition as well) has moments of the window with the rows that grew most since the one
  * before, rss_trend of a row whether it keeps growing (profile/trend.h), and by how much.
  *
+ * allocated_by of a row of source rss (another addition) splits its rss_grown_bytes by the stacks that had asked for the
+ * memory, largest first: of source malloc the block that was touched, of go the object, of mmap, where no more is
+ * known, the mapping. allocation_unseen_bytes is the rest. Both are null if that was not looked for.
+ *
  * "incomplete" of a stack (an addition to the schema) is null, "lost" (no frames at
  * all), "truncated" (too deep) or "broken" (the walk ended early).
  */
@@ -23,7 +27,9 @@
 #include "base/jsonw.h"
 #include "export/formats.h"
 #include "export/group.h"
+#include "export/go_memory.h"
 #include "export/rss_areas.h"
+#include "export/touched.h"
 #include "profile/frames.h"
 #include "profile/labels.h"
 #include "profile/timeline.h"
@@ -311,6 +317,15 @@ static void put_overhead(struct json *j)
 	jsonw_end_object(&j->w);
 }
 
+/* What only the kernel's counters tell: what was given back, and what others did. */
+static void put_released(struct json *j, const char *key, uint64_t bytes)
+{
+	if (j->prof->rss_method == RSS_BY_COUNTERS)
+		jsonw_u64(&j->w, key, bytes);
+	else
+		jsonw_null(&j->w, key);
+}
+
 /* What became of @start in the window: grown, given back, and by whom. */
 static void put_balance(struct json *j, bool measured, uint64_t start, uint64_t end, struct prof_moved all, struct prof_moved others)
 {
@@ -326,10 +341,10 @@ static void put_balance(struct json *j, bool measured, uint64_t start, uint64_t 
 		jsonw_null(&j->w, "end_bytes");
 	}
 	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
-		if (has_ledger)
+		if (has_ledger && i == 0)
 			jsonw_u64(&j->w, keys[i], moved[i]);
 		else
-			jsonw_null(&j->w, keys[i]);
+			put_released(j, keys[i], moved[i]);
 	}
 	if (has_ledger && measured)
 		jsonw_i64(&j->w, "unexplained_bytes", (int64_t)(end - start - all.grown_bytes + all.released_bytes));
@@ -374,7 +389,7 @@ static void put_rss_areas(struct json *j)
 	for (size_t i = 0; i < n; i++) {
 		jsonw_object(&j->w, areas[i].type ? str(j, areas[i].type) : "not known");
 		jsonw_u64(&j->w, "grown_bytes", areas[i].moved.grown_bytes);
-		jsonw_u64(&j->w, "released_bytes", areas[i].moved.released_bytes);
+		put_released(j, "released_bytes", areas[i].moved.released_bytes);
 		jsonw_end_object(&j->w);
 	}
 	jsonw_end_object(&j->w);
@@ -447,13 +462,66 @@ static void put_trend(struct json *j, uint32_t row)
 {
 	double per_s;
 
-	if (!j->prof->timeline) {
+	/* Where nobody sees what is given back everything seems to grow. */
+	if (!j->prof->timeline || j->prof->rss_method != RSS_BY_COUNTERS) {
 		jsonw_null(&j->w, "rss_trend");
 		jsonw_null(&j->w, "rss_trend_bytes_per_s");
 		return;
 	}
 	jsonw_str(&j->w, "rss_trend", trend_name(timeline__row_trend(j->prof->timeline, row, &per_s)));
 	jsonw_double(&j->w, "rss_trend_bytes_per_s", per_s, 1);
+}
+
+/* What RSS of Go programs is made of: null without one, its numbers null where it is not known of one of them. */
+static void put_go_memory(struct json *j)
+{
+	struct go_memory mem;
+	const bool has_go = go_memory(j->prof, &mem);
+	const struct go_rss *sum = &mem.sum;
+	const struct {
+		const char *key;
+		uint64_t bytes;
+	} numbers[] = {
+		{ "rss_bytes", sum->rss_bytes },
+		{ "heap_inuse_bytes", sum->heap_inuse_bytes },
+		{ "heap_idle_bytes", sum->heap_idle_bytes },
+		{ "heap_released_bytes", sum->heap_released_bytes },
+		{ "objects_bytes", sum->objects_bytes },
+		{ "objects_missing_max_bytes", sum->objects_missing_bytes },
+		{ "stacks_bytes", sum->stacks_bytes },
+		{ "gc_work_bytes", sum->gc_work_bytes },
+		{ "runtime_bytes", sum->runtime_bytes },
+		{ "heap_rss_bytes", sum->arenas_bytes },
+		{ "heap_lazy_free_bytes", sum->arenas_lazy_bytes },
+		{ "heap_huge_bytes", sum->arenas_huge_bytes },
+		{ "other_anon_rss_bytes", sum->other_anon_bytes },
+	};
+
+	if (!has_go) {
+		jsonw_null(&j->w, "go");
+		return;
+	}
+	jsonw_object(&j->w, "go");
+	jsonw_str(&j->w, "not_known", mem.unknown);
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+		if (mem.unknown)
+			jsonw_null(&j->w, numbers[i].key);
+		else
+			jsonw_u64(&j->w, numbers[i].key, numbers[i].bytes);
+	}
+	if (mem.unknown)
+		jsonw_null(&j->w, "causes");
+	else
+		jsonw_array(&j->w, "causes");
+	for (size_t i = 0; i < mem.ncauses; i++) {
+		jsonw_object(&j->w, NULL);
+		jsonw_str(&j->w, "cause", mem.causes[i].name);
+		jsonw_u64(&j->w, "bytes", mem.causes[i].bytes);
+		jsonw_end_object(&j->w);
+	}
+	if (!mem.unknown)
+		jsonw_end_array(&j->w);
+	jsonw_end_object(&j->w);
 }
 
 static void put_rss(struct json *j)
@@ -471,9 +539,11 @@ static void put_rss(struct json *j)
 	}
 	measured = start || end || j->prof->has_rss_kinds; /* 0 is what a process that has ended has */
 	jsonw_object(&j->w, "rss");
+	jsonw_str(&j->w, "method", rss_method_name(j->prof->rss_method));
 	put_balance(j, measured, start, end, prof_rss_moved(&all), prof_rss_moved(&others));
 	put_rss_kinds(j, &all, &others);
 	put_rss_areas(j);
+	put_go_memory(j);
 	put_timeline(j);
 	jsonw_end_object(&j->w);
 }
@@ -510,8 +580,11 @@ static void put_rss_moved(struct json *j, enum source source, const struct prof_
 	}
 	jsonw_i64(w, "rss_bytes", prof_rss_bytes(counts));
 	jsonw_u64(w, "rss_grown_bytes", moved.grown_bytes);
-	jsonw_u64(w, "rss_released_bytes", moved.released_bytes);
-	jsonw_i64(w, "rss_swap_bytes", (int64_t)(swap.grown_bytes - swap.released_bytes));
+	put_released(j, "rss_released_bytes", moved.released_bytes);
+	if (j->prof->rss_method == RSS_BY_COUNTERS)
+		jsonw_i64(w, "rss_swap_bytes", (int64_t)(swap.grown_bytes - swap.released_bytes));
+	else
+		jsonw_null(w, "rss_swap_bytes");
 }
 
 static void put_counts(struct json *j, enum source source, const struct prof_counts *counts, const struct prof_freed *freed)
@@ -554,6 +627,33 @@ static void put_sampling(struct json *j)
 	jsonw_end_object(&j->w);
 }
 
+/* By whom the memory was asked for that @row made resident. 0 or -ENOMEM. */
+static int put_touches(struct json *j, uint32_t row)
+{
+	struct touched touched = { 0 };
+	int err = touched_add(&touched, j->prof, row, j->window, NULL);
+
+	if (!j->prof->has_touches || err) {
+		jsonw_null(&j->w, "allocated_by");
+		jsonw_null(&j->w, "allocation_unseen_bytes");
+		touched_free(&touched);
+		return err;
+	}
+	touched_settle(&touched);
+	jsonw_array(&j->w, "allocated_by");
+	for (size_t i = 0; i < touched.len; i++) {
+		jsonw_object(&j->w, NULL);
+		jsonw_str(&j->w, "source", source_name(touched.items[i].source));
+		jsonw_u64(&j->w, "bytes", touched.items[i].bytes);
+		put_frames(j, touched.items[i].stack);
+		jsonw_end_object(&j->w);
+	}
+	jsonw_end_array(&j->w);
+	jsonw_u64(&j->w, "allocation_unseen_bytes", touched.untold_bytes);
+	touched_free(&touched);
+	return 0;
+}
+
 static const char *incomplete(uint32_t stack_flags)
 {
 	return stack_flags & STACK_LOST	     ? "lost" :
@@ -583,13 +683,14 @@ static void put_context(struct json *j, uint32_t context)
 	jsonw_end_object(&j->w);
 }
 
-static void put_stacks(struct json *j)
+static int put_stacks(struct json *j)
 {
 	struct prof_counts counts;
 	struct prof_freed freed;
+	int err = 0;
 
 	jsonw_array(&j->w, "stacks");
-	for (uint32_t i = 0; i < j->prof->nrows; i++) {
+	for (uint32_t i = 0; !err && i < j->prof->nrows; i++) {
 		const struct prof_row *row = &j->prof->rows[i];
 
 		counts = prof_row_counts(row, j->window);
@@ -602,19 +703,23 @@ static void put_stacks(struct json *j)
 		jsonw_str(&j->w, "type", str(j, row->type));
 		put_context(j, row->context);
 		put_counts(j, row->source, &counts, &freed);
-		if (row->source == SOURCE_RSS)
+		if (row->source == SOURCE_RSS) {
 			put_trend(j, i);
+			err = put_touches(j, i);
+		}
 		jsonw_str(&j->w, "incomplete", incomplete(j->prof->stacks[row->stack].flags));
 		jsonw_str(&j->w, "walked", walked(j->prof->stacks[row->stack].flags));
 		put_frames(j, row->stack);
 		jsonw_end_object(&j->w);
 	}
 	jsonw_end_array(&j->w);
+	return err;
 }
 
 int json_write(const struct profile *prof, const struct export_opts *opts, FILE *out)
 {
 	struct json j = { .prof = prof, .window = opts->window };
+	int err;
 
 	j.sampling = profile__sampling(prof, opts->window);
 	for (int i = 0; i < SOURCE__N; i++)
@@ -643,8 +748,8 @@ int json_write(const struct profile *prof, const struct export_opts *opts, FILE 
 	put_peak(&j);
 	put_rss_peak(&j);
 	jsonw_null(&j.w, "gc");
-	put_stacks(&j);
+	err = put_stacks(&j);
 	jsonw_end_object(&j.w);
 	fputc('\n', out);
-	return 0;
+	return err;
 }

@@ -31,6 +31,7 @@
 #include "export/formats.h"
 #include "profile/frames.h"
 #include "profile/labels.h"
+#include "profile/timeline.h"
 
 enum { /* message Profile */
 	PROFILE_SAMPLE_TYPE = 1,
@@ -149,6 +150,41 @@ static void put_comment(struct pprof *p, const char *text)
 	protow_u64(&p->w, PROFILE_COMMENT, str(p, text));
 }
 
+/* Only stacks have a place in the format: what RSS did as a whole, and when, is told here. */
+static void put_rss_comments(struct pprof *p)
+{
+	const struct profile *prof = p->prof;
+	const struct prof_counts sum = profile__sum(prof, SOURCE_RSS, p->opts->window);
+	const struct prof_moved moved = prof_rss_moved(&sum);
+	const struct timeline *tl = prof->timeline;
+	uint64_t start = 0, now = 0;
+	char buf[1024];
+	size_t len;
+
+	if (!prof->rss_method)
+		return;
+	for (uint32_t i = 0; i < prof->ntargets; i++) {
+		start += p->opts->window == WINDOW_INTERVAL ? prof->targets[i].rss_marked_bytes : prof->targets[i].rss_start_bytes;
+		now += prof->targets[i].rss_now_bytes;
+	}
+	len = (size_t)snprintf(buf, sizeof(buf), "rss by %s: start %llu, end %llu", rss_method_name(prof->rss_method),
+			       (unsigned long long)start, (unsigned long long)now);
+	if (prof->rss_method >= RSS_BY_FAULTS)
+		len += (size_t)snprintf(buf + len, sizeof(buf) - len, ", grown %llu, unexplained %lld",
+					(unsigned long long)moved.grown_bytes,
+					(long long)(now - start - moved.grown_bytes + moved.released_bytes));
+	if (prof->rss_method == RSS_BY_COUNTERS)
+		snprintf(buf + len, sizeof(buf) - len, ", released %llu", (unsigned long long)moved.released_bytes);
+	put_comment(p, buf);
+	len = (size_t)snprintf(buf, sizeof(buf), "rss timeline (seconds:KiB)");
+	for (size_t i = 0; tl && i < tl->n && len < sizeof(buf); i++)
+		len += (size_t)snprintf(buf + len, sizeof(buf) - len, " %.1f:%llu",
+					((double)tl->points[i].unix_ns - (double)prof->start_unix_ns) / 1e9,
+					(unsigned long long)(tl->points[i].rss_bytes >> 10));
+	if (tl && tl->n)
+		put_comment(p, buf);
+}
+
 static void put_comments(struct pprof *p)
 {
 	const struct profile *prof = p->prof;
@@ -157,6 +193,7 @@ static void put_comments(struct pprof *p)
 
 	snprintf(buf, sizeof(buf), "%s, mode %s, Linux %s", p->opts->tool, prof->mode, prof->kernel);
 	put_comment(p, buf);
+	put_rss_comments(p);
 	for (uint32_t i = 0; i < prof->nlosses; i++) {
 		before = p->opts->window == WINDOW_INTERVAL ? prof->losses[i].marked : 0;
 		count = prof->losses[i].count - before;

@@ -28,6 +28,7 @@
 
 #include "base/units.h"
 #include "export/formats.h"
+#include "export/go_memory.h"
 #include "export/rss_areas.h"
 #include "profile/timeline.h"
 #include "export/group.h"
@@ -47,6 +48,7 @@ struct report {
 	const struct profile *prof;
 	const struct export_opts *opts;
 	struct paper paper;
+	enum group_key group; /* of the table that is being written */
 	double seconds; /* of the window */
 	bool wide; /* room for the columns that can be missed */
 	bool live; /* columns for what is there now */
@@ -276,6 +278,17 @@ static void put_rss_kinds(struct report *r)
 		   fmt_bytes(UNITS_TMP, k[RSS_SHMEM].now_bytes), fmt_bytes(UNITS_TMP, k[RSS_SWAP].now_bytes));
 }
 
+/* "5.2 MiB by page faults, an estimate: ...  -1.2 MiB unexplained" */
+static void put_faults_balance(struct report *r, uint64_t grown_bytes, int64_t unexplained_bytes)
+{
+	paper_item(&r->paper, STYLE_PLAIN, "%s by page faults, an estimate", fmt_bytes(UNITS_TMP, grown_bytes));
+	paper_item(&r->paper, STYLE_PLAIN, "%s unexplained", fmt_bytes_signed(UNITS_TMP, unexplained_bytes));
+	paper_newline(&r->paper);
+	paper_indent(&r->paper, 2);
+	paper_item(&r->paper, STYLE_DIM, "what is given back is not seen");
+	paper_item(&r->paper, STYLE_DIM, "huge and read-around pages count too little, copied ones too much");
+}
+
 /* "5.2 MiB grown, 1.2 MiB released  of it by others +0 B, -12.0 KiB  +0 B unexplained": the balance of @grown. */
 static void put_rss_balance(struct report *r, int64_t grown)
 {
@@ -286,6 +299,10 @@ static void put_rss_balance(struct report *r, int64_t grown)
 
 	paper_newline(&r->paper);
 	paper_indent(&r->paper, 2);
+	if (r->prof->rss_method == RSS_BY_FAULTS) {
+		put_faults_balance(r, all.grown_bytes, unexplained);
+		return;
+	}
 	paper_item(&r->paper, STYLE_PLAIN, "%s grown, %s released", fmt_bytes(UNITS_TMP, all.grown_bytes),
 		   fmt_bytes(UNITS_TMP, all.released_bytes));
 	if (others.grown_bytes || others.released_bytes)
@@ -297,6 +314,13 @@ static void put_rss_balance(struct report *r, int64_t grown)
 			   fmt_bytes(UNITS_TMP, sum.rss[RSS_SWAP].grown_bytes),
 			   fmt_bytes(UNITS_TMP, sum.rss[RSS_SWAP].released_bytes));
 	paper_item(&r->paper, STYLE_PLAIN, "%s unexplained", fmt_bytes_signed(UNITS_TMP, unexplained));
+}
+
+static void put_proc_balance(struct report *r)
+{
+	paper_newline(&r->paper);
+	paper_indent(&r->paper, 2);
+	paper_item(&r->paper, STYLE_DIM, "from /proc now and then: who grew it and who gave back is not seen");
 }
 
 /* "Go heap +12.0 MiB, C heap -4.0 KiB": the balance by what the pages are for. */
@@ -314,6 +338,39 @@ static void put_rss_areas(struct report *r)
 	for (size_t i = 0; i < n; i++)
 		paper_item(&r->paper, STYLE_PLAIN, "%s %s", areas[i].type ? strtab__get(r->prof->strs, areas[i].type) : "not known",
 			   fmt_bytes_signed(UNITS_TMP, (int64_t)(areas[i].moved.grown_bytes - areas[i].moved.released_bytes)));
+}
+
+/*
+ * "of it Go's heap 3.0 GiB  in use 2.9 GiB, objects 400.0 MiB  idle 1.3 GiB, of it released 1.2 GiB  stacks 1.0 MiB  ...",
+ * and under it what is not objects: "2.5 GiB fragmentation  free places between objects in spans in use".
+ */
+static void put_go_memory(struct report *r)
+{
+	struct go_memory mem;
+	const struct go_rss *sum = &mem.sum;
+
+	if (!go_memory(r->prof, &mem))
+		return;
+	paper_newline(&r->paper);
+	paper_indent(&r->paper, 2);
+	if (mem.unknown) {
+		paper_item(&r->paper, STYLE_PLAIN, "Go's heap of %u not known:", mem.unknown_pid);
+		paper_item(&r->paper, STYLE_PLAIN, "%s", mem.unknown);
+		return;
+	}
+	paper_item(&r->paper, STYLE_PLAIN, "of it Go's heap %s", fmt_bytes(UNITS_TMP, sum->arenas_bytes));
+	paper_item(&r->paper, STYLE_PLAIN, "in use %s, objects %s", fmt_bytes(UNITS_TMP, sum->heap_inuse_bytes),
+		   fmt_bytes(UNITS_TMP, sum->objects_bytes));
+	paper_item(&r->paper, STYLE_PLAIN, "idle %s, of it released %s", fmt_bytes(UNITS_TMP, sum->heap_idle_bytes),
+		   fmt_bytes(UNITS_TMP, sum->heap_released_bytes));
+	paper_item(&r->paper, STYLE_PLAIN, "stacks %s", fmt_bytes(UNITS_TMP, sum->stacks_bytes));
+	paper_item(&r->paper, STYLE_PLAIN, "runtime %s", fmt_bytes(UNITS_TMP, sum->runtime_bytes));
+	for (size_t i = 0; i < mem.ncauses; i++) {
+		paper_newline(&r->paper);
+		paper_indent(&r->paper, 4);
+		paper_item(&r->paper, STYLE_BOLD, "%s %s", fmt_bytes(UNITS_TMP, mem.causes[i].bytes), mem.causes[i].name);
+		paper_item(&r->paper, STYLE_DIM, "%s", mem.causes[i].text);
+	}
 }
 
 /* "36.6 MiB |...:::---====****####| 95.1 MiB in 30 s": RSS since the attach, from the lowest to the highest. */
@@ -348,7 +405,8 @@ static void put_rss_trends(struct report *r)
 	struct frame_view view;
 	uint32_t top;
 
-	for (int i = 0; tl && i < 3; i++, shown = best) {
+	/* Where nobody sees what is given back everything seems to grow. */
+	for (int i = 0; tl && r->prof->rss_method == RSS_BY_COUNTERS && i < 3; i++, shown = best) {
 		best = 0;
 		for (uint32_t row = 0; row < tl->nrows; row++) {
 			if (timeline__row_trend(tl, row, &per_s) == TREND_GROWING && per_s > best && per_s < shown) {
@@ -392,7 +450,10 @@ static void put_rss(struct report *r)
 	put_rss_kinds(r);
 	if (r->prof->has_source[SOURCE_RSS])
 		put_rss_balance(r, grown);
+	else if (r->prof->rss_method == RSS_BY_PROC)
+		put_proc_balance(r);
 	put_rss_areas(r);
+	put_go_memory(r);
 	put_rss_chart(r);
 	put_rss_trends(r);
 	paper_newline(&r->paper);
@@ -515,6 +576,8 @@ static const char *group_noun(enum group_key key, size_t n)
 	switch (key) {
 	case GROUP_STACK:
 		return n == 1 ? "stack" : "stacks";
+	case GROUP_ALLOCATION:
+		return n == 1 ? "stack that allocated" : "stacks that allocated";
 	case GROUP_FUNC:
 		return n == 1 ? "function" : "functions";
 	case GROUP_LINE:
@@ -566,7 +629,7 @@ static void group_place(const struct group *g, enum group_key key, char place[64
 static void put_group_name(struct report *r, const struct group *g, size_t gap)
 {
 	const struct frame_view *view = g->frame;
-	enum group_key key = r->opts->group;
+	enum group_key key = r->group;
 	char place[64], labels[1024];
 	size_t left, used;
 
@@ -607,7 +670,7 @@ static void put_group_name(struct report *r, const struct group *g, size_t gap)
 
 static bool has_goroutine_column(const struct report *r)
 {
-	return r->opts->group == GROUP_GOROUTINE && r->prof->has_goroutines;
+	return r->group == GROUP_GOROUTINE && r->prof->has_goroutines;
 }
 
 static void put_age_titles(struct report *r)
@@ -793,12 +856,12 @@ static void put_alloc_row(struct report *r, const struct group *g, size_t nr, co
 	paper_put(p, STYLE_PLAIN, source_name(g->source));
 	/* Column of what follows: names of sources have at most six letters. */
 	gap = 8 - strlen(source_name(g->source));
-	if (r->opts->group != GROUP_STACK)
+	if (r->group != GROUP_STACK)
 		put_group_name(r, g, gap);
 	else if (g->ntypes)
 		put_type(r, g, gap);
 	paper_newline(p);
-	if (r->opts->group != GROUP_STACK)
+	if (r->group != GROUP_STACK)
 		return;
 	put_types(r, g);
 	put_labels(r, g);
@@ -818,7 +881,7 @@ static void put_alloc_rest(struct report *r, const struct groups *groups, size_t
 	paper_right(&r->paper, STYLE_DIM, 4, "");
 	put_alloc_numbers(r, &rest, &groups->sum, true);
 	snprintf(buf, sizeof(buf), "  in %s more %s", fmt_grouped(UNITS_TMP, groups->len - shown),
-		 group_noun(r->opts->group, groups->len - shown));
+		 group_noun(r->group, groups->len - shown));
 	paper_put(&r->paper, STYLE_DIM, buf);
 	paper_newline(&r->paper);
 }
@@ -838,15 +901,16 @@ static int put_alloc_table(struct report *r)
 	size_t shown;
 	int err;
 
+	r->group = r->opts->group == GROUP_ALLOCATION ? GROUP_STACK : r->opts->group;
 	if (!r->prof->has_source[SOURCE_GO] && !r->prof->has_source[SOURCE_MALLOC] && !r->prof->has_source[SOURCE_MMAP])
 		return 0;
-	err = groups_build(r->prof, r->opts->window, SOURCES_ALLOC, r->opts->group, !r->opts->verbose, r->opts->sort,
+	err = groups_build(r->prof, r->opts->window, SOURCES_ALLOC, r->group, !r->opts->verbose, r->opts->sort,
 			   &groups);
 	if (err)
 		return err;
 	shown = groups.len < r->opts->top ? groups.len : r->opts->top;
 	if (groups.len)
-		put_title(r, titles[r->opts->group]);
+		put_title(r, titles[r->group]);
 	else
 		fputs("\nno allocations\n", r->paper.out);
 	for (size_t i = 0; i < shown; i++)
@@ -854,6 +918,53 @@ static int put_alloc_table(struct report *r)
 	put_alloc_rest(r, &groups, shown);
 	groups_free(&groups);
 	return 0;
+}
+
+#define TOUCHED_SHOWN 2
+#define TOUCHED_FRAMES 3
+
+/* "  9.1 MiB of memory allocated at: zmalloc < sdsnew < main", for the largest: who asked for what was touched. */
+static void put_touched_part(struct report *r, const struct touched_part *part)
+{
+	struct frame_iter it = frames_of(r->prof, part->stack);
+	struct frame_view view;
+	int shown = 0;
+
+	paper_indent(&r->paper, STACK_INDENT - 2);
+	paper_item(&r->paper, STYLE_DIM, "%s of memory %s at:", fmt_bytes(UNITS_TMP, part->bytes),
+		   part->source == SOURCE_MMAP ? "mapped" : "allocated");
+	while (shown < TOUCHED_FRAMES && paper_left(&r->paper) > MIN_NAME_COLUMNS / 2 && frame_iter__next(&it, &view)) {
+		if (view.flags & FRAME_PLUMBING && !r->opts->verbose)
+			continue;
+		paper_put(&r->paper, STYLE_DIM, shown ? " < " : " ");
+		paper_name(&r->paper, STYLE_DIM, view.func, paper_left(&r->paper));
+		shown++;
+	}
+	if (!shown && stack_blame(r->prof, part->stack, &view)) {
+		paper_put(&r->paper, STYLE_DIM, " ");
+		paper_name(&r->paper, STYLE_DIM, view.func, paper_left(&r->paper));
+	}
+	paper_newline(&r->paper);
+}
+
+static void put_touched(struct report *r, const struct touched *touched)
+{
+	size_t shown = touched->len < TOUCHED_SHOWN || r->opts->verbose ? touched->len : TOUCHED_SHOWN;
+	uint64_t rest_bytes = 0;
+
+	for (size_t i = 0; i < shown; i++)
+		put_touched_part(r, &touched->items[i]);
+	for (size_t i = shown; i < touched->len; i++)
+		rest_bytes += touched->items[i].bytes;
+	if (!rest_bytes && !touched->untold_bytes)
+		return;
+	paper_indent(&r->paper, STACK_INDENT - 2);
+	if (rest_bytes)
+		paper_item(&r->paper, STYLE_DIM, "%s allocated by %s more stack%s", fmt_bytes(UNITS_TMP, rest_bytes),
+			   fmt_grouped(UNITS_TMP, touched->len - shown), touched->len - shown == 1 ? "" : "s");
+	if (touched->untold_bytes)
+		paper_item(&r->paper, STYLE_DIM, "%s: allocation not seen", fmt_bytes(UNITS_TMP, touched->untold_bytes));
+	paper_newline(&r->paper);
 }
 
 static void put_rss_row(struct report *r, const struct group *g, size_t nr, const struct groups *groups)
@@ -873,17 +984,22 @@ static void put_rss_row(struct report *r, const struct group *g, size_t nr, cons
 						 fmt_byte_rate(UNITS_TMP, per_second(r, (uint64_t)llabs(bytes))));
 	if (p->width >= WIDE_COLUMNS) {
 		paper_right(p, STYLE_PLAIN, 12, fmt_bytes(UNITS_TMP, moved.grown_bytes));
-		paper_right(p, STYLE_PLAIN, 12, fmt_bytes(UNITS_TMP, moved.released_bytes));
+		paper_right(p, STYLE_PLAIN, 12,
+			    r->prof->rss_method == RSS_BY_COUNTERS ? fmt_bytes(UNITS_TMP, moved.released_bytes) : "-");
 	}
 	if (r->prof->ntargets > 1) {
 		snprintf(buf, sizeof(buf), "%u", g->pid);
 		paper_right(p, STYLE_PLAIN, PID_COLUMNS, buf);
 	}
-	if (r->opts->group != GROUP_STACK)
+	if (r->group == GROUP_ALLOCATION)
+		paper_item(p, STYLE_PLAIN, "%s", g->unknown ? "[allocation not seen]" : source_name(g->asked_by));
+	else if (r->group != GROUP_STACK)
 		put_group_name(r, g, 2);
 	paper_newline(p);
-	if (r->opts->group == GROUP_STACK)
+	if (r->group == GROUP_STACK || (r->group == GROUP_ALLOCATION && !g->unknown))
 		put_stack(r, g->stack);
+	if (r->prof->has_touches && r->group == GROUP_STACK && g->order > 0)
+		put_touched(r, &g->touched);
 }
 
 static void put_rss_title(struct report *r, const char *what)
@@ -903,7 +1019,7 @@ static void put_rss_title(struct report *r, const char *what)
 		paper_right(p, STYLE_BOLD, PID_COLUMNS, "pid");
 	paper_put(p, STYLE_BOLD, "  ");
 	paper_put(p, STYLE_BOLD, what);
-	paper_put(p, STYLE_BOLD, group_noun(r->opts->group, 1));
+	paper_put(p, STYLE_BOLD, group_noun(r->group, 1));
 	paper_newline(p);
 }
 
@@ -918,7 +1034,7 @@ static void put_rss_rest(struct report *r, const struct group *items, size_t n)
 		return;
 	paper_indent(&r->paper, STACK_INDENT - 2);
 	paper_item(&r->paper, STYLE_DIM, "%s in %s more %s", fmt_bytes_signed(UNITS_TMP, bytes), fmt_grouped(UNITS_TMP, n),
-		   group_noun(r->opts->group, n));
+		   group_noun(r->group, n));
 	paper_newline(&r->paper);
 }
 
@@ -932,7 +1048,7 @@ static void put_rss_rows(struct report *r, const struct groups *groups)
 	while (shrank < groups->len - grew && groups->items[groups->len - 1 - shrank].order < 0)
 		shrank++;
 	if (grew)
-		put_rss_title(r, "RSS growth by ");
+		put_rss_title(r, r->prof->rss_method == RSS_BY_FAULTS ? "page faults by " : "RSS growth by ");
 	shown = grew < r->opts->top ? grew : r->opts->top;
 	for (size_t i = 0; i < shown; i++)
 		put_rss_row(r, &groups->items[i], i + 1, groups);
@@ -950,11 +1066,12 @@ static int put_rss_table(struct report *r)
 	struct groups groups;
 	int err;
 
+	r->group = r->opts->group;
 	/* Pages have no type, and nobody asked whose goroutine touched them. */
-	if (!r->prof->has_source[SOURCE_RSS] || r->opts->group == GROUP_TYPE || r->opts->group == GROUP_GOROUTINE ||
-	    r->opts->group == GROUP_LABELS)
+	if (!r->prof->has_source[SOURCE_RSS] || r->group == GROUP_TYPE || r->group == GROUP_GOROUTINE ||
+	    r->group == GROUP_LABELS)
 		return 0;
-	err = groups_build(r->prof, r->opts->window, SOURCES_RSS, r->opts->group, !r->opts->verbose,
+	err = groups_build(r->prof, r->opts->window, SOURCES_RSS, r->group, !r->opts->verbose,
 			   r->opts->sort == SORT_PEAK ? SORT_PEAK : SORT_RSS, &groups);
 	if (err)
 		return err;
@@ -977,7 +1094,7 @@ int text_write(const struct profile *prof, const struct export_opts *opts, FILE 
 	r.estimated = prof->live[SOURCE_GO].measured || prof->live[SOURCE_MALLOC].rate_bytes;
 	if (r.aged && r.narrow)
 		r.estimated = false;
-	r.wide = opts->group == GROUP_STACK && !r.live &&
+	r.wide = (opts->group == GROUP_STACK || opts->group == GROUP_ALLOCATION) && !r.live &&
 		 r.paper.width >= WIDE_COLUMNS + (prof->ntargets > 1 ? PID_COLUMNS - 5 : 0);
 	put_heading(&r);
 	put_losses(&r);

@@ -22,7 +22,9 @@ struct go_moduledata {
 	uint64_t types, etypes; /* base for nameOff and typeOff */
 	uint64_t rodata; /* 0 before 1.18 */
 	uint64_t gofunc; /* go:func.*, 0 before 1.18 */
-	uint64_t noptrdata, data, bss; /* starts */
+	uint64_t noptrdata, data, bss; /* starts of the variables, in this order: those without pointers, with, zero */
+	uint64_t ebss; /* noptrbss follows it, up to: */
+	uint64_t enoptrbss;
 };
 
 struct gobin;

@@ -54,6 +54,29 @@ struct go_layout {
 
 	/* runtime.mheap, the variable runtime.mheap_: uint32, 2 more from one GC to the next */
 	uint32_t mheap_sweepgen;
+	uint32_t mheap_pages_in_use; /* uint64: pages of spans with objects */
+	uint32_t mheap_arenas_amd64, mheap_arenas_arm64; /* a slice of the indexes of the heap's arenas */
+	/*
+	 * The allocators of mspans and of mcaches, runtime.fixalloc. The first has &mheap_ as its arg; where in mheap it is
+	 * depends on the architecture. GO_NO_FIELD: of this version nothing of the following is known.
+	 */
+	uint16_t mheap_caches_behind_spans;
+	uint32_t mcache_spans_bytes; /* of the spans that an mcache holds, at most */
+	/* size of an element, bytes in use; stat points to a member of runtime.memstats: mspan_sys, mcache_sys */
+	uint16_t fixalloc_bytes, fixalloc_size, fixalloc_arg, fixalloc_inuse, fixalloc_stat;
+
+	/*
+	 * runtime.mstats, the variable runtime.memstats: bytes, uint64. From 1.16 on what the heap has is the sum
+	 * of a few runtime.heapStatsDelta, in which cumulative counts by size class tell of the objects.
+	 */
+	uint16_t memstats_heap_inuse, memstats_heap_idle, memstats_heap_released, memstats_stacks_inuse; /* 1.15 */
+	uint16_t memstats_heap_live; /* 1.15: objects that the last GC found or that were made since */
+	uint16_t memstats_stacks_sys, memstats_mspan_sys, memstats_mcache_sys, memstats_buckhash_sys, memstats_gc_sys,
+		memstats_other_sys;
+	uint16_t memstats_deltas, memstats_ndeltas, delta_bytes; /* from here on 1.16 on */
+	uint16_t delta_committed, delta_released, delta_in_heap, delta_in_stacks, delta_in_work_bufs;
+	uint16_t delta_in_scalar_bits; /* up to 1.24 */
+	uint16_t delta_large_alloc, delta_large_free, delta_small_alloc_count, delta_small_free_count;
 
 	/*
 	 * runtime.mspan. A field with a _bytes beside it changed its width: that is the width.

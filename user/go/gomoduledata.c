@@ -158,6 +158,8 @@ static void take(struct finder *f, const struct words *w, const struct md_layout
 		.noptrdata = word_at(w, l->noptrdata),
 		.data = word_at(w, l->data),
 		.bss = word_at(w, l->bss),
+		.ebss = word_at(w, l->bss + 8ull),
+		.enoptrbss = word_at(w, l->bss + 24ull),
 	};
 }
 

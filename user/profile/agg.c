@@ -209,6 +209,7 @@ static uint32_t special_stack(struct agg *agg, enum event_stack_id id)
 		[EVENT_STACK_OTHERS] = "[the kernel or another process]",
 		[EVENT_STACK_EXEC] = "[exec]",
 		[EVENT_STACK_EXIT] = "[exit]",
+		[EVENT_STACK_NONE] = "[no stacks]",
 	};
 	uint32_t *stack = &agg->special_stacks[id];
 
@@ -380,6 +381,26 @@ static int on_counts(void *ctx, uint32_t pid, enum event_source source, uint64_t
 	return 0;
 }
 
+static int on_touch(void *ctx, uint32_t pid, uint64_t stack_id, uint64_t context_id, const struct event_touch *touch)
+{
+	struct agg *agg = ctx;
+	struct prof_row *row = row_of(agg, pid, EVENT_RSS, stack_id, context_id);
+	uint32_t index;
+
+	if (!row)
+		return -ENOMEM;
+	if (agg->prof->ntouches >= agg->limits.rows) {
+		agg->stats.touches++;
+		return 0;
+	}
+	index = profile__add_touch(agg->prof, (uint32_t)(row - agg->prof->rows), sources[touch->by],
+				   stack_of(agg, touch->by_stack_id));
+	if (index == PROF_NONE)
+		return -ENOMEM;
+	agg->prof->touches[index].bytes += touch->bytes;
+	return 0;
+}
+
 void agg__stats(const struct agg *agg, struct agg_stats *ret)
 {
 	*ret = agg->stats;
@@ -387,5 +408,5 @@ void agg__stats(const struct agg *agg, struct agg_stats *ret)
 
 struct event_sink agg__sink(struct agg *agg)
 {
-	return (struct event_sink){ agg, on_stack, on_context, on_counts, on_live, on_age, on_cause, on_burst };
+	return (struct event_sink){ agg, on_stack, on_context, on_counts, on_live, on_age, on_cause, on_touch, on_burst };
 }

@@ -37,6 +37,7 @@ void agg__free(struct agg *agg);
 /* What was not kept because of the limits. A stack or context that is told again counts again. */
 struct agg_stats {
 	uint64_t stacks, contexts;
+	uint64_t touches; /* times that it was not kept who had asked for memory */
 	uint64_t rows; /* times that something was counted without its stack, for want of a row */
 };
 

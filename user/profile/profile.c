@@ -26,8 +26,8 @@
 #include "profile/timeline.h"
 
 struct profile_priv {
-	struct hmap *modules, *targets, *locs, *contexts, *rows;
-	size_t cap_modules, cap_targets, cap_locs, cap_frames, cap_stack_locs, cap_stacks, cap_contexts, cap_rows;
+	struct hmap *modules, *targets, *locs, *contexts, *rows, *touches;
+	size_t cap_modules, cap_targets, cap_locs, cap_frames, cap_stack_locs, cap_stacks, cap_contexts, cap_rows, cap_touches;
 
 	uint64_t *stack_hashes; /* by stack */
 	size_t cap_stack_hashes;
@@ -56,10 +56,15 @@ struct row_key {
 	uint32_t pid, source, context, stack;
 };
 
+struct touch_key {
+	uint32_t row, source, stack;
+};
+
 _Static_assert(sizeof(struct module_key) == 32, "padding in a key");
 _Static_assert(sizeof(struct loc_key) == 16, "padding in a key");
 _Static_assert(sizeof(struct context_key) == 24, "padding in a key");
 _Static_assert(sizeof(struct row_key) == 16, "padding in a key");
+_Static_assert(sizeof(struct touch_key) == 12, "padding in a key");
 
 #define STACK_SLOTS_MIN 256u
 
@@ -93,7 +98,8 @@ int profile__new(struct profile **ret)
 	if (!priv->stack_slots || strtab__new(&prof->strs) ||
 	    hmap__new(sizeof(struct module_key), &priv->modules) || hmap__new(sizeof(uint32_t), &priv->targets) ||
 	    hmap__new(sizeof(struct loc_key), &priv->locs) || hmap__new(sizeof(struct context_key), &priv->contexts) ||
-	    hmap__new(sizeof(struct row_key), &priv->rows) || profile__add_context(prof, &nothing) == PROF_NONE)
+	    hmap__new(sizeof(struct row_key), &priv->rows) || hmap__new(sizeof(struct touch_key), &priv->touches) ||
+	    profile__add_context(prof, &nothing) == PROF_NONE)
 		goto out_free;
 	*ret = prof;
 	return 0;
@@ -112,6 +118,7 @@ void profile__free(struct profile *prof)
 		hmap__free(prof->priv->locs);
 		hmap__free(prof->priv->contexts);
 		hmap__free(prof->priv->rows);
+		hmap__free(prof->priv->touches);
 		free(prof->priv->stack_hashes);
 		free(prof->priv->stack_slots);
 		free(prof->priv);
@@ -125,6 +132,7 @@ void profile__free(struct profile *prof)
 	free(prof->stacks);
 	free(prof->contexts);
 	free(prof->rows);
+	free(prof->touches);
 	free(prof->losses);
 	strtab__free(prof->strs);
 	free(prof);
@@ -303,8 +311,30 @@ uint32_t profile__add_row(struct profile *prof, uint32_t pid, enum source source
 	if (index == HMAP_NONE)
 		return PROF_NONE;
 	if (added)
-		prof->rows[prof->nrows++] =
-			(struct prof_row){ .pid = pid, .source = source, .context = context, .stack = stack };
+		prof->rows[prof->nrows++] = (struct prof_row){
+			.pid = pid, .source = source, .context = context, .stack = stack, .touches = PROF_NONE };
+	return index;
+}
+
+uint32_t profile__add_touch(struct profile *prof, uint32_t row, enum source source, uint32_t stack)
+{
+	struct profile_priv *priv = prof->priv;
+	struct touch_key key = { row, source, stack };
+	uint32_t index;
+	bool added;
+
+	if (row >= prof->nrows || stack >= prof->nstacks || (unsigned int)source >= SOURCE__N)
+		return PROF_NONE;
+	if (vec_reserve((void **)&prof->touches, &priv->cap_touches, (size_t)prof->ntouches + 1, sizeof(*prof->touches)))
+		return PROF_NONE;
+	index = hmap__add(priv->touches, &key, &added);
+	if (index == HMAP_NONE)
+		return PROF_NONE;
+	if (added) {
+		prof->touches[prof->ntouches++] =
+			(struct prof_touch){ .source = source, .stack = stack, .next = prof->rows[row].touches };
+		prof->rows[row].touches = index;
+	}
 	return index;
 }
 
@@ -354,6 +384,8 @@ void profile__mark(struct profile *prof)
 		prof->rows[i].marked = prof->rows[i].total;
 		prof->rows[i].goroutines_marked = prof->rows[i].goroutines;
 	}
+	for (uint32_t i = 0; i < prof->ntouches; i++)
+		prof->touches[i].marked_bytes = prof->touches[i].bytes;
 	for (uint32_t i = 0; i < prof->ntargets; i++) {
 		prof->targets[i].rss_marked_bytes = prof->targets[i].rss_now_bytes;
 		prof->targets[i].cpu_marked_ns = prof->targets[i].cpu_ns;
@@ -425,6 +457,17 @@ static uint64_t grown(uint64_t now, uint64_t before)
 double prof_se(double var)
 {
 	return var > 0 ? sqrt(var) : 0;
+}
+
+const char *rss_method_name(enum rss_method method)
+{
+	static const char *const names[] = {
+		[RSS_BY_PROC] = "proc",
+		[RSS_BY_FAULTS] = "page_faults",
+		[RSS_BY_COUNTERS] = "rss_stat",
+	};
+
+	return names[method];
 }
 
 struct prof_moved prof_rss_moved(const struct prof_counts *counts)
@@ -512,6 +555,21 @@ struct prof_counts prof_row_counts(const struct prof_row *row, enum window windo
 		}
 	}
 	return c;
+}
+
+uint64_t prof_touch_bytes(const struct prof_touch *touch, enum window window)
+{
+	return touch->bytes - (window == WINDOW_INTERVAL ? touch->marked_bytes : 0);
+}
+
+uint64_t profile__untold_touch_bytes(const struct profile *prof, uint32_t row, enum window window)
+{
+	const struct prof_counts counts = prof_row_counts(&prof->rows[row], window);
+	uint64_t told = 0;
+
+	for (uint32_t i = prof->rows[row].touches; i != PROF_NONE; i = prof->touches[i].next)
+		told += prof_touch_bytes(&prof->touches[i], window);
+	return grown(prof_rss_moved(&counts).grown_bytes, told);
 }
 
 static struct prof_freed freed_so_far(const struct prof_counts *c)

@@ -20,6 +20,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/go_rss.h"
 #include "base/strtab.h"
 
 enum source {
@@ -96,6 +97,17 @@ struct prof_context {
 
 enum rss_kind { RSS_FILE, RSS_ANON, RSS_SWAP, RSS_SHMEM, RSS_KIND__N }; /* MM_FILEPAGES.. order of mm_types_task.h */
 
+/* How it is known what RSS does. */
+enum rss_method {
+	RSS_NOT_WATCHED, /* nobody asked */
+	RSS_BY_PROC, /* /proc now and then: no rows */
+	RSS_BY_FAULTS, /* an estimate: one page more for each page fault; what is given back is not told */
+	RSS_BY_COUNTERS, /* the kernel's counters, at each change */
+};
+
+/* "proc", "page_faults", "rss_stat"; NULL if nobody asked. */
+const char *rss_method_name(enum rss_method method);
+
 /* What pages of a kind were added and given back. */
 struct prof_moved {
 	uint64_t grown_bytes, released_bytes;
@@ -135,6 +147,15 @@ struct prof_row {
 	struct prof_counts total; /* since attach */
 	struct prof_counts marked; /* total at the last mark */
 	uint64_t goroutines, goroutines_marked; /* whose first allocation seen was one of these, if they are counted */
+	uint32_t touches; /* SOURCE_RSS: index of its first in touches, PROF_NONE: none */
+};
+
+/* Memory that a row of source RSS made resident, by who had asked for it. */
+struct prof_touch {
+	enum source source; /* what is known of it: a block, an object, or the mapping that it lies in */
+	uint32_t stack; /* that allocated or mapped it */
+	uint64_t bytes, marked_bytes; /* since the attach, and at the last mark */
+	uint32_t next; /* of the same row; PROF_NONE: none */
 };
 
 struct prof_target {
@@ -144,6 +165,10 @@ struct prof_target {
 	/* RSS in bytes. */
 	uint64_t rss_start_bytes, rss_marked_bytes, rss_now_bytes;
 	uint64_t cpu_ns, cpu_marked_ns; /* CPU time of the target since attach, and at the last mark */
+	/* Of a Go program, a state, if it was looked at: what its RSS is made of, or why that is not known (static). */
+	bool has_go_rss;
+	const char *go_rss_unknown;
+	struct go_rss go_rss;
 };
 
 #define PROF_RUNNING (-1)
@@ -223,6 +248,9 @@ struct profile {
 	uint32_t ncontexts;
 	struct prof_row *rows;
 	uint32_t nrows;
+	struct prof_touch *touches;
+	uint32_t ntouches;
+	bool has_touches; /* was it looked for, who had asked for the memory that became resident? */
 
 	struct prof_loss *losses;
 	uint32_t nlosses;
@@ -234,6 +262,7 @@ struct profile {
 	struct prof_cost cost, cost_marked;
 	struct prof_rss_kind rss_kinds[RSS_KIND__N]; /* sums over targets */
 	bool has_rss_kinds;
+	enum rss_method rss_method;
 	struct timeline *timeline; /* owned; NULL: none is kept (timeline.h) */
 
 	struct profile_priv *priv; /* indices; profile.c */
@@ -261,6 +290,8 @@ uint32_t profile__add_loc(struct profile *prof, uint32_t module, uint64_t vaddr,
 uint32_t profile__add_stack(struct profile *prof, const uint32_t *locs, uint32_t nlocs, uint32_t flags);
 uint32_t profile__add_context(struct profile *prof, const struct prof_context *context);
 uint32_t profile__add_row(struct profile *prof, uint32_t pid, enum source source, uint32_t context, uint32_t stack);
+/* A part of what @row, of source RSS, made resident: of memory that @stack allocated or, by @source, mapped. */
+uint32_t profile__add_touch(struct profile *prof, uint32_t row, enum source source, uint32_t stack);
 /* Is there that row already? */
 bool profile__has_row(const struct profile *prof, uint32_t pid, enum source source, uint32_t context, uint32_t stack);
 /* Sets the frames of a location, once: later calls change nothing. 0 or -ENOMEM. */
@@ -314,6 +345,13 @@ struct prof_freed {
 };
 struct prof_freed prof_row_freed(const struct prof_row *row, enum window window);
 struct prof_freed profile__freed(const struct profile *prof, enum source source, enum window window);
+uint64_t prof_touch_bytes(const struct prof_touch *touch, enum window window);
+/*
+ * What @row, of source RSS, made resident in the window of memory whose allocation was not seen: from before the attach,
+ * the kernel's doing, of no allocator that is known. Pages that come as the window ends may be among the touches
+ * before they are in the row: then it is 0 rather than less.
+ */
+uint64_t profile__untold_touch_bytes(const struct profile *prof, uint32_t row, enum window window);
 struct prof_counts profile__sum(const struct profile *prof, enum source source, enum window window);
 /* What others than the process did (STACK_OTHERS): a part of the sum. */
 struct prof_counts profile__sum_others(const struct profile *prof, enum window window);
