@@ -330,7 +330,7 @@ int c_malloc(struct pt_regs *ctx)
 
 	if (s) {
 		run_begin(s, ABI_COOKIE_SPOT(cookie) & ABI_SPOT_STEPPED ? ABI_STAT_HITS_STEPPED : ABI_STAT_HITS);
-		if (!outside_window())
+		if (!outside_window(s))
 			c_enter(ctx, s, cookie);
 		run_end(s, ABI_STAT_TIMED, ABI_STAT_TIMED_NS);
 	}

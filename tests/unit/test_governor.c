@@ -15,7 +15,7 @@
 #define HIT_NS 2000.0
 #define MS 1000000u
 #define STEP_NS (MS / 10)
-#define LATE_NS (3 * MS) /* the kernel takes its time to put probes out */
+#define LATE_NS (1 * MS) /* the kernel takes its time to put probes out */
 
 struct load {
 	double cpus, rate; /* of one CPU at most, in this model */
@@ -57,7 +57,7 @@ static void run(struct model *m, uint64_t until_ns, bool armed)
 
 static struct governor_reading reading(const struct model *m)
 {
-	return (struct governor_reading){ (uint64_t)m->now_ns, (uint64_t)m->cpu_ns, (uint64_t)m->cost_ns };
+	return (struct governor_reading){ (uint64_t)m->now_ns, (uint64_t)m->cpu_ns, (uint64_t)m->cost_ns, (uint64_t)m->cost_ns };
 }
 
 /* As capture.c does it. Returns the estimate of all allocations. */

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 
 #define THREADS_MAX 64
 
@@ -64,6 +65,7 @@ static void *run(void *arg)
 	struct job job = *(struct job *)arg;
 
 	free(arg);
+	setpriority(PRIO_PROCESS, 0, ASIDE_NICE); /* of this thread; where it is not allowed, later */
 	job.fn(job.arg);
 	leave(job.aside);
 	return NULL;

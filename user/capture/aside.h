@@ -8,6 +8,12 @@
 #ifndef ALLOCSNOOP_CAPTURE_ASIDE_H
 #define ALLOCSNOOP_CAPTURE_ASIDE_H
 
+/*
+ * Of these threads, and of whoever waits for the end of a burst: until they get a CPU the target pays for probes whose
+ * hits do not count.
+ */
+#define ASIDE_NICE (-10)
+
 struct aside;
 
 /* 0 or -ENOMEM. */

@@ -30,7 +30,7 @@ uint64_t bursts__middle(const struct bursts *b, uint64_t now_ns)
 bool bursts__end(struct bursts *b, uint64_t until_ns, struct event_burst *ret)
 {
 	double window_ns = (double)(b->to.now_ns - b->from.now_ns);
-	double cost_ns = (double)(b->to.cost_ns - b->from.cost_ns), stands_for_ns;
+	double cost_ns = (double)(b->to.inside_ns - b->from.inside_ns), stands_for_ns;
 
 	if (!b->is_open)
 		return false;

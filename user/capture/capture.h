@@ -126,6 +126,7 @@ bool capture__blocks(const struct capture *capture, struct capture_blocks *ret);
 
 struct capture_cost {
 	uint64_t hits, trap_ns, bpf_ns;
+	uint64_t outside_ns; /* the part of it when no burst was */
 };
 
 /* How much time nobody has looked at, at the end: of bursts, since the last one. 0 in exact mode. */

@@ -4,8 +4,8 @@
 #include <string.h>
 
 #define MS 1e6
-#define FIRST_WINDOW_NS (1 * MS)
-#define MIN_WINDOW_NS (0.25 * MS)
+#define FIRST_WINDOW_NS (2 * MS)
+#define MIN_WINDOW_NS (2 * MS) /* putting the probes out takes the kernel a millisecond or so, which costs and is not counted */
 #define MAX_WINDOW_NS (20 * MS)
 #define PERIOD_NS (150 * MS) /* between two bursts: more of them see more of a program's phases */
 #define MIN_PERIOD_NS (60 * MS) /* what putting probes in and out, and reading what they saw, takes of our own time */

@@ -38,9 +38,9 @@ struct governor_opts {
 	uint64_t seed;
 };
 
-/* So far, in ns: a clock, the CPU time of all targets, the cost. Each grows only. */
+/* So far, in ns: a clock, the CPU time of all targets, the cost, and the part of it within bursts. Each grows only. */
 struct governor_reading {
-	uint64_t now_ns, cpu_ns, cost_ns;
+	uint64_t now_ns, cpu_ns, cost_ns, inside_ns;
 };
 
 enum governor_state {
