@@ -139,6 +139,8 @@ int capture__open(const struct capture_opts *opts, struct modules *mods, struct 
 	session_opts.peak = opts->want_peak;
 	session_opts.block_rate_bytes = opts->block_rate_bytes;
 	session_opts.max_blocks = opts->max_blocks;
+	session_opts.go = opts->want_go;
+	session_opts.malloc = opts->want_malloc;
 	session_opts.rss = opts->want_rss;
 	session_opts.touches = opts->want_rss && (opts->want_mmap || session_opts.blocks || (opts->want_live && opts->want_go));
 	session_opts.kernel_log = opts->kernel_log;

@@ -68,14 +68,25 @@ static void set_constants(struct session *session, const struct session_opts *op
 	ro->sweep_mark = bpf_map__max_entries(session->skel->maps.sites_a) / 2;
 }
 
-static void choose_programs(struct session *session)
+static void choose_programs(struct session *session, const struct session_opts *opts)
 {
 	struct allocsnoop_bpf *skel = session->skel;
-	struct bpf_program *uprobes[] = { skel->progs.go_malloc, skel->progs.c_malloc, skel->progs.c_malloc_return, skel->progs.c_free, skel->progs.c_new_return,
-					  skel->progs.c_throw,
-					  skel->progs.maps_changed, skel->progs.go_profile_malloc,
-					  skel->progs.go_profile_free, skel->progs.go_span_push,
-					  skel->progs.go_gc_start };
+	struct {
+		struct bpf_program *prog;
+		bool wanted;
+	} uprobes[] = {
+		{ skel->progs.maps_changed, true },
+		{ skel->progs.go_malloc, opts->go },
+		{ skel->progs.go_profile_malloc, opts->go && opts->live },
+		{ skel->progs.go_profile_free, opts->go && opts->live },
+		{ skel->progs.go_span_push, opts->go && opts->live },
+		{ skel->progs.go_gc_start, opts->go && opts->live },
+		{ skel->progs.c_malloc, opts->malloc },
+		{ skel->progs.c_malloc_return, opts->malloc },
+		{ skel->progs.c_free, opts->malloc && opts->blocks },
+		{ skel->progs.c_new_return, opts->malloc },
+		{ skel->progs.c_throw, opts->malloc },
+	};
 
 	bpf_program__set_autoload(skel->progs.rss_stat, session->has_rss);
 	bpf_program__set_autoload(skel->progs.mm_seed, session->has_rss);
@@ -86,8 +97,11 @@ static void choose_programs(struct session *session)
 	bpf_program__set_autoload(skel->progs.sys_exit_mremap, session->mmap_by_call);
 	bpf_program__set_autoload(skel->progs.sys_exit_brk, session->mmap_by_call);
 	bpf_program__set_autoload(skel->progs.sys_exit_any, session->mmap_by_any);
-	for (size_t i = 0; session->uprobe_multi && i < sizeof(uprobes) / sizeof(uprobes[0]); i++)
-		bpf_program__set_expected_attach_type(uprobes[i], ATTACH_TYPE_UPROBE_MULTI);
+	for (size_t i = 0; i < sizeof(uprobes) / sizeof(uprobes[0]); i++) {
+		bpf_program__set_autoload(uprobes[i].prog, uprobes[i].wanted);
+		if (session->uprobe_multi)
+			bpf_program__set_expected_attach_type(uprobes[i].prog, ATTACH_TYPE_UPROBE_MULTI);
+	}
 }
 
 static int attach_mmap(struct session *session)
@@ -171,7 +185,7 @@ int session__open(const struct session_opts *opts, struct session **ret, struct 
 		bpf_map__set_max_entries(session->skel->maps.doors, 1);
 	}
 	bpf_map__set_max_entries(session->skel->maps.blocks, !opts->blocks ? 1 : opts->max_blocks ? opts->max_blocks : ABI_BLOCKS);
-	choose_programs(session);
+	choose_programs(session, opts);
 	code = allocsnoop_bpf__load(session->skel);
 	if (code) {
 		err_set(err, FAIL_KERNEL, code,

@@ -24,6 +24,7 @@ struct session_opts {
 	bool blocks; /* follow the C allocator's blocks: */
 	uint32_t block_rate_bytes; /* one in so many bytes; 0: every one */
 	uint32_t max_blocks; /* 0: ABI_BLOCKS */
+	bool go, malloc; /* the programs of their doors are wanted: the kernel looks long at each */
 	bool rss; /* attach the RSS ledger's program, if the kernel has it */
 	bool touches; /* of the ledger: tell whose memory the pages are that come, where addresses are known */
 	bool mmap; /* attach to the calls that map address space, if the kernel has a way to */
