@@ -456,7 +456,7 @@ static void tell_space(struct capture *c, const struct target *t)
 	int err = unwind_load__space(c->unwind, t->slot, &t->as);
 
 	if (err)
-		diag_emit(c->opts.diag, DIAG_DEBUG, "process %d: no unwind tables: %s", t->info.pid, strerror(-err));
+		diag_emit(c->opts.diag, DIAG_WARN, "process %d: no unwind tables, stacks of native code may be wrong or cut: %s", t->info.pid, strerror(-err));
 }
 
 /* The reasons for which a process cannot be a target, before anything is done to it. */

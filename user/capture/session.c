@@ -352,7 +352,7 @@ void session__remove_target(struct session *session, pid_t pid)
 
 int session__seed_rss(struct session *session, pid_t pid)
 {
-	union bpf_iter_link_info info = { .task.tid = pid };
+	union bpf_iter_link_info info = { .task.pid = pid };
 	LIBBPF_OPTS(bpf_iter_attach_opts, opts, .link_info = &info, .link_info_len = sizeof(info));
 	struct bpf_link *link;
 	char buf[64];
@@ -551,6 +551,9 @@ void session__maps(const struct session *session, struct session_maps *ret)
 	ret->ring = bpf_map__fd(session->skel->maps.ring);
 	ret->scratches = bpf_map__fd(session->skel->maps.scratches);
 	ret->slabs = bpf_map__fd(session->skel->maps.slabs);
+	ret->slab_btf = bpf_object__btf_fd(session->skel->obj);
+	ret->slab_key_type = bpf_map__btf_key_type_id(session->skel->maps.slab_first);
+	ret->slab_value_type = bpf_map__btf_value_type_id(session->skel->maps.slab_first);
 	ret->rules = bpf_map__fd(session->skel->maps.rules);
 	ret->spaces = bpf_map__fd(session->skel->maps.spaces);
 	ret->unwind_files = bpf_map__fd(session->skel->maps.unwind_files);

@@ -80,6 +80,9 @@ struct session_maps {
 	int ring;
 	int scratches;
 	int slabs, rules, spaces, unwind_files; /* of stack walks by unwind tables: slabs.h */
+	/* The types of the map that one slab is: kernels before 6.2 take no map in `slabs` without them. */
+	int slab_btf;
+	uint32_t slab_key_type, slab_value_type;
 	int blocks;
 };
 void session__maps(const struct session *session, struct session_maps *ret);
