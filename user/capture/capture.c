@@ -1340,6 +1340,8 @@ void capture__target(struct capture *capture, uint32_t index, struct capture_tar
 	ret->exit_code = t->exit_code;
 	ret->cpu_ns = t->cpu_ns;
 	ret->rss_start = t->rss_start;
+	ret->has_hugetlb = t->has_hugetlb;
+	ret->hugetlb_bytes = t->hugetlb_bytes;
 	ret->rss = t->rss;
 	ret->go_memory = t->gomem.looked ? &t->gomem : NULL;
 }
