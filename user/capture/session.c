@@ -543,17 +543,27 @@ void session__detach(struct session *session, pid_t pid, bool has_ended)
 	}
 }
 
+static void slab_types(const struct session *session, struct session_maps *ret)
+{
+	int btf = bpf_object__btf_fd(session->skel->obj);
+
+	*ret = (struct session_maps){ 0 };
+	if (btf <= 0)
+		return; /* libbpf made the maps without */
+	ret->slab_btf = btf;
+	ret->slab_key_type = bpf_map__btf_key_type_id(session->skel->maps.slab_first);
+	ret->slab_value_type = bpf_map__btf_value_type_id(session->skel->maps.slab_first);
+}
+
 void session__maps(const struct session *session, struct session_maps *ret)
 {
+	slab_types(session, ret);
 	ret->sites = bpf_map__fd(session->skel->maps.sites);
 	ret->sites_inner[0] = bpf_map__fd(session->skel->maps.sites_a);
 	ret->sites_inner[1] = bpf_map__fd(session->skel->maps.sites_b);
 	ret->ring = bpf_map__fd(session->skel->maps.ring);
 	ret->scratches = bpf_map__fd(session->skel->maps.scratches);
 	ret->slabs = bpf_map__fd(session->skel->maps.slabs);
-	ret->slab_btf = bpf_object__btf_fd(session->skel->obj);
-	ret->slab_key_type = bpf_map__btf_key_type_id(session->skel->maps.slab_first);
-	ret->slab_value_type = bpf_map__btf_value_type_id(session->skel->maps.slab_first);
 	ret->rules = bpf_map__fd(session->skel->maps.rules);
 	ret->spaces = bpf_map__fd(session->skel->maps.spaces);
 	ret->unwind_files = bpf_map__fd(session->skel->maps.unwind_files);

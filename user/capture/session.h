@@ -81,7 +81,7 @@ struct session_maps {
 	int scratches;
 	int slabs, rules, spaces, unwind_files; /* of stack walks by unwind tables: slabs.h */
 	/* The types of the map that one slab is: kernels before 6.2 take no map in `slabs` without them. */
-	int slab_btf;
+	int slab_btf; /* 0: without */
 	uint32_t slab_key_type, slab_value_type;
 	int blocks;
 };
