@@ -131,8 +131,8 @@ run_unit() {
 }
 
 run_e2e() {
-	local file=$1 test=$2 name t0 rc limit why
-	name=$(basename "$(dirname "$file")")/$(basename "$file" .sh)/${test#test_}
+	local file=$1 test=$2 name=${1%.sh} t0 rc limit why
+	name=${name#"${name%/*/*}"/}/${test#test_} # folder/file/test
 	[[ $name =~ $pattern ]] || return 0
 	if [ "$(id -u)" != 0 ]; then
 		result skip "$name" "0.0 s" "needs root"

@@ -26,6 +26,7 @@ guests() {
 		6.1 6.1 2 - $USUAL
 		6.12 6.12 2 - $USUAL
 		7.2 7.2 2 - $USUAL
+		6.1-full 6.1 1 preempt=full $CROWD
 		6.12-full 6.12 1 preempt=full $CROWD
 		7.2-full 7.2 1 preempt=full $CROWD
 	T
@@ -93,7 +94,7 @@ judge() { # GUEST FOLDER
 				rest+=$(sed -n 's/^note: /; /p' <<<"$compared" | tr -d '\n')
 				outcome "$1" "$name" ok "$rest"
 			else
-				sed 's/^/    /' <<<"$compared"
+				sed -n '/./s/^/    /p' <<<"$compared"
 				outcome "$1" "$name" "not ok" "$rest"
 			fi
 			;;

@@ -6,7 +6,7 @@
 test_runs_or_refuses() {
 	local rc=0
 	"$SNOOP" check -d 0 >check.txt 2>check.err || rc=$?
-	note "$(uname -r)"
+	note "$(uname -r), $(nproc) CPUs, preemption $(sed 's/.*(\(.*\)).*/\1/' /sys/kernel/debug/sched/preempt 2>/dev/null || echo unknown)"
 	case $rc in
 	0)
 		sed -n 's/^  NO *\([a-z_]*\) *\(.*\)/note: without \1: \2/p' check.txt
