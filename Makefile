@@ -151,7 +151,7 @@ test-go: all $(O)/tests/unit/test_golayout ## Go 1.15 to 1.27 in every shape, ex
 test-real: all ## published Go programs against their own counters (as root; fetches 1 GB of packages once)
 	$(Q)O=$(O) ALLOCSNOOP_LAB=$(LAB) tests/real_go.sh
 
-test-vm: ## the static binary on Linux 5.10, 6.1, 6.12 and 7.2, emulated (as root; fetches 250 MB of kernels once)
+test-vm: ## the static binary on Linux 5.10, 6.1, 6.12 and 7.2, emulated (as root; fetches the kernels once)
 	$(Q)O=$(O) ALLOCSNOOP_LAB=$(LAB) tests/vm/run.sh
 
 $(O)/tools/bench/%: tools/bench/%.c $(O)/liballocsnoop.a
