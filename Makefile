@@ -43,7 +43,7 @@ UNIT_BIN := $(UNIT_SRC:%.c=$(O)/%)
 .DELETE_ON_ERROR:
 .SECONDARY:
 .SUFFIXES:
-.PHONY: all static install deps demo bench bench-return bench-rss test test-unit test-e2e test-go test-real fuzz run-fuzzers check-layers clean help
+.PHONY: all static install deps demo bench bench-return bench-rss test test-unit test-e2e test-go test-real test-vm fuzz run-fuzzers check-layers clean help
 
 all: $(O)/allocsnoop ## build $(O)/allocsnoop (the default)
 
@@ -150,6 +150,9 @@ test-go: all $(O)/tests/unit/test_golayout ## Go 1.15 to 1.27 in every shape, ex
 
 test-real: all ## published Go programs against their own counters (as root; fetches 1 GB of packages once)
 	$(Q)O=$(O) ALLOCSNOOP_LAB=$(LAB) tests/real_go.sh
+
+test-vm: ## the static binary on Linux 5.10, 6.1, 6.12 and 7.2, emulated (as root; fetches the kernels once)
+	$(Q)O=$(O) ALLOCSNOOP_LAB=$(LAB) tests/vm/run.sh
 
 $(O)/tools/bench/%: tools/bench/%.c $(O)/liballocsnoop.a
 	$(call msg,BENCH,$@)

@@ -152,6 +152,8 @@ void target__follow(struct target *t, struct session *session)
 	if (cpu > t->cpu_start_ns)
 		t->cpu_ns = cpu - t->cpu_start_ns;
 	follow_rss(t, session);
+	if (target__is_running(t) && proc_read_hugetlb(t->info.pid, &t->hugetlb_bytes))
+		t->has_hugetlb = true;
 }
 
 /* Between the two, in pages: as far from the one as from the other. */

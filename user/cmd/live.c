@@ -292,6 +292,8 @@ static void add_rss(struct profile *prof, const struct capture_target *t, bool i
 		prof->rss_kinds[k].now_bytes += now[k];
 	}
 	prof->has_rss_kinds = true;
+	prof->has_hugetlb |= t->has_hugetlb;
+	prof->hugetlb_bytes += t->hugetlb_bytes;
 }
 
 static void update_live(struct live *live)
@@ -371,6 +373,7 @@ static void update_profile(struct live *live)
 	prof->now_unix_ns = clock_ns(CLOCK_REALTIME);
 	for (int k = 0; k < RSS_KIND__N; k++)
 		prof->rss_kinds[k].start_bytes = prof->rss_kinds[k].now_bytes = 0;
+	prof->hugetlb_bytes = 0;
 	for (uint32_t i = 0; i < capture__ntargets(live->capture); i++) {
 		capture__target(live->capture, i, &target);
 		add_rss(prof, &target, update_target(live, &target));

@@ -12,6 +12,7 @@
  * kind; swap is none of RSS and in no sum. A row's rss_bytes is what it added minus
  * what it gave back, rss_swap_bytes what it moved out to swap minus what came back. areas (an addition to the
  * schema) is the same by what the pages are for, as the rows' types say; where that is not known, "not known".
+ * hugetlb_bytes (one more) is memory of hugetlbfs that the processes have, which is in no RSS and in none of these sums.
  * timeline (an addition as well) has moments of the window with the rows that grew most since the one
  * before, rss_trend of a row whether it keeps growing (profile/trend.h), and by how much.
  *
@@ -517,6 +518,10 @@ static void put_rss(struct json *j)
 	put_rss_kinds(j, &all, &others);
 	put_rss_areas(j);
 	put_go_memory(j);
+	if (j->prof->has_hugetlb)
+		jsonw_u64(&j->w, "hugetlb_bytes", j->prof->hugetlb_bytes);
+	else
+		jsonw_null(&j->w, "hugetlb_bytes");
 	put_timeline(j);
 	jsonw_end_object(&j->w);
 }

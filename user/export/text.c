@@ -247,6 +247,8 @@ static void put_rss_kinds(struct report *r)
 	paper_item(&r->paper, STYLE_DIM, "anon %s, file %s, shmem %s, swap %s",
 		   fmt_bytes(UNITS_TMP, k[RSS_ANON].now_bytes), fmt_bytes(UNITS_TMP, k[RSS_FILE].now_bytes),
 		   fmt_bytes(UNITS_TMP, k[RSS_SHMEM].now_bytes), fmt_bytes(UNITS_TMP, k[RSS_SWAP].now_bytes));
+	if (r->prof->hugetlb_bytes)
+		paper_item(&r->paper, STYLE_PLAIN, "hugetlb %s (not in RSS)", fmt_bytes(UNITS_TMP, r->prof->hugetlb_bytes));
 }
 
 /* "5.2 MiB by page faults, an estimate: ...  -1.2 MiB unexplained" */
