@@ -384,7 +384,8 @@ int groups_build(const struct profile *prof, enum window window, uint32_t source
 
 		groups.items[i].order = order_of(&groups.items[i], sort);
 		rss = groups.items[i].source == SOURCE_RSS ? groups.items[i].order : 0;
-		qsort(groups.items[i].types, groups.items[i].ntypes, sizeof(*groups.items[i].types), compare_types);
+		if (groups.items[i].ntypes)
+			qsort(groups.items[i].types, groups.items[i].ntypes, sizeof(*groups.items[i].types), compare_types);
 		touched_settle(&groups.items[i].touched);
 		groups.rss_grown += rss > 0 ? rss : 0;
 		groups.rss_released -= rss < 0 ? rss : 0;

@@ -1010,6 +1010,8 @@ static void put_rss_rows(struct report *r, const struct groups *groups)
 {
 	size_t grew = 0, shrank = 0, shown;
 
+	if (!groups->len)
+		return;
 	while (grew < groups->len && groups->items[grew].order > 0)
 		grew++;
 	while (shrank < groups->len - grew && groups->items[groups->len - 1 - shrank].order < 0)
