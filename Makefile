@@ -28,9 +28,9 @@ CFLAGS_ALL := -std=gnu11 $(CFLAGS) $(WARN) -MMD -MP
 BPF_CFLAGS := -O2 -g -target bpf -mcpu=v3 -D__TARGET_ARCH_$(ARCH) -Wall -Wextra $(WERROR) -Wno-unused-parameter \
 	-Ivmlinux/$(ARCH) -Ibpf -I. -MMD -MP
 
-LIBS := -lbpf -ldw -lelf -lz -lzstd -llzma -liberty -lm
+LIBS := -lbpf -lsqlite3 -ldw -lelf -lz -lzstd -llzma -liberty -lm
 # What libdw.a, libelf.a and libbpf.a need behind them.
-STATIC_LIBS := -lbpf -ldw -lelf -lz -lbz2 -llzma -lzstd -liberty -lpthread -ldl -lm
+STATIC_LIBS := -lbpf -lsqlite3 -ldw -lelf -lz -lbz2 -llzma -lzstd -liberty -lpthread -ldl -lm
 
 USER_SRC := $(sort $(wildcard user/*/*.c))
 LIB_SRC := $(filter-out user/cmd/main.c,$(USER_SRC))
@@ -102,7 +102,7 @@ test-unit: $(UNIT_BIN) ## parsers and other pure code; no root
 FUZZ_SECONDS ?= 20
 FUZZ_SRC := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_BIN := $(FUZZ_SRC:%.c=$(O)/%)
-FUZZ_LIB_SRC := $(filter user/base/% user/target/% user/go/% user/unwind/% user/profile/% user/sym/% user/capture/spot_% user/capture/returns_% user/capture/goheap.c,$(LIB_SRC))
+FUZZ_LIB_SRC := $(filter user/base/% user/target/% user/go/% user/unwind/% user/profile/% user/export/% user/store/% user/sym/% user/capture/spot_% user/capture/returns_% user/capture/goheap.c,$(LIB_SRC))
 FUZZ_LIB_OBJ := $(FUZZ_LIB_SRC:%.c=$(O)/fuzz/%.o)
 FUZZ_CFLAGS := -std=gnu11 -g -O1 -fno-omit-frame-pointer -fno-sanitize-recover=all $(WARN) -MMD -MP
 
@@ -118,7 +118,7 @@ $(O)/fuzz/libfuzzed.a: $(FUZZ_LIB_OBJ)
 $(O)/tests/fuzz/%: tests/fuzz/%.c $(O)/fuzz/libfuzzed.a
 	$(call msg,FUZZ,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CLANG) $(CPPFLAGS_ALL) $(FUZZ_CFLAGS) -fsanitize=fuzzer,address,undefined -o $@ $< $(O)/fuzz/libfuzzed.a -ldw -lelf -lz -lzstd -llzma -liberty -lm -MF $@.d
+	$(Q)$(CLANG) $(CPPFLAGS_ALL) $(FUZZ_CFLAGS) -fsanitize=fuzzer,address,undefined -o $@ $< $(O)/fuzz/libfuzzed.a -lsqlite3 -ldw -lelf -lz -lzstd -llzma -liberty -lm -MF $@.d
 
 # What installs comes before what is built with it, whatever make builds first.
 fuzz: ## install what is missing, build, run every fuzzer for FUZZ_SECONDS (20); findings stay in the output folder
