@@ -95,38 +95,67 @@ static bool is_history(enum table_id id)
 	return id >= TABLE_HISTORY_FIRST;
 }
 
-/* With a line of comment for each column: `.schema` of the sqlite3 shell shows them. */
-static void write_create(FILE *out, const struct table *t, bool history)
+static const char *suffix(enum table_id id)
 {
-	fprintf(out, "CREATE TABLE %s ( -- %s\n", t->name, t->doc);
-	for (size_t i = 0; i < nkeys(t); i++)
-		fprintf(out, "  %s INTEGER NOT NULL, -- %s\n", t->keys[i], t->key_docs[i]);
-	for (size_t i = 0; i < t->ncolumns; i++)
-		fprintf(out, "  %s %s, -- %s\n", t->columns[i].name, history ? "INTEGER" : sql_type(t->columns[i].kind),
-			t->columns[i].doc);
-	fprintf(out, "  PRIMARY KEY (%s%s%s)) WITHOUT ROWID;\n", t->keys[0], t->keys[1] ? ", " : "", t->keys[1] ? t->keys[1] : "");
+	return is_history(id) ? "_history" : "";
 }
 
-static void write_insert(FILE *out, const struct table *t)
+/* With a line of comment for each column: `.schema` of the sqlite3 shell shows them. */
+static void write_create(FILE *out, enum table_id id)
 {
-	fprintf(out, "INSERT OR REPLACE INTO %s VALUES (?", t->name);
+	const struct table *t = &store_tables[id];
+
+	fprintf(out, "CREATE TABLE %s%s ( -- %s\n", t->name, suffix(id), t->doc);
+	for (size_t i = 0; i < nkeys(t); i++)
+		fprintf(out, "  %s INTEGER NOT NULL%s, -- %s\n", t->keys[i], is_history(id) ? " PRIMARY KEY" : "", t->key_docs[i]);
+	for (size_t i = 0; i < t->ncolumns; i++)
+		fprintf(out, "  %s %s%s -- %s\n", t->columns[i].name, is_history(id) ? "INTEGER" : sql_type(t->columns[i].kind),
+			is_history(id) && i + 1 == t->ncolumns ? "" : ",", t->columns[i].doc);
+	if (is_history(id))
+		fputs(");\n", out);
+	else
+		fprintf(out, "  PRIMARY KEY (%s%s%s)) WITHOUT ROWID;\n", t->keys[0], t->keys[1] ? ", " : "",
+			t->keys[1] ? t->keys[1] : "");
+}
+
+static void write_history_view(FILE *out, const struct table *t)
+{
+	fprintf(out, "CREATE VIEW %s AS -- %s\n  SELECT at >> %d AS interval, at & %d AS row", t->name, t->doc, HISTORY_ROW_BITS,
+		(1 << HISTORY_ROW_BITS) - 1);
+	for (size_t i = 0; i < t->ncolumns; i++) {
+		const struct column *c = &t->columns[i];
+
+		fprintf(out, ", %s", c->name);
+		if (c->whole)
+			fprintf(out, ", %s - %s AS %s", t->columns[i - 1].name, c->name, c->whole);
+	}
+	fprintf(out, " FROM %s_history;\n", t->name);
+}
+
+static void write_insert(FILE *out, enum table_id id)
+{
+	const struct table *t = &store_tables[id];
+
+	fprintf(out, "INSERT OR REPLACE INTO %s%s VALUES (?", t->name, suffix(id));
 	for (size_t i = 1; i < nkeys(t) + t->ncolumns; i++)
 		fputs(", ?", out);
 	fputc(')', out);
 }
 
-static void write_select(FILE *out, const struct table *t)
+static void write_select(FILE *out, enum table_id id)
 {
+	const struct table *t = &store_tables[id];
+
 	fprintf(out, "SELECT %s", t->keys[0]);
 	if (t->keys[1])
 		fprintf(out, ", %s", t->keys[1]);
 	for (size_t i = 0; i < t->ncolumns; i++)
 		fprintf(out, ", %s", t->columns[i].name);
-	fprintf(out, " FROM %s WHERE %s BETWEEN ? AND ? ORDER BY %s%s%s", t->name, t->keys[0], t->keys[0],
+	fprintf(out, " FROM %s%s WHERE %s BETWEEN ? AND ? ORDER BY %s%s%s", t->name, suffix(id), t->keys[0], t->keys[0],
 		t->keys[1] ? ", " : "", t->keys[1] ? t->keys[1] : "");
 }
 
-static int prepare(struct db *db, const struct table *t, void (*write)(FILE *, const struct table *), sqlite3_stmt **ret,
+static int prepare(struct db *db, enum table_id id, void (*write)(FILE *, enum table_id), sqlite3_stmt **ret,
 		   struct err *err)
 {
 	char *sql = NULL;
@@ -136,7 +165,7 @@ static int prepare(struct db *db, const struct table *t, void (*write)(FILE *, c
 
 	if (!out)
 		return err_set(err, FAIL_GENERAL, -ENOMEM, "out of memory");
-	write(out, t);
+	write(out, id);
 	if (fclose(out)) {
 		free(sql);
 		return err_set(err, FAIL_GENERAL, -ENOMEM, "out of memory");
@@ -153,7 +182,7 @@ static int put_doc(struct db *db, const char *table, const char *column, const c
 
 	if (sqlite3_prepare_v2(db->sqlite, "INSERT INTO doc VALUES (?, ?, ?)", -1, &stmt, NULL) != SQLITE_OK)
 		return failed(db, err);
-	sqlite3_bind_text(stmt, 1, table, -1, SQLITE_STATIC);
+	sqlite3_bind_text(stmt, 1, table, -1, SQLITE_TRANSIENT);
 	sqlite3_bind_text(stmt, 2, column, -1, SQLITE_STATIC);
 	sqlite3_bind_text(stmt, 3, text, -1, SQLITE_STATIC);
 	rc = sqlite3_step(stmt);
@@ -171,12 +200,14 @@ static int create_docs(struct db *db, struct err *err)
 
 	for (int id = 0; id < TABLE__N && !code; id++) {
 		const struct table *t = &store_tables[id];
+		char name[64];
 
-		code = put_doc(db, t->name, "", t->doc, err);
+		snprintf(name, sizeof(name), "%s%s", t->name, suffix(id));
+		code = put_doc(db, name, "", t->doc, err);
 		for (size_t i = 0; i < nkeys(t) && !code; i++)
-			code = put_doc(db, t->name, t->keys[i], t->key_docs[i], err);
+			code = put_doc(db, name, t->keys[i], t->key_docs[i], err);
 		for (size_t i = 0; i < t->ncolumns && !code; i++)
-			code = put_doc(db, t->name, t->columns[i].name, t->columns[i].doc, err);
+			code = put_doc(db, name, t->columns[i].name, t->columns[i].doc, err);
 	}
 	return code;
 }
@@ -191,7 +222,9 @@ static int create_tables(struct db *db, struct err *err)
 	if (!out)
 		return err_set(err, FAIL_GENERAL, -ENOMEM, "out of memory");
 	for (int id = 0; id < TABLE__N; id++)
-		write_create(out, &store_tables[id], is_history(id));
+		write_create(out, id);
+	for (int id = TABLE_HISTORY_FIRST; id < TABLE__N; id++)
+		write_history_view(out, &store_tables[id]);
 	fputs(store_views, out);
 	if (fclose(out)) {
 		free(sql);
@@ -299,7 +332,7 @@ int db__create(const char *path, struct db **ret, struct err *err)
 	if (!code)
 		code = create_tables(db, err);
 	for (int id = 0; id < TABLE__N && !code; id++)
-		code = prepare(db, &store_tables[id], write_insert, &db->put[id], err);
+		code = prepare(db, id, write_insert, &db->put[id], err);
 	if (code) {
 		db__free(db);
 		return code;
@@ -429,7 +462,7 @@ int db__open(const char *path, struct db **ret, struct err *err)
 	if (!code)
 		code = check_file(db, err);
 	for (int id = 0; id < TABLE__N && !code; id++)
-		code = prepare(db, &store_tables[id], write_select, &db->select[id], err);
+		code = prepare(db, id, write_select, &db->select[id], err);
 	if (code) {
 		db__free(db);
 		return code;
@@ -515,22 +548,23 @@ int db__put(struct db *db, enum table_id table, const uint32_t *keys, const void
 
 int db__put_history(struct db *db, enum table_id table, uint32_t interval, uint32_t row, const int64_t *values, struct err *err)
 {
+	const struct table *t = &store_tables[table];
 	sqlite3_stmt *stmt = db->put[table];
-	int at = 1;
 
-	sqlite3_bind_int64(stmt, at++, interval);
-	sqlite3_bind_int64(stmt, at++, row);
-	for (size_t i = 0; i < store_tables[table].ncolumns; i++)
-		sqlite3_bind_int64(stmt, at++, values[i]);
+	sqlite3_bind_int64(stmt, 1, HISTORY_AT(interval, row));
+	for (size_t i = 0; i < t->ncolumns; i++)
+		sqlite3_bind_int64(stmt, (int)(2 + i), t->columns[i].whole ? values[i - 1] - values[i] : values[i]);
 	return finish_put(db, stmt, err);
 }
 
 int db__select(struct db *db, enum table_id table, uint32_t low, uint32_t high, struct err *err)
 {
 	sqlite3_stmt *stmt = db->select[table];
+	int64_t first = is_history(table) ? HISTORY_AT(low, 0) : low;
+	int64_t last = is_history(table) ? HISTORY_AT((uint64_t)high + 1, 0) - 1 : high;
 
 	sqlite3_reset(stmt);
-	if (sqlite3_bind_int64(stmt, 1, low) != SQLITE_OK || sqlite3_bind_int64(stmt, 2, high) != SQLITE_OK)
+	if (sqlite3_bind_int64(stmt, 1, first) != SQLITE_OK || sqlite3_bind_int64(stmt, 2, last) != SQLITE_OK)
 		return failed(db, err);
 	return 0;
 }
@@ -637,15 +671,19 @@ int db__next_history(struct db *db, enum table_id table, uint32_t *interval, uin
 {
 	const struct table *t = &store_tables[table];
 	sqlite3_stmt *stmt = db->select[table];
-	uint32_t keys[TABLE_MAX_KEYS];
 	int code = step(db, stmt, err);
+	int64_t at;
 
-	if (code == 1)
-		code = get_keys(db, t, stmt, keys, err);
-	for (size_t i = 0; i < t->ncolumns && code == 1; i++)
-		if (!get_int(stmt, (int)(2 + i), INT64_MIN, INT64_MAX, &values[i]))
-			code = wrong_value(db, t, t->columns[i].name, err);
-	*interval = keys[0];
-	*row = keys[1];
-	return code;
+	if (code != 1)
+		return code;
+	if (!get_int(stmt, 0, 0, HISTORY_AT(UINT32_MAX, 0) - 1, &at))
+		return wrong_value(db, t, t->keys[0], err);
+	*interval = (uint32_t)(at >> HISTORY_ROW_BITS);
+	*row = (uint32_t)(at & ((1 << HISTORY_ROW_BITS) - 1));
+	for (size_t i = 0; i < t->ncolumns; i++) {
+		if (!get_int(stmt, (int)(1 + i), INT64_MIN, INT64_MAX, &values[i]) ||
+		    (t->columns[i].whole && __builtin_sub_overflow(values[i - 1], values[i], &values[i])))
+			return wrong_value(db, t, t->columns[i].name, err);
+	}
+	return 1;
 }

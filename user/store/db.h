@@ -32,15 +32,15 @@ int db__exec(struct db *db, const char *sql, struct err *err);
 int db__number(struct db *db, const char *sql, uint64_t *ret, struct err *err);
 
 /*
- * One row, in place of one with the same keys. A history's record has differences where memory has values: @record of
- * that is an int64_t by column. Strings: the caller has put them before.
+ * One row, in place of one with the same keys. Of a history the row has by how much each column grew, in whole
+ * numbers. Strings: the caller has put them before.
  */
 int db__put(struct db *db, enum table_id table, const uint32_t *keys, const void *record, struct err *err);
 int db__put_history(struct db *db, enum table_id table, uint32_t interval, uint32_t row, const int64_t *values, struct err *err);
 
 /*
  * Rows by their keys: `db__select(db, TABLE_LOC, 0, UINT32_MAX, err)`, then db__next() until it gives 0. @low and
- * @high bound the first key, both included. One selection at a time for each table.
+ * @high bound the first key (of a history the interval), both included. One selection at a time for each table.
  */
 int db__select(struct db *db, enum table_id table, uint32_t low, uint32_t high, struct err *err);
 /* 1: there is one, 0: there is none left, or -errno. Strings in @record are ids of the file. */

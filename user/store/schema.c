@@ -2,7 +2,7 @@
 #include "store/schema.h"
 
 #define LENGTH(array) (sizeof(array) / sizeof((array)[0]))
-#define COLUMN(type, member, kind, name, doc) { name, kind, offsetof(struct type, member), doc }
+#define COLUMN(type, member, kind, name, doc) { name, kind, offsetof(struct type, member), doc, NULL }
 
 static const struct column run_columns[] = {
 	COLUMN(run_record, tool, COLUMN_TEXT, "tool", "what recorded"),
@@ -168,7 +168,8 @@ static const struct column loss_at_columns[] = {
 static const struct column alloc_columns[] = {
 	COLUMN(prof_row, total.alloc_objects, COLUMN_COUNT, "objects", "allocations"),
 	COLUMN(prof_row, total.alloc_bytes, COLUMN_COUNT, "bytes", "their bytes"),
-	COLUMN(prof_row, total.requested_bytes, COLUMN_COUNT, "requested_bytes", "what was asked for"),
+	{ "waste_bytes", COLUMN_COUNT, offsetof(struct prof_row, total.requested_bytes), "bytes less those that were asked for",
+	  "requested_bytes" },
 };
 
 static const struct column freed_columns[] = {
@@ -201,6 +202,7 @@ static const struct column goroutines_columns[] = {
 #define COLUMNS(name) .columns = name##_columns, .ncolumns = LENGTH(name##_columns)
 #define KEY(name, doc) .keys = { name }, .key_docs = { doc }
 #define KEYS(name, doc, other, other_doc) .keys = { name, other }, .key_docs = { doc, other_doc }
+#define AT_ROW KEY("at", "interval * 2097152 + row")
 #define AT_INTERVAL(other, other_doc) KEYS("interval", "interval", other, other_doc)
 
 const struct table store_tables[TABLE__N] = {
@@ -229,12 +231,11 @@ const struct table store_tables[TABLE__N] = {
 				COLUMNS(rss_kind_at) },
 	[TABLE_SOURCE_AT] = { "source_at", "sums at the end of an interval", AT_INTERVAL("source", "source"), COLUMNS(source_at) },
 	[TABLE_LOSS_AT] = { "loss_at", "losses that grew in an interval", AT_INTERVAL("loss", "loss"), COLUMNS(loss_at) },
-	[TABLE_ALLOC] = { "alloc", "allocated in the interval", AT_INTERVAL("row", "row"), COLUMNS(alloc) },
-	[TABLE_FREED] = { "freed", "given back in the interval, of what the row allocated", AT_INTERVAL("row", "row"), COLUMNS(freed) },
-	[TABLE_LIVE] = { "live", "by how much what is live grew in the interval", AT_INTERVAL("row", "row"), COLUMNS(live) },
-	[TABLE_RSS] = { "rss", "pages added and given back in the interval", AT_INTERVAL("row", "row"), COLUMNS(rss) },
-	[TABLE_GOROUTINES] = { "goroutines", "goroutines first seen in the interval", AT_INTERVAL("row", "row"),
-			       COLUMNS(goroutines) },
+	[TABLE_ALLOC] = { "alloc", "allocated in the interval", AT_ROW, COLUMNS(alloc) },
+	[TABLE_FREED] = { "freed", "given back in the interval, of what the row allocated", AT_ROW, COLUMNS(freed) },
+	[TABLE_LIVE] = { "live", "by how much what is live grew in the interval", AT_ROW, COLUMNS(live) },
+	[TABLE_RSS] = { "rss", "pages added and given back in the interval", AT_ROW, COLUMNS(rss) },
+	[TABLE_GOROUTINES] = { "goroutines", "goroutines first seen in the interval", AT_ROW, COLUMNS(goroutines) },
 };
 
 const char store_views[] =

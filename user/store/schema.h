@@ -8,8 +8,9 @@
  *
  * A table has integer keys, told apart from the record that its columns come from.
  *
- * Tables of history (STORE_HISTORY) say by how much numbers of a row grew in an interval; they have only rows
- * of which one did. Whatever is thinned out is added to the next interval that stays: for each row of
+ * Tables of history say by how much numbers of a row grew in an interval; they have only rows of which one did. They
+ * are nearly all of a file, so their key is one number: HISTORY_AT(interval, row), by which SQLite fills its
+ * pages to the last byte (a WITHOUT ROWID table with two keys took a fifth more). Views show the two. Whatever is thinned out is added to the next interval that stays: for each row of
  * the profile the sum of its history is always what table `row` has, in whole numbers.
  */
 #ifndef ALLOCSNOOP_STORE_SCHEMA_H
@@ -38,6 +39,8 @@ struct column {
 	enum column_kind kind;
 	size_t offset; /* in the record */
 	const char *doc;
+	/* Of a history: the file has what the column before has more than this, under @name; @whole is this, in the view. */
+	const char *whole;
 };
 
 enum table_id {
@@ -60,7 +63,7 @@ enum table_id {
 	TABLE_RSS_KIND_AT,
 	TABLE_SOURCE_AT,
 	TABLE_LOSS_AT,
-	/* History, by interval and row; the record is struct prof_row. */
+	/* History; the record is struct prof_row. Tables are called NAME_history, their views NAME. */
 	TABLE_ALLOC,
 	TABLE_FREED,
 	TABLE_LIVE,
@@ -70,6 +73,8 @@ enum table_id {
 };
 
 #define TABLE_HISTORY_FIRST TABLE_ALLOC
+#define HISTORY_ROW_BITS 21 /* twice the rows of AGG_LIMITS */
+#define HISTORY_AT(interval, row) ((int64_t)(interval) << HISTORY_ROW_BITS | (row))
 #define TABLE_MAX_KEYS 2
 
 struct table {

@@ -18,6 +18,7 @@
 
 #define MAX_COLUMNS 64
 #define FOLD_AT_ONCE 8 /* intervals that are too old before any is folded */
+#define MAX_ROOM_BYTES (12u << 20)
 #define MIN_INTERVALS 2 /* with a history, whatever the bound */
 #define FEW_INTERVALS 60 /* with a history: the timeline is thinned before there are less */
 
@@ -218,6 +219,8 @@ static int put_rows(struct writer *w, const struct profile *prof, uint32_t inter
 {
 	int code = 0;
 
+	if (prof->nrows > 1u << HISTORY_ROW_BITS)
+		return err_set(err, FAIL_GENERAL, -ERANGE, "cannot write %s: too many rows", db__path(w->db));
 	if (vec_reserve((void **)&w->rows, &w->cap_rows, prof->nrows, sizeof(*w->rows)))
 		return out_of_memory(err);
 	if (prof->nrows > w->nrows)
@@ -348,6 +351,7 @@ static int put_interval(struct writer *w, struct profile *prof, uint32_t id, boo
 /* The history of intervals @low to @high becomes that of @high. */
 static int fold_table(struct writer *w, const struct table *t, uint32_t low, uint32_t high, struct err *err)
 {
+	int64_t first = HISTORY_AT(low, 0), last = HISTORY_AT((uint64_t)high + 1, 0) - 1;
 	char *sql = NULL;
 	size_t len;
 	FILE *out = open_memstream(&sql, &len);
@@ -355,13 +359,16 @@ static int fold_table(struct writer *w, const struct table *t, uint32_t low, uin
 
 	if (!out)
 		return out_of_memory(err);
-	fputs("CREATE TEMP TABLE folded AS SELECT row", out);
+	fprintf(out, "CREATE TEMP TABLE folded AS SELECT at & %d AS row", (1 << HISTORY_ROW_BITS) - 1);
 	for (size_t i = 0; i < t->ncolumns; i++)
-		fprintf(out, ", sum(%s)", t->columns[i].name);
-	fprintf(out, " FROM main.%s WHERE interval BETWEEN %u AND %u GROUP BY row;"
-		" DELETE FROM main.%s WHERE interval BETWEEN %u AND %u;"
-		" INSERT INTO main.%s SELECT %u, * FROM folded; DROP TABLE folded",
-		t->name, low, high, t->name, low, high, t->name, high);
+		fprintf(out, ", sum(%s) AS %s", t->columns[i].name, t->columns[i].name);
+	fprintf(out, " FROM main.%s_history WHERE at BETWEEN %" PRId64 " AND %" PRId64 " GROUP BY 1;"
+		" DELETE FROM main.%s_history WHERE at BETWEEN %" PRId64 " AND %" PRId64 ";"
+		" INSERT INTO main.%s_history SELECT %" PRId64 " | row", t->name, first, last, t->name, first, last, t->name,
+		HISTORY_AT(high, 0));
+	for (size_t i = 0; i < t->ncolumns; i++)
+		fprintf(out, ", %s", t->columns[i].name);
+	fputs(" FROM folded ORDER BY 1; DROP TABLE folded", out);
 	code = fclose(out) ? out_of_memory(err) : db__exec(w->db, sql, err);
 	free(sql);
 	return code;
@@ -441,17 +448,18 @@ static int drop_oldest(struct writer *w, uint64_t n, struct err *err)
 }
 
 /*
- * Room for what is to come, a quarter of the bound. First the history of the oldest quarter of the intervals that have
+ * Room for what is to come, a quarter of the bound, or enough for thousands of new stacks. First the history of the oldest quarter of the intervals that have
  * one becomes that of one; when few are left, the oldest lines of the timeline go; then the rest of the histories.
  */
 static int make_room(struct writer *w, struct err *err)
 {
 	uint64_t used = 0, histories = 0, bare = 0, limit = w->opts.max_bytes;
+	uint64_t room = limit / 4 < MAX_ROOM_BYTES ? limit / 4 : MAX_ROOM_BYTES;
 	int code;
 
 	for (;;) {
 		code = used_bytes(w, &used, err);
-		if (code || used < limit - limit / 4)
+		if (code || used < limit - room)
 			return code;
 		code = db__number(w->db, "SELECT count(*) FROM interval WHERE has_rows", &histories, err);
 		if (!code)
