@@ -63,6 +63,9 @@ static const struct bad bad_lines[] = {
 	{ "-p 1 --max-file 1G", "--max-file is for recordings" },
 	{ "-p 1 -o x.json --when rss>1G", "--when is for recordings" },
 	{ "report", "which recording" },
+	{ "diff x.db", "diff takes two recordings" },
+	{ "diff x.db y.db z.db", "'z.db' is one word too many" },
+	{ "diff x.db y.db --from +1", "diff has no option --from" },
 	{ "report x.db y.db", "'y.db' is one word too many" },
 	{ "report x.db --live", "report has no option --live" },
 	{ "report x.db --from yesterday", "'yesterday' is not a value of --from" },
@@ -470,6 +473,7 @@ TEST(recordings)
 	if (CHECK_INT(parse("-p 1 -o run.db --max-file 1M", &l, &o, &err), 0)) {
 		CHECK(options_is_recording(&o, "run.db") && !options_is_recording(&o, "run"));
 		CHECK_INT(o.max_file_bytes, 1 << 20);
+		CHECK(o.max_file_given);
 		options_free(&o);
 	}
 	line__free(&l);

@@ -15,6 +15,8 @@ static int run(const struct options *opts, struct err *err)
 		return check_run(opts, err);
 	case ACTION_REPORT:
 		return report_run(opts, err);
+	case ACTION_DIFF:
+		return diff_run(opts, err);
 	default:
 		return live_run(opts, err);
 	}

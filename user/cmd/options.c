@@ -250,6 +250,7 @@ static int parse_output(struct options *o, const char *arg)
 }
 
 #define AROUND_S 60.0
+#define MAX_FILE_BYTES (190u << 20) /* less than 200 MB */
 
 static int parse_when(struct options *o, const char *arg)
 {
@@ -264,9 +265,14 @@ static int parse_around(struct options *o, const char *arg)
 
 static int parse_max_file(struct options *o, const char *arg)
 {
-	int err = args_size(arg, &o->max_file_bytes);
+	uint64_t bytes;
+	int err = args_size(arg, &bytes);
 
-	return err || o->max_file_bytes >= WRITER_MIN_MAX_BYTES ? err : -ERANGE;
+	if (err || (bytes && bytes < WRITER_MIN_MAX_BYTES))
+		return err ? err : -ERANGE;
+	o->max_file_bytes = bytes;
+	o->max_file_given = true;
+	return 0;
 }
 
 static int parse_from(struct options *o, const char *arg)
@@ -347,7 +353,7 @@ static const struct option_row rows[] = {
 	{ 0, "debuginfod", NULL, "ask the servers of DEBUGINFOD_URLS for debug files that are not installed", parse_debuginfod },
 	{ 0, "when", "COND", "recordings: keep who did it only around moments when rss>2G (or heap, rate, growth; > < >= <=)", parse_when },
 	{ 0, "around", "SEC", "with --when: for so long before and behind (60)", parse_around },
-	{ 0, "max-file", "BYTES", "recordings: the file's bound; the oldest intervals become one to keep it (256K or more)", parse_max_file },
+	{ 0, "max-file", "BYTES", "recordings: the file's bound (190M; 0: none), kept by making the oldest intervals one", parse_max_file },
 	{ 0, "from", "TIME", "report: from then on; RFC 3339, +SEC behind the start, -SEC before the end", parse_from },
 	{ 0, "to", "TIME", "report: up to then", parse_to },
 	{ 0, "timeline", NULL, "report: a line for each interval", parse_timeline },
@@ -377,12 +383,13 @@ void options_print_help(FILE *out)
 	      "       allocsnoop [options] -- COMMAND [ARG...]\n"
 	      "       allocsnoop record -p PID -o FILE [options] [INTERVAL] | record -o FILE [options] -- COMMAND\n"
 	      "       allocsnoop report FILE [--from TIME] [--to TIME] [--timeline] [-g -s -m -n --format -o]\n"
+	      "       allocsnoop diff BEFORE[@FROM..TO] AFTER[@FROM..TO] [-g -n -m --format -o]\n"
 	      "       allocsnoop check [-p PID] [-d SEC] [--source LIST] [--live] [--format text|json]\n\n"
 	      "Who allocates in a running Go, C, C++ or Rust process, and what made its RSS grow.\n"
 	      "Prints a report every INTERVAL seconds (5) until Ctrl-C, COUNT reports, or -d.\n"
 	      "With -o, or a format other than text, and no INTERVAL: one result at the end.\n"
 	      "record: writes all to FILE, an SQLite database, every INTERVAL seconds (10), readable while it grows.\n"
-	      "report: the same reports and formats from it, on any machine.\n"
+	      "report: the same reports and formats from it, on any machine. diff: what changed.\n"
 	      "check: what this kernel and process allow, what is unsure, and by a trial of SEC (1; 0: none)\n"
 	      "what tracing would cost.\n\n",
 	      out);
@@ -401,7 +408,8 @@ void options_print_help(FILE *out)
 	      "  allocsnoop -p 1234 -d 30 --format folded | flamegraph.pl > alloc.svg\n"
 	      "  allocsnoop --source malloc -- ./program its mallocs from the first instruction on\n"
 	      "  allocsnoop record -p 1234 -o run.db     all night, for tomorrow:\n"
-	      "  allocsnoop report run.db --from -600    its last ten minutes\n",
+	      "  allocsnoop report run.db --from -600    its last ten minutes\n"
+	      "  allocsnoop diff run.db@..+600 run.db@-600..  what was different from its first ten\n",
 	      out);
 }
 
@@ -411,11 +419,13 @@ void options_print_help(FILE *out)
 /* The recordings. */
 static int parse_files(int argc, char **argv, int at, struct options *o, struct err *err)
 {
-	int n = 1;
+	int n = o->action == ACTION_DIFF ? 2 : 1;
 
 	if (o->help || o->version)
 		return 0;
 	for (int i = 0; i < n; i++) {
+		if (at + i >= argc && n == 2)
+			return wrong(err, "diff takes two recordings: BEFORE AFTER");
 		if (at + i >= argc)
 			return wrong(err, "which recording? report FILE");
 		o->files[i] = argv[at + i];
@@ -426,7 +436,7 @@ static int parse_files(int argc, char **argv, int at, struct options *o, struct 
 /* INTERVAL and COUNT. */
 static int parse_operands(int argc, char **argv, int at, struct options *o, struct err *err)
 {
-	if (o->action == ACTION_REPORT)
+	if (o->action == ACTION_REPORT || o->action == ACTION_DIFF)
 		return parse_files(argc, argv, at, o, err);
 	if (at < argc && args_seconds(argv[at], &o->interval_s))
 		return wrong(err, "'%s' is no interval: a number of seconds above 0 (to start a program: -- %s)", argv[at],
@@ -446,6 +456,7 @@ static const struct {
 } actions[] = {
 	{ "check", ACTION_CHECK, " pid duration source format verbose quiet no-color help version live " },
 	{ "record", ACTION_RECORD, NULL },
+	{ "diff", ACTION_DIFF, " top group-by format output metric verbose quiet no-color help version " },
 	{ "report", ACTION_REPORT, " from to timeline top sort group-by format output metric verbose quiet no-color help version " },
 };
 
@@ -503,7 +514,7 @@ static int check_recording(const struct options *o, struct err *err)
 		return wrong(err, "record needs a file to write to: -o FILE");
 	if (o->action == ACTION_RECORD && o->count)
 		return wrong(err, "record takes no count: -d SEC is how long it records");
-	if (!records && (o->when || o->max_file_bytes))
+	if (!records && (o->when || o->max_file_given))
 		return wrong(err, "--%s is for recordings: record, or -o FILE.db", o->when ? "when" : "max-file");
 	if (o->around_s > 0 && !o->when)
 		return wrong(err, "--around needs --when");
@@ -547,7 +558,7 @@ static int check(struct options *o, struct err *err)
 		return 0;
 	if (o->action == ACTION_CHECK)
 		return check_check(o, err);
-	if (o->action == ACTION_REPORT)
+	if (o->action == ACTION_REPORT || o->action == ACTION_DIFF)
 		return o->command ? wrong(err, "%s reads recordings, and starts no command", actions_name(o->action)) :
 				    check_outputs(o, err);
 	if (!o->npids && !o->command)
@@ -638,7 +649,7 @@ static int parse_all(int argc, char **argv, const char *letters, const struct op
 
 int options_parse(int argc, char **argv, struct options *ret, struct err *err)
 {
-	struct options o = { .max_size_bytes = UINT64_MAX, .live_rate_bytes = LIVE_RATE_BYTES, .top = 10, .want_go = true, .want_malloc = true, .want_rss = true };
+	struct options o = { .max_size_bytes = UINT64_MAX, .live_rate_bytes = LIVE_RATE_BYTES, .max_file_bytes = MAX_FILE_BYTES, .top = 10, .want_go = true, .want_malloc = true, .want_rss = true };
 	struct option longs[NROWS + 1] = { 0 };
 	char letters[2 * NROWS + 3] = ":", *l = letters + 1;
 	int own, code;

@@ -21,6 +21,7 @@ enum action {
 	ACTION_CHECK, /* duration_s 0 is no trial */
 	ACTION_RECORD,
 	ACTION_REPORT,
+	ACTION_DIFF,
 };
 
 struct options {
@@ -51,13 +52,14 @@ struct options {
 	size_t noutputs;
 	bool no_stacks;
 	/* Of recordings. */
-	const char *files[2]; /* of report */
+	const char *files[2]; /* report: the one; diff: before and after */
 	struct window_spec window;
 	bool timeline;
 	const char *when; /* NULL: not given */
 	struct condition condition;
 	double around_s;
 	uint64_t max_file_bytes; /* 0: no bound */
+	bool max_file_given;
 	bool kernel_stacks;
 	bool debuginfod; /* ask servers for debug files */
 	bool verbose, quiet, no_color;

@@ -1049,6 +1049,15 @@ static int put_rss_table(struct report *r)
 	return 0;
 }
 
+void text_put_stack(struct paper *paper, const struct profile *prof, uint32_t stack, bool verbose)
+{
+	const struct export_opts opts = { .verbose = verbose };
+	struct report r = { .prof = prof, .opts = &opts, .paper = *paper };
+
+	put_stack(&r, stack);
+	*paper = r.paper;
+}
+
 int text_write(const struct profile *prof, const struct export_opts *opts, FILE *out)
 {
 	struct report r = { .prof = prof, .opts = opts, .seconds = profile__duration_s(prof, opts->window) };
