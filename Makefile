@@ -30,7 +30,7 @@ BPF_CFLAGS := -O2 -g -target bpf -mcpu=v3 -D__TARGET_ARCH_$(ARCH) -Wall -Wextra 
 
 LIBS := -lbpf -lsqlite3 -ldw -lelf -lz -lzstd -llzma -liberty -lm
 # What libdw.a, libelf.a and libbpf.a need behind them.
-STATIC_LIBS := -lbpf -lsqlite3 -ldw -lelf -lz -lbz2 -llzma -lzstd -liberty -lpthread -ldl -lm
+STATIC_LIBS := -lbpf -ldw -lelf -lz -lbz2 -llzma -lzstd -liberty -lpthread -ldl -lm
 
 USER_SRC := $(sort $(wildcard user/*/*.c))
 LIB_SRC := $(filter-out user/cmd/main.c,$(USER_SRC))
@@ -81,7 +81,14 @@ $(O)/static/%.o: %.c Makefile
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS_ALL) -DALLOCSNOOP_STATIC $(CFLAGS_ALL) -c $< -o $@
 
-$(O)/allocsnoop-static: $(MAIN_OBJ) $(O)/static/user/sym/debuginfod.o $(O)/liballocsnoop.a
+# SQLite would load extensions if anybody asked; libc's dlopen() in a static program needs libc's shared library.
+$(O)/static/libsqlite3.a: Makefile
+	$(call msg,OBJCOPY,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)objcopy --redefine-sym dlopen=static_has_no_dlopen $$($(CC) -print-file-name=libsqlite3.a) $@
+
+$(O)/allocsnoop-static: $(MAIN_OBJ) $(O)/static/user/sym/debuginfod.o $(O)/static/user/store/db.o $(O)/liballocsnoop.a \
+		$(O)/static/libsqlite3.a
 	$(call msg,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -static -o $@ $^ $(STATIC_LIBS)
 
@@ -217,4 +224,4 @@ clean: ## remove $(O)
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | sed 's/$$(O)/.output/g' | expand -t 24
 
--include $(FUZZ_LIB_OBJ:.o=.d) $(FUZZ_BIN:=.d) $(LIB_OBJ:.o=.d) $(MAIN_OBJ:.o=.d) $(O)/static/user/sym/debuginfod.d $(UNIT_BIN:=.d) $(O)/tools/bench/floor.d $(O)/tools/bench/return.d $(O)/bpf/allocsnoop.bpf.d $(O)/bpf/calib.bpf.d
+-include $(FUZZ_LIB_OBJ:.o=.d) $(FUZZ_BIN:=.d) $(LIB_OBJ:.o=.d) $(MAIN_OBJ:.o=.d) $(O)/static/user/sym/debuginfod.d $(O)/static/user/store/db.d $(UNIT_BIN:=.d) $(O)/tools/bench/floor.d $(O)/tools/bench/return.d $(O)/bpf/allocsnoop.bpf.d $(O)/bpf/calib.bpf.d
