@@ -69,7 +69,7 @@ static struct profile *made_profile(void)
 	p->targets[index].runtime = made_str(p, "go1.19.8");
 	p->targets[index].rss_start_bytes = p->targets[index].rss_marked_bytes = 1 << 20;
 	p->has_source[SOURCE_GO] = p->has_source[SOURCE_MALLOC] = p->has_source[SOURCE_RSS] = true;
-	p->has_rss_kinds = true;
+	p->has_rss_kinds = p->has_touches = true;
 	p->rss_kinds[RSS_ANON] = (struct prof_rss_kind){ 1 << 20, 1 << 20, 1 << 20 };
 	p->live[SOURCE_GO] = (struct prof_live){ .measured = true, .how = "by mark bits, since the attach", .rate_bytes = 65536 };
 	p->live[SOURCE_MALLOC] = (struct prof_live){ .measured = true, .how = "blocks since the attach", .frees_counted = true,
@@ -135,6 +135,24 @@ static void made_step(struct profile *p, uint32_t k)
 		p->rows[row].goroutines += source == SOURCE_GO && k % 2;
 		(source == SOURCE_GO ? made_go : source == SOURCE_MALLOC ? made_malloc : made_rss)(&p->rows[row].total, k);
 	}
+	for (uint32_t row = 0; row < p->nrows; row++) {
+		uint32_t touch;
+
+		if (p->rows[row].source != SOURCE_RSS || (row + k) % 2)
+			continue;
+		touch = profile__add_touch(p, row, k % 3 ? SOURCE_GO : SOURCE_MMAP, made_stack(p, module, 100 + k % 4));
+		p->touches[touch].bytes += 512 * k;
+	}
+	if (k == 1) { /* asked for before any page was there */
+		uint32_t row = profile__add_row(p, MADE_PID, SOURCE_RSS, 0, made_stack(p, module, 200));
+
+		row = profile__add_touch(p, row, SOURCE_MALLOC, made_stack(p, module, 202));
+		p->touches[row].bytes = 4096;
+	}
+	p->targets[0].has_go_rss = true;
+	p->targets[0].go_rss_unknown = k == 2 ? "it ran away" : NULL;
+	p->targets[0].go_rss = (struct go_rss){ .heap_inuse_bytes = 5000 * k, .heap_idle_bytes = 3000, .heap_released_bytes = 1000,
+						.objects_bytes = 4000 * k, .rss_bytes = 99999, .arenas_bytes = 7000, .has_cgo = k % 2 };
 	p->targets[0].rss_now_bytes = (1 << 20) + 12288ull * k * (1 + k % 3);
 	p->targets[0].cpu_ns += 1000000ull * k;
 	p->rss_kinds[RSS_ANON].now_bytes = p->targets[0].rss_now_bytes;

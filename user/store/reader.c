@@ -34,7 +34,7 @@ struct reader {
 	struct db *db;
 	struct reader_run run;
 	char kernel[128], mode[32];
-	bool has_goroutines, has_rss_kinds;
+	bool has_goroutines, has_rss_kinds, has_touches;
 	struct moment *moments;
 	struct interval_record *intervals; /* as the moments */
 	size_t nmoments;
@@ -53,7 +53,7 @@ struct load {
 	struct db *db;
 	struct window_ids window;
 	struct profile *prof;
-	struct idmap strings, modules, locs, stacks, contexts, rows;
+	struct idmap strings, modules, locs, stacks, contexts, rows, touches;
 	struct err *err;
 };
 
@@ -119,6 +119,7 @@ static int read_run(struct reader *r, struct err *err)
 	r->run.end_unix_ns = record.end_unix_ns;
 	r->has_goroutines = record.has_goroutines;
 	r->has_rss_kinds = record.has_rss_kinds;
+	r->has_touches = record.has_touches;
 	return 0;
 }
 
@@ -450,13 +451,13 @@ static int read_rows(struct load *l)
 	return code;
 }
 
-/* Adds @values (@sign: 1 or -1) to the numbers of @row; false if a count would leave its range. */
-static bool add_values(enum table_id table, struct prof_row *row, const int64_t *values, int sign)
+/* Adds @values (@sign: 1 or -1) to the numbers of @record, a row or a touch; false if a count would leave its range. */
+static bool add_values(enum table_id table, void *record, const int64_t *values, int sign)
 {
 	const struct table *t = &store_tables[table];
 
 	for (size_t i = 0; i < t->ncolumns; i++) {
-		char *p = (char *)row + t->columns[i].offset;
+		char *p = (char *)record + t->columns[i].offset;
 		int64_t n;
 
 		if (t->columns[i].kind == COLUMN_REAL) {
@@ -480,7 +481,7 @@ static int take_off(struct load *l, struct prof_row *rows, uint32_t low, uint32_
 	uint32_t interval, id, row;
 	int code = 0;
 
-	for (int table = TABLE_HISTORY_FIRST; table < TABLE__N && low <= high && !code; table++) {
+	for (int table = TABLE_HISTORY_FIRST; table < TABLE_ROW_HISTORY_END && low <= high && !code; table++) {
 		code = db__select(l->db, table, low, high, l->err);
 		while (!code && (code = db__next_history(l->db, table, &interval, &id, values, l->err)) == 1) {
 			row = id;
@@ -531,6 +532,71 @@ static int mark_rows(struct load *l)
 		prof->rows[i].goroutines_marked = rows[i].goroutines;
 	}
 	free(rows);
+	return code;
+}
+
+/* ---- whose memory ---- */
+
+static int add_touch(struct load *l, uint32_t id, struct touch_record *record)
+{
+	struct profile *prof = l->prof;
+	uint32_t touch, had = prof->ntouches;
+	int code = get_ref(l, &l->rows, "row", &record->row);
+
+	if (!code)
+		code = get_ref(l, &l->stacks, "stack", &record->touch.stack);
+	if (!code && ((unsigned int)record->touch.source >= SOURCE__N || prof->rows[record->row].source != SOURCE_RSS))
+		code = db__damaged(l->db, l->err, "touch %u is of no row of source rss", id);
+	if (code)
+		return code;
+	touch = profile__add_touch(prof, record->row, record->touch.source, record->touch.stack);
+	if (touch != PROF_NONE && prof->ntouches == had)
+		return db__damaged(l->db, l->err, "touch %u is there twice", id);
+	code = keep(l, &l->touches, id, touch, AGG_LIMITS.rows, "touche");
+	if (!code)
+		prof->touches[touch].bytes = record->touch.bytes;
+	return code;
+}
+
+/* Takes the history of the intervals @low to @high off @touches, which are as the profile's. */
+static int take_off_touches(struct load *l, struct prof_touch *touches, uint32_t low, uint32_t high)
+{
+	uint32_t interval, id, touch;
+	int64_t values[MAX_COLUMNS];
+	int code = low <= high ? db__select(l->db, TABLE_TOUCHED, low, high, l->err) : 0;
+
+	while (low <= high && !code && (code = db__next_history(l->db, TABLE_TOUCHED, &interval, &id, values, l->err)) == 1) {
+		touch = id;
+		code = get_ref(l, &l->touches, "touch", &touch);
+		if (!code && !add_values(TABLE_TOUCHED, &touches[touch], values, -1))
+			code = db__damaged(l->db, l->err, "touch %u had more in interval %u than in all", id, interval);
+	}
+	return code;
+}
+
+static int read_touches(struct load *l)
+{
+	struct touch_record record = { 0 };
+	struct profile *prof = l->prof;
+	struct prof_touch *touches;
+	uint32_t id;
+	int code = db__select(l->db, TABLE_TOUCH, 0, UINT32_MAX, l->err);
+
+	while (!code && (code = db__next(l->db, TABLE_TOUCH, &id, &record, l->err)) == 1)
+		code = add_touch(l, id, &record);
+	if (!code && !is_last(l->reader, l->window.to))
+		code = take_off_touches(l, prof->touches, l->window.to + 1, UINT32_MAX - 1);
+	if (code || l->window.from == MOMENT_START)
+		return code;
+	touches = malloc(((size_t)prof->ntouches + 1) * sizeof(*touches));
+	if (!touches)
+		return out_of_memory(l->err);
+	if (prof->ntouches)
+		memcpy(touches, prof->touches, prof->ntouches * sizeof(*touches));
+	code = take_off_touches(l, touches, l->window.from + 1, l->window.to);
+	for (uint32_t i = 0; i < prof->ntouches && !code; i++)
+		prof->touches[i].marked_bytes = touches[i].bytes;
+	free(touches);
 	return code;
 }
 
@@ -658,6 +724,15 @@ static int read_targets(struct load *l)
 	return code;
 }
 
+/* A text of the file that exporters take for ours. Lives as long as the profile. */
+static const char *clean_text(struct profile *prof, const char *text)
+{
+	char clean[512];
+
+	name_clean(clean, sizeof(clean), text);
+	return strtab__get(prof->strs, strtab__adds(prof->strs, clean));
+}
+
 static int read_targets_at(struct load *l, uint32_t interval, bool mark)
 {
 	struct target_at_record record;
@@ -666,7 +741,7 @@ static int read_targets_at(struct load *l, uint32_t interval, bool mark)
 
 	if (code)
 		return code;
-	while ((code = db__next(l->db, TABLE_TARGET_AT, keys, &record, l->err)) == 1) {
+	while ((code = next(l, TABLE_TARGET_AT, keys, &record)) == 1) {
 		struct prof_target *t = profile__find_target(l->prof, keys[1]);
 
 		if (!t)
@@ -679,6 +754,10 @@ static int read_targets_at(struct load *l, uint32_t interval, bool mark)
 		t->rss_now_bytes = record.rss_bytes;
 		t->cpu_ns = record.cpu_ns;
 		t->exit_code = record.exit_code < PROF_EXIT_UNKNOWN ? PROF_EXIT_UNKNOWN : record.exit_code;
+		t->has_go_rss = record.has_go_rss;
+		t->go_rss_unknown = record.go_rss_unknown ?
+					    clean_text(l->prof, strtab__get(l->prof->strs, record.go_rss_unknown)) : NULL;
+		t->go_rss = record.go_rss;
 	}
 	return code;
 }
@@ -702,15 +781,6 @@ static int read_rss_kinds_at(struct load *l, uint32_t interval, bool mark)
 			*kind = (struct prof_rss_kind){ record.start_bytes, record.start_bytes, record.now_bytes };
 	}
 	return code;
-}
-
-/* A text of the file that exporters take for ours. Lives as long as the profile. */
-static const char *clean_text(struct profile *prof, const char *text)
-{
-	char clean[512];
-
-	name_clean(clean, sizeof(clean), text);
-	return strtab__get(prof->strs, strtab__adds(prof->strs, clean));
 }
 
 static bool sums_are(const struct prof_counts *a, const struct prof_counts *b)
@@ -817,6 +887,7 @@ static int read_states(struct load *l)
 	prof->mode = clean_text(prof, r->mode);
 	prof->has_goroutines = r->has_goroutines;
 	prof->has_rss_kinds = r->has_rss_kinds;
+	prof->has_touches = r->has_touches;
 	prof->start_unix_ns = r->run.start_unix_ns;
 	prof->mark_unix_ns = moment_unix_ns(r, from);
 	prof->now_unix_ns = moment_unix_ns(r, to);
@@ -918,7 +989,7 @@ static int read_spread(struct load *l, double **ret)
 static int read_profile(struct load *l, double **ret_spread)
 {
 	int (*const steps[])(struct load *) = { read_strings, read_modules,  read_locs, read_frames, read_stacks,
-						read_contexts, read_rows,     read_timeline, go_back,	 mark_rows, read_states };
+						read_contexts, read_rows,     read_timeline, go_back,	 mark_rows, read_touches, read_states };
 	int code = 0;
 
 	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]) && !code; i++)
@@ -932,7 +1003,7 @@ int reader__load(struct reader *reader, const struct window_ids *window, struct 
 		 struct err *err)
 {
 	struct load l = { .reader = reader, .db = reader->db, .window = *window, .err = err };
-	struct idmap *const maps[] = { &l.strings, &l.modules, &l.locs, &l.stacks, &l.contexts, &l.rows };
+	struct idmap *const maps[] = { &l.strings, &l.modules, &l.locs, &l.stacks, &l.contexts, &l.rows, &l.touches };
 	int code;
 
 	if (profile__new(&l.prof))

@@ -16,6 +16,7 @@ static const struct column run_columns[] = {
 	COLUMN(run_record, ending, COLUMN_TEXT, "ending", "why it ended; empty: not in order, or it still runs"),
 	COLUMN(run_record, has_goroutines, COLUMN_BOOL, "has_goroutines", "were goroutines counted?"),
 	COLUMN(run_record, has_rss_kinds, COLUMN_BOOL, "has_rss_kinds", "is it known what RSS was made of?"),
+	COLUMN(run_record, has_touches, COLUMN_BOOL, "has_touches", "was it looked for, who had asked for memory that became resident?"),
 };
 
 static const struct column text_columns[] = {
@@ -104,6 +105,13 @@ static const struct column row_columns[] = {
 	COLUMN(prof_row, goroutines, COLUMN_COUNT, "goroutines", "whose first allocation seen was one of these, if they are counted"),
 };
 
+static const struct column touch_columns[] = {
+	COLUMN(touch_record, row, COLUMN_U32, "row", "row of source rss that made it resident"),
+	COLUMN(touch_record, touch.source, COLUMN_INT, "source", "source: a block, an object, or the mapping that it lies in"),
+	COLUMN(touch_record, touch.stack, COLUMN_U32, "stack", "stack that had asked for the memory"),
+	COLUMN(touch_record, touch.bytes, COLUMN_COUNT, "bytes", "since the attach"),
+};
+
 static const struct column loss_columns[] = {
 	COLUMN(loss_record, name, COLUMN_TEXT, "name", "its name"),
 	COLUMN(loss_record, text, COLUMN_TEXT, "text", "what it means"),
@@ -132,6 +140,23 @@ static const struct column target_at_columns[] = {
 	COLUMN(target_at_record, rss_bytes, COLUMN_COUNT, "rss_bytes", "RSS at the end of the interval"),
 	COLUMN(target_at_record, cpu_ns, COLUMN_COUNT, "cpu_ns", "CPU time since the attach"),
 	COLUMN(target_at_record, exit_code, COLUMN_INT, "exit_code", "-1 it runs, -2 it ended and nobody knows how, else its exit code or 128 + signal"),
+	COLUMN(target_at_record, has_go_rss, COLUMN_BOOL, "has_go_rss", "a Go program whose memory was looked at: go_* mean something"),
+	COLUMN(target_at_record, go_rss_unknown, COLUMN_STRING, "go_unknown", "string: why they do not; empty: they do"),
+	COLUMN(target_at_record, go_rss.heap_inuse_bytes, COLUMN_COUNT, "go_heap_inuse_bytes", "in use by spans of the heap"),
+	COLUMN(target_at_record, go_rss.heap_idle_bytes, COLUMN_COUNT, "go_heap_idle_bytes", "kept for spans to come"),
+	COLUMN(target_at_record, go_rss.heap_released_bytes, COLUMN_COUNT, "go_heap_released_bytes", "of these given back"),
+	COLUMN(target_at_record, go_rss.objects_bytes, COLUMN_COUNT, "go_objects_bytes", "objects, garbage that was not swept included"),
+	COLUMN(target_at_record, go_rss.objects_missing_bytes, COLUMN_COUNT, "go_objects_missing_bytes", "that may be missing in it"),
+	COLUMN(target_at_record, go_rss.stacks_bytes, COLUMN_COUNT, "go_stacks_bytes", "stacks of goroutines"),
+	COLUMN(target_at_record, go_rss.gc_work_bytes, COLUMN_COUNT, "go_gc_work_bytes", "work buffers of the GC"),
+	COLUMN(target_at_record, go_rss.runtime_bytes, COLUMN_COUNT, "go_runtime_bytes", "the runtime's books"),
+	COLUMN(target_at_record, go_rss.runtime_used_bytes, COLUMN_COUNT, "go_runtime_used_bytes", "of these what was written to"),
+	COLUMN(target_at_record, go_rss.rss_bytes, COLUMN_COUNT, "go_rss_bytes", "RSS when that was looked at"),
+	COLUMN(target_at_record, go_rss.arenas_bytes, COLUMN_COUNT, "go_arenas_bytes", "pages in the arenas of the heap"),
+	COLUMN(target_at_record, go_rss.arenas_lazy_bytes, COLUMN_COUNT, "go_arenas_lazy_bytes", "of these given back by MADV_FREE"),
+	COLUMN(target_at_record, go_rss.arenas_huge_bytes, COLUMN_COUNT, "go_arenas_huge_bytes", "of these in huge pages"),
+	COLUMN(target_at_record, go_rss.other_anon_bytes, COLUMN_COUNT, "go_other_anon_bytes", "anonymous pages elsewhere"),
+	COLUMN(target_at_record, go_rss.has_cgo, COLUMN_BOOL, "go_has_cgo", "there is C in it"),
 };
 
 static const struct column rss_kind_at_columns[] = {
@@ -199,6 +224,10 @@ static const struct column goroutines_columns[] = {
 	COLUMN(prof_row, goroutines, COLUMN_COUNT, "goroutines", "that allocated for the first time"),
 };
 
+static const struct column touched_columns[] = {
+	COLUMN(prof_touch, bytes, COLUMN_COUNT, "bytes", "that became resident"),
+};
+
 #define COLUMNS(name) .columns = name##_columns, .ncolumns = LENGTH(name##_columns)
 #define KEY(name, doc) .keys = { name }, .key_docs = { doc }
 #define KEYS(name, doc, other, other_doc) .keys = { name, other }, .key_docs = { doc, other_doc }
@@ -221,6 +250,7 @@ const struct table store_tables[TABLE__N] = {
 	[TABLE_TARGET] = { "target", "processes", KEY("pid", ""), COLUMNS(target) },
 	[TABLE_ROW] = { "row", "what one stack did, for one process, source and context: totals at the end of the last interval",
 			KEY("id", ""), COLUMNS(row) },
+	[TABLE_TOUCH] = { "touch", "whose memory it was that a row of source rss made resident", KEY("id", ""), COLUMNS(touch) },
 	[TABLE_LOSS] = { "loss", "what could be missing", KEY("id", ""), COLUMNS(loss) },
 	[TABLE_PEAK] = { "peak", "when most was there", KEY("id", "0 live blocks of malloc, 1 RSS"), COLUMNS(peak) },
 	[TABLE_INTERVAL] = { "interval", "moments at which everything was written; each is the end of an interval",
@@ -236,6 +266,7 @@ const struct table store_tables[TABLE__N] = {
 	[TABLE_LIVE] = { "live", "by how much what is live grew in the interval", AT_ROW, COLUMNS(live) },
 	[TABLE_RSS] = { "rss", "pages added and given back in the interval", AT_ROW, COLUMNS(rss) },
 	[TABLE_GOROUTINES] = { "goroutines", "goroutines first seen in the interval", AT_ROW, COLUMNS(goroutines) },
+	[TABLE_TOUCHED] = { "touched", "made resident in the interval; row is a touch", AT_ROW, COLUMNS(touched) },
 };
 
 const char store_views[] =

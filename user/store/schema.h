@@ -56,6 +56,7 @@ enum table_id {
 	TABLE_CONTEXT,
 	TABLE_TARGET,
 	TABLE_ROW,
+	TABLE_TOUCH,
 	TABLE_LOSS,
 	TABLE_PEAK,
 	TABLE_INTERVAL,
@@ -69,8 +70,11 @@ enum table_id {
 	TABLE_LIVE,
 	TABLE_RSS,
 	TABLE_GOROUTINES,
+	TABLE_TOUCHED, /* of struct prof_touch, by touch instead of row */
 	TABLE__N,
 };
+
+#define TABLE_ROW_HISTORY_END TABLE_TOUCHED
 
 #define TABLE_HISTORY_FIRST TABLE_ALLOC
 #define HISTORY_ROW_BITS 21 /* twice the rows of AGG_LIMITS */
@@ -92,7 +96,7 @@ extern const char store_views[];
 struct run_record {
 	const char *tool, *kernel, *mode, *host, *when, *ending;
 	uint64_t start_unix_ns, interval_ns, end_unix_ns;
-	bool has_goroutines, has_rss_kinds;
+	bool has_goroutines, has_rss_kinds, has_touches;
 };
 
 struct text_record {
@@ -125,6 +129,14 @@ struct interval_record {
 struct target_at_record {
 	uint64_t rss_bytes, cpu_ns;
 	int exit_code;
+	bool has_go_rss;
+	uint32_t go_rss_unknown; /* string */
+	struct go_rss go_rss;
+};
+
+struct touch_record {
+	uint32_t row;
+	struct prof_touch touch;
 };
 
 struct source_at_record {

@@ -33,6 +33,7 @@ struct stored_row {
 	struct prof_counts total;
 	uint64_t goroutines;
 	uint32_t type;
+	bool is_there;
 };
 
 struct writer {
@@ -43,6 +44,8 @@ struct writer {
 	struct marks strings, modules, locs, frames, stacks, contexts;
 	struct stored_row *rows;
 	size_t nrows, cap_rows;
+	uint64_t *touches; /* bytes */
+	size_t ntouches, cap_touches;
 	uint64_t *losses; /* counts */
 	size_t nlosses, cap_losses;
 	uint32_t nintervals;
@@ -174,15 +177,15 @@ static int put_context(struct writer *w, const struct profile *prof, uint32_t co
 /* ---- an interval ---- */
 
 /* The number of a column of a history, whole. */
-static int64_t whole(const struct column *column, const struct prof_row *row)
+static int64_t whole(const struct column *column, const void *record)
 {
-	const char *p = (const char *)row + column->offset;
+	const char *p = (const char *)record + column->offset;
 
 	return column->kind == COLUMN_REAL ? prof_signed(*(const double *)p) : *(const int64_t *)p;
 }
 
-static int put_history(struct writer *w, enum table_id table, uint32_t interval, uint32_t row, const struct prof_row *now,
-		       const struct prof_row *before, struct err *err)
+static int put_history(struct writer *w, enum table_id table, uint32_t interval, uint32_t row, const void *now,
+		       const void *before, struct err *err)
 {
 	const struct table *t = &store_tables[table];
 	int64_t grown[MAX_COLUMNS], any = 0;
@@ -202,16 +205,16 @@ static int put_row(struct writer *w, const struct profile *prof, uint32_t interv
 	int code;
 
 	if (memcmp(&row->total, &stored->total, sizeof(row->total)) == 0 && row->goroutines == stored->goroutines &&
-	    row->type == stored->type)
-		return 0;
+	    row->type == stored->type && (stored->is_there || row->touches == PROF_NONE))
+		return 0; /* a touch needs its row, even one that has nothing yet */
 	code = put_stack(w, prof, row->stack, err);
 	if (!code)
 		code = put_context(w, prof, row->context, err);
 	if (!code)
 		code = put(w, prof, TABLE_ROW, &index, row, err);
-	for (int table = TABLE_HISTORY_FIRST; table < TABLE__N && !code; table++)
+	for (int table = TABLE_HISTORY_FIRST; table < TABLE_ROW_HISTORY_END && !code; table++)
 		code = put_history(w, table, interval, index, row, &before, err);
-	*stored = (struct stored_row){ row->total, row->goroutines, row->type };
+	*stored = (struct stored_row){ row->total, row->goroutines, row->type, true };
 	return code;
 }
 
@@ -219,7 +222,7 @@ static int put_rows(struct writer *w, const struct profile *prof, uint32_t inter
 {
 	int code = 0;
 
-	if (prof->nrows > 1u << HISTORY_ROW_BITS)
+	if (prof->nrows > 1u << HISTORY_ROW_BITS || prof->ntouches > 1u << HISTORY_ROW_BITS)
 		return err_set(err, FAIL_GENERAL, -ERANGE, "cannot write %s: too many rows", db__path(w->db));
 	if (vec_reserve((void **)&w->rows, &w->cap_rows, prof->nrows, sizeof(*w->rows)))
 		return out_of_memory(err);
@@ -231,13 +234,51 @@ static int put_rows(struct writer *w, const struct profile *prof, uint32_t inter
 	return code;
 }
 
+static int put_touch(struct writer *w, const struct profile *prof, uint32_t interval, uint32_t row, uint32_t index, struct err *err)
+{
+	const struct touch_record record = { row, prof->touches[index] };
+	const struct prof_touch before = { .bytes = w->touches[index] };
+	int code;
+
+	if (record.touch.bytes == before.bytes)
+		return 0;
+	code = put_stack(w, prof, record.touch.stack, err);
+	if (!code)
+		code = put(w, prof, TABLE_TOUCH, &index, &record, err);
+	w->touches[index] = record.touch.bytes;
+	return code ? code : put_history(w, TABLE_TOUCHED, interval, index, &record.touch, &before, err);
+}
+
+/* By their rows, which they do not name. */
+static int put_touches(struct writer *w, const struct profile *prof, uint32_t interval, struct err *err)
+{
+	int code = 0;
+
+	if (vec_reserve((void **)&w->touches, &w->cap_touches, prof->ntouches, sizeof(*w->touches)))
+		return out_of_memory(err);
+	if (prof->ntouches > w->ntouches)
+		memset(&w->touches[w->ntouches], 0, (prof->ntouches - w->ntouches) * sizeof(*w->touches));
+	w->ntouches = prof->ntouches;
+	for (uint32_t row = 0; row < prof->nrows && !code; row++)
+		for (uint32_t i = prof->rows[row].touches; i != PROF_NONE && !code; i = prof->touches[i].next)
+			code = put_touch(w, prof, interval, row, i, err);
+	return code;
+}
+
 static int put_targets(struct writer *w, const struct profile *prof, uint32_t interval, struct err *err)
 {
 	int code = 0;
 
 	for (uint32_t i = 0; i < prof->ntargets && !code; i++) {
 		const struct prof_target *t = &prof->targets[i];
-		const struct target_at_record at = { t->rss_now_bytes, t->cpu_ns, t->exit_code };
+		const struct target_at_record at = {
+			.rss_bytes = t->rss_now_bytes,
+			.cpu_ns = t->cpu_ns,
+			.exit_code = t->exit_code,
+			.has_go_rss = t->has_go_rss,
+			.go_rss_unknown = t->go_rss_unknown ? strtab__adds(prof->strs, t->go_rss_unknown) : 0,
+			.go_rss = t->go_rss,
+		};
 
 		code = put(w, prof, TABLE_TARGET, &t->pid, t, err);
 		if (!code)
@@ -331,6 +372,8 @@ static int put_interval(struct writer *w, struct profile *prof, uint32_t id, boo
 	if (!code)
 		code = put_rows(w, prof, id, err);
 	if (!code)
+		code = put_touches(w, prof, id, err);
+	if (!code)
 		code = put_targets(w, prof, id, err);
 	if (!code)
 		code = put_sources(w, prof, id, err);
@@ -343,6 +386,7 @@ static int put_interval(struct writer *w, struct profile *prof, uint32_t id, boo
 	w->run.start_unix_ns = prof->start_unix_ns;
 	w->run.has_goroutines = prof->has_goroutines;
 	w->run.has_rss_kinds = prof->has_rss_kinds;
+	w->run.has_touches = prof->has_touches;
 	return code ? code : put_run(w, err);
 }
 
@@ -619,6 +663,7 @@ void writer__free(struct writer *w)
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
 		free(all[i]->bytes);
 	free(w->rows);
+	free(w->touches);
 	free(w->losses);
 	free(w);
 }
