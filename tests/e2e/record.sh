@@ -222,7 +222,7 @@ test_command() {
 	"$SNOOP" record -o run.db -o all.json --live --peak -- "$TARGETS/leak" >out 2>err
 	"$SNOOP" report run.db -q --format json >got.json
 	same_json got.json all.json
-	"$SNOOP" report run.db >got.txt 2>report.err
+	"$SNOOP" report run.db -n 1000 -v >got.txt 2>report.err
 	has report.err 'leak \(pid [0-9]+\) exited with [0-9]+'
 	has got.txt 'make_block'
 	is "$(sql run.db 'SELECT count(*) FROM interval')" 1 "intervals"
