@@ -104,7 +104,7 @@ sums_of_intervals() { # DB JSON
 	n=$(sql "$1" 'SELECT count(*) FROM interval')
 	for i in $(seq "$n"); do
 		local from to
-		from=$(sql "$1" "SELECT ifnull((SELECT printf('%.9f', (unix_ns - start_unix_ns) / 1e9) FROM interval, run
+		from=$(sql "$1" "SELECT ifnull((SELECT printf('%.9f', (unix_ns - start_unix_ns) / 1e9 + 0.000001) FROM interval, run
 			WHERE interval.id = $i - 1), '0')")
 		to=$(sql "$1" "SELECT printf('%.9f', (unix_ns - start_unix_ns) / 1e9 - 0.000001) FROM interval, run WHERE interval.id = $i")
 		"$SNOOP" report "$1" -q --format json --from "+$from" --to "+$to" >"w.$i.json"

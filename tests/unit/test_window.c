@@ -25,6 +25,8 @@ TEST(good_moments)
 		{ "+30", WHEN_AFTER_START, 30 * S },
 		{ "+0", WHEN_AFTER_START, 0 },
 		{ "-1.5", WHEN_BEFORE_END, 3 * S / 2 },
+		{ "+2.064000001", WHEN_AFTER_START, 2064000001 },
+		{ "+5.123456789", WHEN_AFTER_START, 5123456789 },
 	};
 
 	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {

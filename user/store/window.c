@@ -116,7 +116,7 @@ int when_parse(const char *text, struct when *ret)
 	}
 	err = args_double(text + 1, 0, 100 * 366 * 86400.0, &seconds);
 	if (!err)
-		*ret = (struct when){ after ? WHEN_AFTER_START : WHEN_BEFORE_END, (uint64_t)(seconds * NS) };
+		*ret = (struct when){ after ? WHEN_AFTER_START : WHEN_BEFORE_END, (uint64_t)(seconds * NS + 0.5) };
 	return err;
 }
 
