@@ -70,6 +70,7 @@ static struct profile *made_profile(void)
 	p->targets[index].rss_start_bytes = p->targets[index].rss_marked_bytes = 1 << 20;
 	p->has_source[SOURCE_GO] = p->has_source[SOURCE_MALLOC] = p->has_source[SOURCE_RSS] = true;
 	p->has_rss_kinds = p->has_touches = true;
+	p->rss_method = RSS_BY_COUNTERS;
 	p->rss_kinds[RSS_ANON] = (struct prof_rss_kind){ 1 << 20, 1 << 20, 1 << 20 };
 	p->live[SOURCE_GO] = (struct prof_live){ .measured = true, .how = "by mark bits, since the attach", .rate_bytes = 65536 };
 	p->live[SOURCE_MALLOC] = (struct prof_live){ .measured = true, .how = "blocks since the attach", .frees_counted = true,

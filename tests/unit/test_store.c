@@ -468,6 +468,7 @@ TEST(hostile_values)
 		"UPDATE source_at SET source = 9 WHERE source = 3",
 		"UPDATE loss_at SET loss = 60 WHERE loss = 1",
 		"UPDATE source_at SET alloc_bytes = 5",
+		"UPDATE run SET rss_method = 4",
 		"UPDATE touch SET stack = 70000",
 		"UPDATE touch SET row = (SELECT id FROM row WHERE source = 0)",
 		"UPDATE touched_history SET bytes = bytes + 1000000",

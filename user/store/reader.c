@@ -35,6 +35,7 @@ struct reader {
 	struct reader_run run;
 	char kernel[128], mode[32];
 	bool has_goroutines, has_rss_kinds, has_touches;
+	enum rss_method rss_method;
 	struct moment *moments;
 	struct interval_record *intervals; /* as the moments */
 	size_t nmoments;
@@ -120,6 +121,9 @@ static int read_run(struct reader *r, struct err *err)
 	r->has_goroutines = record.has_goroutines;
 	r->has_rss_kinds = record.has_rss_kinds;
 	r->has_touches = record.has_touches;
+	r->rss_method = record.rss_method;
+	if ((unsigned int)record.rss_method > RSS_BY_COUNTERS)
+		return db__damaged(r->db, err, "method %d of RSS is none", (int)record.rss_method);
 	return 0;
 }
 
@@ -888,6 +892,7 @@ static int read_states(struct load *l)
 	prof->has_goroutines = r->has_goroutines;
 	prof->has_rss_kinds = r->has_rss_kinds;
 	prof->has_touches = r->has_touches;
+	prof->rss_method = r->rss_method;
 	prof->start_unix_ns = r->run.start_unix_ns;
 	prof->mark_unix_ns = moment_unix_ns(r, from);
 	prof->now_unix_ns = moment_unix_ns(r, to);

@@ -17,6 +17,7 @@ static const struct column run_columns[] = {
 	COLUMN(run_record, has_goroutines, COLUMN_BOOL, "has_goroutines", "were goroutines counted?"),
 	COLUMN(run_record, has_rss_kinds, COLUMN_BOOL, "has_rss_kinds", "is it known what RSS was made of?"),
 	COLUMN(run_record, has_touches, COLUMN_BOOL, "has_touches", "was it looked for, who had asked for memory that became resident?"),
+	COLUMN(run_record, rss_method, COLUMN_INT, "rss_method", "0 RSS was not watched, 1 by /proc, 2 by page faults (an estimate), 3 by the kernel's counters"),
 };
 
 static const struct column text_columns[] = {

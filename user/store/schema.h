@@ -97,6 +97,7 @@ struct run_record {
 	const char *tool, *kernel, *mode, *host, *when, *ending;
 	uint64_t start_unix_ns, interval_ns, end_unix_ns;
 	bool has_goroutines, has_rss_kinds, has_touches;
+	enum rss_method rss_method;
 };
 
 struct text_record {

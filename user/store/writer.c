@@ -387,6 +387,7 @@ static int put_interval(struct writer *w, struct profile *prof, uint32_t id, boo
 	w->run.has_goroutines = prof->has_goroutines;
 	w->run.has_rss_kinds = prof->has_rss_kinds;
 	w->run.has_touches = prof->has_touches;
+	w->run.rss_method = prof->rss_method;
 	return code ? code : put_run(w, err);
 }
 
