@@ -10,7 +10,7 @@
 set -euo pipefail
 
 BUILD_PKGS="clang llvm libbpf-dev bpftool libelf-dev libdw-dev zlib1g-dev libiberty-dev make gcc libc6-dev pkg-config
-	liblzma-dev libbz2-dev libzstd-dev"
+	liblzma-dev libbz2-dev libzstd-dev libsqlite3-dev"
 TEST_PKGS="golang-go prometheus wrk curl python3 redis-server redis-tools gdb valgrind perl binutils elfutils g++
 	util-linux procps psmisc strace nginx-light postgresql cppcheck ripgrep dwz xz-utils
 	nodejs debuginfod sqlite3 heaptrack musl-tools libjemalloc-dev libgoogle-perftools-dev
@@ -27,7 +27,7 @@ FUZZ_PKGS="clang libclang-rt-${clang_major:-14}-dev"
 # What stands for the package on a system without dpkg: a program, or a header.
 WANTED="build:clang build:llvm-strip build:bpftool build:make build:gcc build:/usr/include/bpf/libbpf.h
 	build:/usr/include/libelf.h build:/usr/include/elfutils/libdw.h build:/usr/include/zlib.h
-	build:/usr/include/zstd.h build:/usr/include/lzma.h
+	build:/usr/include/zstd.h build:/usr/include/lzma.h build:/usr/include/sqlite3.h
 	build:/usr/include/libiberty/demangle.h|/usr/include/demangle.h
 	test:go test:prometheus test:wrk test:curl test:python3 test:redis-server test:redis-benchmark test:gdb test:valgrind test:strace
 	test:perl test:readelf test:eu-readelf test:g++ test:setpriv

@@ -48,20 +48,24 @@ static const char *str(const struct json *j, uint32_t id)
 	return id ? strtab__get(j->prof->strs, id) : NULL;
 }
 
-/* Source: RFC 3339, section 5.6, in UTC. */
-static void put_time(struct json *j, const char *key, uint64_t unix_ns)
+const char *json_time(uint64_t unix_ns, char *buf, size_t size)
 {
 	time_t seconds = (time_t)(unix_ns / 1000000000);
 	unsigned int ms = (unsigned int)(unix_ns / 1000000 % 1000);
-	char date[40], buf[64];
+	char date[40];
 	struct tm tm;
 
-	if (!gmtime_r(&seconds, &tm) || !strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%S", &tm)) {
-		jsonw_null(&j->w, key);
-		return;
-	}
-	snprintf(buf, sizeof(buf), "%s.%03uZ", date, ms);
-	jsonw_str(&j->w, key, buf);
+	if (!gmtime_r(&seconds, &tm) || !strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%S", &tm))
+		return NULL;
+	snprintf(buf, size, "%s.%03uZ", date, ms);
+	return buf;
+}
+
+static void put_time(struct json *j, const char *key, uint64_t unix_ns)
+{
+	char buf[64];
+
+	jsonw_str(&j->w, key, json_time(unix_ns, buf, sizeof(buf)));
 }
 
 static void put_targets(struct json *j)
