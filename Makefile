@@ -28,7 +28,7 @@ CFLAGS_ALL := -std=gnu11 $(CFLAGS) $(WARN) -MMD -MP
 BPF_CFLAGS := -O2 -g -target bpf -mcpu=v3 -D__TARGET_ARCH_$(ARCH) -Wall -Wextra $(WERROR) -Wno-unused-parameter \
 	-Ivmlinux/$(ARCH) -Ibpf -I. -MMD -MP
 
-LIBS := -lbpf -ldw -lelf -lz -lzstd -llzma -liberty -lm
+LIBS := -lbpf -lsqlite3 -ldw -lelf -lz -lzstd -llzma -liberty -lm
 # What libdw.a, libelf.a and libbpf.a need behind them.
 STATIC_LIBS := -lbpf -ldw -lelf -lz -lbz2 -llzma -lzstd -liberty -lpthread -ldl -lm
 
@@ -43,7 +43,7 @@ UNIT_BIN := $(UNIT_SRC:%.c=$(O)/%)
 .DELETE_ON_ERROR:
 .SECONDARY:
 .SUFFIXES:
-.PHONY: all static install deps demo bench bench-return bench-rss test test-unit test-e2e test-go test-real fuzz run-fuzzers check-layers clean help
+.PHONY: all static install deps demo bench bench-return bench-rss test test-unit test-e2e test-go test-real test-vm fuzz run-fuzzers check-layers clean help
 
 all: $(O)/allocsnoop ## build $(O)/allocsnoop (the default)
 
@@ -81,7 +81,14 @@ $(O)/static/%.o: %.c Makefile
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS_ALL) -DALLOCSNOOP_STATIC $(CFLAGS_ALL) -c $< -o $@
 
-$(O)/allocsnoop-static: $(MAIN_OBJ) $(O)/static/user/sym/debuginfod.o $(O)/liballocsnoop.a
+# SQLite would load extensions if anybody asked; libc's dlopen() in a static program needs libc's shared library.
+$(O)/static/libsqlite3.a: Makefile
+	$(call msg,OBJCOPY,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)objcopy --redefine-sym dlopen=static_has_no_dlopen $$($(CC) -print-file-name=libsqlite3.a) $@
+
+$(O)/allocsnoop-static: $(MAIN_OBJ) $(O)/static/user/sym/debuginfod.o $(O)/static/user/store/db.o $(O)/liballocsnoop.a \
+		$(O)/static/libsqlite3.a
 	$(call msg,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -static -o $@ $^ $(STATIC_LIBS)
 
@@ -102,7 +109,7 @@ test-unit: $(UNIT_BIN) ## parsers and other pure code; no root
 FUZZ_SECONDS ?= 20
 FUZZ_SRC := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_BIN := $(FUZZ_SRC:%.c=$(O)/%)
-FUZZ_LIB_SRC := $(filter user/base/% user/target/% user/go/% user/unwind/% user/profile/% user/sym/% user/capture/spot_% user/capture/returns_% user/capture/goheap.c,$(LIB_SRC))
+FUZZ_LIB_SRC := $(filter user/base/% user/target/% user/go/% user/unwind/% user/profile/% user/export/% user/store/% user/sym/% user/capture/spot_% user/capture/returns_% user/capture/goheap.c,$(LIB_SRC))
 FUZZ_LIB_OBJ := $(FUZZ_LIB_SRC:%.c=$(O)/fuzz/%.o)
 FUZZ_CFLAGS := -std=gnu11 -g -O1 -fno-omit-frame-pointer -fno-sanitize-recover=all $(WARN) -MMD -MP
 
@@ -118,7 +125,7 @@ $(O)/fuzz/libfuzzed.a: $(FUZZ_LIB_OBJ)
 $(O)/tests/fuzz/%: tests/fuzz/%.c $(O)/fuzz/libfuzzed.a
 	$(call msg,FUZZ,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CLANG) $(CPPFLAGS_ALL) $(FUZZ_CFLAGS) -fsanitize=fuzzer,address,undefined -o $@ $< $(O)/fuzz/libfuzzed.a -ldw -lelf -lz -lzstd -llzma -liberty -lm -MF $@.d
+	$(Q)$(CLANG) $(CPPFLAGS_ALL) $(FUZZ_CFLAGS) -fsanitize=fuzzer,address,undefined -o $@ $< $(O)/fuzz/libfuzzed.a -lsqlite3 -ldw -lelf -lz -lzstd -llzma -liberty -lm -MF $@.d
 
 # What installs comes before what is built with it, whatever make builds first.
 fuzz: ## install what is missing, build, run every fuzzer for FUZZ_SECONDS (20); findings stay in the output folder
@@ -150,6 +157,9 @@ test-go: all $(O)/tests/unit/test_golayout ## Go 1.15 to 1.27 in every shape, ex
 
 test-real: all ## published Go programs against their own counters (as root; fetches 1 GB of packages once)
 	$(Q)O=$(O) ALLOCSNOOP_LAB=$(LAB) tests/real_go.sh
+
+test-vm: ## the static binary on Linux 5.10, 6.1, 6.12 and 7.2, emulated (as root; fetches the kernels once)
+	$(Q)O=$(O) ALLOCSNOOP_LAB=$(LAB) tests/vm/run.sh
 
 $(O)/tools/bench/%: tools/bench/%.c $(O)/liballocsnoop.a
 	$(call msg,BENCH,$@)
@@ -217,4 +227,4 @@ clean: ## remove $(O)
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | sed 's/$$(O)/.output/g' | expand -t 24
 
--include $(FUZZ_LIB_OBJ:.o=.d) $(FUZZ_BIN:=.d) $(LIB_OBJ:.o=.d) $(MAIN_OBJ:.o=.d) $(O)/static/user/sym/debuginfod.d $(UNIT_BIN:=.d) $(O)/tools/bench/floor.d $(O)/tools/bench/return.d $(O)/bpf/allocsnoop.bpf.d $(O)/bpf/calib.bpf.d
+-include $(FUZZ_LIB_OBJ:.o=.d) $(FUZZ_BIN:=.d) $(LIB_OBJ:.o=.d) $(MAIN_OBJ:.o=.d) $(O)/static/user/sym/debuginfod.d $(O)/static/user/store/db.d $(UNIT_BIN:=.d) $(O)/tools/bench/floor.d $(O)/tools/bench/return.d $(O)/bpf/allocsnoop.bpf.d $(O)/bpf/calib.bpf.d

@@ -18,8 +18,10 @@
  * A CPU's part is found at the counter's per-CPU pointer plus that CPU's offset, which is learnt once from
  * a map of our own: the address of its element on that CPU minus the array's per-CPU pointer.
  *
- * Before 6.2 it is one atomic, fed by per-thread batches of 64: an event may stand for
- * the faults of 64, and up to 63 pages of a thread are not in it yet.
+ * Before 6.2 it is one atomic, fed by every thread after 64 faults: an event stands for up to
+ * 64 of them, and the pages of up to 63 faults of a thread (each may bring 16 of a file) are not in it yet. Those that
+ * were not when a process is first looked at are part of what it begins with (rss_begin_thread()), and
+ * of no event.
  *
  * A counter may be changed by another task than the process's: by the kernel's threads (reclaim, khugepaged),
  * by another process (reclaim, process_madvise), by a worker of io_uring. That is a row of its own with the task's
@@ -51,6 +53,15 @@ struct mm_rss_stat___v61 {
 
 struct mm_struct___v61 {
 	struct mm_rss_stat___v61 rss_stat;
+} __attribute__((preserve_access_index));
+
+/* What a thread has not yet put into them. */
+struct task_rss_stat___v61 {
+	int count[4];
+} __attribute__((preserve_access_index));
+
+struct task_struct___v61 {
+	struct task_rss_stat___v61 rss_stat;
 } __attribute__((preserve_access_index));
 
 /* Address spaces of targets. */
@@ -88,6 +99,14 @@ struct {
 	__type(value, struct rss_parts);
 } rss_parts SEC(".maps");
 
+/* Before 6.2, by thread: what it had not put into the counters when it was first looked at, and has not since. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 16384);
+	__type(key, __u32);
+	__type(value, struct rss_parts);
+} rss_held SEC(".maps");
+
 static __always_inline bool rss_is_percpu(void)
 {
 	return !bpf_core_type_exists(struct mm_rss_stat___v61);
@@ -99,16 +118,23 @@ static __always_inline const struct percpu_counter *rss_counter(const struct mm_
 	       member * bpf_core_type_size(struct percpu_counter);
 }
 
-/* Begin to follow a counter, of the target in @slot: remember the shared count and each part. Returns the sum. */
-static __always_inline __s64 rss_begin_percpu(const struct mm_struct *mm, struct abi_mm *state, __u32 member)
+/*
+ * Begin to follow a counter, of the target in @slot: remember the shared count and each part. Returns the sum. Not inlined, as
+ * nothing is that has a relocated offset of one kind of kernel: clang would move it to where it is reached on the
+ * other, on which there is no such offset.
+ */
+static __noinline __s64 rss_begin_percpu(const struct mm_struct *mm, struct abi_mm *state, __u32 member)
 {
 	const struct percpu_counter *counter = rss_counter(mm, member);
 	__s64 sum = BPF_CORE_READ(counter, count);
 	__u64 parts = (__u64)BPF_CORE_READ(counter, counters), *offset; /* the same as long as the address space lives */
-	__u32 slot = state->slot;
 	struct rss_parts *seen;
+	__u32 slot;
 	__s32 part;
 
+	if (!state)
+		return 0; /* never: for the verifier */
+	slot = state->slot;
 	state->claimed_pages[member & 3] = sum;
 	state->parts[member & 3] = parts;
 	for (__u32 i = 0; i < ABI_RSS_MAX_CPUS && i < nr_cpus; i++) {
@@ -169,7 +195,6 @@ static __noinline __s64 rss_amount_percpu(const struct mm_struct *mm, struct abi
 	return amount;
 }
 
-/* Not inlined: clang would move its relocated offset, void on new kernels, to where it is reached on them. */
 static __noinline __s64 rss_pages_v61(const struct mm_struct *mm, __u32 member)
 {
 	const struct mm_struct___v61 *old = (const void *)mm;
@@ -188,15 +213,42 @@ static __always_inline __s64 rss_begin(const struct mm_struct *mm, struct abi_mm
 	return pages;
 }
 
+/* A thread of the target whose address space is watched: what it holds back belongs to the beginning. */
+static __noinline void rss_begin_thread(const struct task_struct *task, struct abi_mm *state)
+{
+	const struct task_struct___v61 *old = (const void *)task;
+	struct rss_parts held = {};
+	__u32 tid = task->pid;
+
+	if (!state)
+		return; /* never: for the verifier */
+	for (__u32 i = 0; i < ABI_RSS__N; i++)
+		held.pages[i] = BPF_CORE_READ(old, rss_stat.count[i]);
+	if (bpf_map_update_elem(&rss_held, &tid, &held, BPF_NOEXIST))
+		return;
+	for (__u32 i = 0; i < ABI_RSS__N; i++) {
+		state->start_pages[i] += held.pages[i];
+		__sync_fetch_and_add(&state->pages[i], held.pages[i]);
+	}
+}
+
+static __always_inline __s64 rss_amount_v61(const struct mm_struct *mm, struct abi_mm *state, __u32 member)
+{
+	__s64 now = rss_pages_v61(mm, member), amount = now - __sync_lock_test_and_set(&state->claimed_pages[member & 3], now);
+	__u32 tid = bpf_get_current_pid_tgid();
+	struct rss_parts *held = bpf_map_lookup_elem(&rss_held, &tid);
+
+	if (held) {
+		amount -= held->pages[member & 3];
+		held->pages[member & 3] = 0;
+	}
+	return amount;
+}
+
 /* By how much the counter changed, as far as no event before told. */
 static __always_inline __s64 rss_amount(const struct mm_struct *mm, struct abi_mm *state, __u32 member)
 {
-	__s64 now;
-
-	if (rss_is_percpu())
-		return rss_amount_percpu(mm, state, member);
-	now = rss_pages_v61(mm, member);
-	return now - __sync_lock_test_and_set(&state->claimed_pages[member & 3], now);
+	return rss_is_percpu() ? rss_amount_percpu(mm, state, member) : rss_amount_v61(mm, state, member);
 }
 
 /* Watch @mm for the target in @slot, unless it is watched: a vfork child shares its parent's until it executes. */
@@ -498,7 +550,9 @@ int mm_seed(struct bpf_iter__task *ctx)
 {
 	struct task_struct *task = ctx->task;
 	struct mm_struct *mm;
+	struct abi_mm *state;
 	__u32 tgid, *slot;
+	__u64 key;
 
 	if (!task)
 		return 0;
@@ -506,11 +560,16 @@ int mm_seed(struct bpf_iter__task *ctx)
 		learn_cpu_offsets();
 	tgid = task->tgid;
 	slot = bpf_map_lookup_elem(&slots, &tgid);
-	if (!slot || task->pid != task->tgid)
-		return 0;
 	mm = task->mm;
-	if (mm)
+	if (!slot || !mm)
+		return 0;
+	/* The first thread of a process comes first. */
+	if (task->pid == task->tgid)
 		mm_watch(mm, *slot);
+	key = (__u64)mm;
+	state = rss_is_percpu() ? NULL : bpf_map_lookup_elem(&mms, &key);
+	if (state && state->slot == *slot)
+		rss_begin_thread(task, state);
 	return 0;
 }
 

@@ -945,9 +945,9 @@ def cmd_c(report_path, ledger_path, *flags):
 
 # --- RSS --------------------------------------------------------------------
 
-def cmd_rss(report_path, ledger_path):
+def cmd_rss(report_path, ledger_path, slack_pages="16"):
     report, ledger = load(report_path), load_ledger(ledger_path)
-    slack = 16 * ledger["page"]
+    slack = int(slack_pages) * ledger["page"]
     rss = report["rss"]
     truth = ledger["rss_end"] - ledger["rss_start"]
     grown = rss["end_bytes"] - rss["start_bytes"]
@@ -1073,6 +1073,61 @@ def cmd_rss_area(report_path, *wants):
                 sums[s["type"]] += s["rss_grown_bytes"] + (s["rss_released_bytes"] or 0)
         if not all(sums[a] for a in areas) or sum(sums[a] for a in areas) < 0.99 * sum(sums.values()):
             fail("what %s moved is %s, want %s" % (func, dict(sums), areas))
+
+
+def cmd_rss_swap(report_path, ledger_path, who, back, slack_pages):
+    """Pages went to swap by WHO (a regular expression of rows), and came back by the function BACK: as many as /proc told."""
+    report, ledger = load(report_path), load_ledger(ledger_path)
+    rss, slack, want = rss_balanced(report), int(slack_pages) * ledger["page"], ledger["swapped"]
+    swap = rss["kinds"]["swap"]
+    if want < 1000 * ledger["page"]:
+        fail("only %d bytes went to swap" % want)
+    within("bytes to swap", swap["grown_bytes"], want - slack, want + slack + want // 100)
+    within("bytes back", swap["released_bytes"], want - slack, want + slack + want // 100)
+    got = collections.defaultdict(collections.Counter)
+    for s in stacks(report, "rss"):
+        name = "who" if re.search(who, funcs(s)[0]) else back if back in funcs(s) else None
+        got[name].update(released=s["rss_released_bytes"], grown=s["rss_grown_bytes"], swap=s["rss_swap_bytes"])
+    within("to swap by " + who, got["who"]["swap"], 0.9 * want - slack, want + slack + want // 100)
+    within("released by " + who, got["who"]["released"], 0.9 * want - slack, rss["released_bytes"])
+    within("grown of " + back, got[back]["grown"], want - slack - want // 100, want + slack)
+    within("swap of " + back, got[back]["swap"], -want - slack, slack + want // 100 - want)
+    note("%d KiB to swap, %d back, /proc says %d; unexplained: %s" % (
+        swap["grown_bytes"] >> 10, swap["released_bytes"] >> 10, want >> 10,
+        ", ".join("%s %d KiB" % (k, rss["kinds"][k]["unexplained_bytes"] >> 10) for k in KINDS)))
+
+
+def cmd_rss_kind(report_path, kind, want, slack):
+    """How many bytes of a kind came."""
+    within(kind + " grown", load(report_path)["rss"]["kinds"][kind]["grown_bytes"], int(want) - int(slack), int(want) + int(slack))
+
+
+def cmd_rss_own_swap(report_path, ledger_path, func, back, slack_pages):
+    """As many pages as /proc told went to swap while the process itself was in FUNC, and came back in BACK."""
+    report, ledger = load(report_path), load_ledger(ledger_path)
+    rss, slack, want = rss_balanced(report), int(slack_pages) * ledger["page"], ledger["swapped"]
+    got = collections.defaultdict(collections.Counter)
+    for s in stacks(report, "rss"):
+        name = next((f for f in funcs(s) if f in (func, back)), None)
+        got[name].update(released=s["rss_released_bytes"], grown=s["rss_grown_bytes"], swap=s["rss_swap_bytes"])
+    if want < 1000 * ledger["page"]:
+        fail("only %d bytes went to swap" % want)
+    within("grown of " + func, got[func]["grown"], ledger["funcs"][func]["grown"] - slack, ledger["funcs"][func]["grown"] + slack)
+    within("swap of " + func, got[func]["swap"], want * 0.99 - slack, want * 1.01 + slack)
+    within("released of " + func, got[func]["released"], want * 0.99 - slack, rss["released_bytes"])
+    within("swap of " + back, got[back]["swap"], -want * 1.01 - slack, slack - want * 0.99)
+    note("%d KiB to swap in %s, %d back in %s, /proc says %d" % (
+        got[func]["swap"] >> 10, func, -got[back]["swap"] >> 10, back, want >> 10))
+
+
+def cmd_hugetlb(report_path, ledger_path, want):
+    """Memory of hugetlbfs is told, and in no RSS."""
+    report, ledger = load(report_path), load_ledger(ledger_path)
+    rss = rss_balanced(report)
+    equal("hugetlb_bytes", rss["hugetlb_bytes"], int(want))
+    within("RSS grown", rss["grown_bytes"], 0, 512 << 10)
+    within("end against smaps_rollup by the program itself", rss["end_bytes"], ledger["rss_end"] - bound(rss),
+           ledger["rss_end"] + bound(rss))
 
 
 def cmd_rss_balance(report_path, *rollup_paths):

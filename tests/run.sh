@@ -9,6 +9,10 @@
 # selects by "file/name". The last line is "N passed, N failed, N skipped"; exit
 # code 1 if any failed.
 #
+# In a guest of tests/vm LATER names a folder that the host sees: all is built, and what
+# a test wants to have compared is only noted, in the folder of the test, which is kept in
+# LATER/NAME for the host.
+#
 # An end-to-end test runs in a shell of its own with an empty folder as its place,
 # a time limit (TEST_TIMEOUT, 120 s; a line "# timeout: SEC" in its file sets
 # another), no input, and a process group of its own, which is killed at the end.
@@ -79,8 +83,8 @@ total() {
 		printf '  %s\n' "${failures[@]}"
 	fi
 	echo
-	mkdir -p "$OUT/tests"
-	printf '%d passed, %d failed, %d skipped\n' $passed $failed $skipped | tee "$OUT/tests/summary"
+	[ -n "${LATER-}" ] || mkdir -p "$OUT/tests"
+	printf '%d passed, %d failed, %d skipped\n' $passed $failed $skipped | tee "${LATER:-$OUT/tests}/summary"
 	[ $failed -eq 0 ]
 }
 
@@ -127,8 +131,8 @@ run_unit() {
 }
 
 run_e2e() {
-	local file=$1 test=$2 name t0 rc limit why
-	name=e2e/$(basename "$file" .sh)/${test#test_}
+	local file=$1 test=$2 name=${1%.sh} t0 rc limit why
+	name=${name#"${name%/*/*}"/}/${test#test_} # folder/file/test
 	[[ $name =~ $pattern ]] || return 0
 	if [ "$(id -u)" != 0 ]; then
 		result skip "$name" "0.0 s" "needs root"
@@ -136,6 +140,7 @@ run_e2e() {
 	fi
 	limit=$(sed -n 's/^# timeout: *\([0-9]*\).*/\1/p' "$file")
 	limit=${limit:-${TEST_TIMEOUT:-120}}
+	[ -z "${LATER-}" ] || limit=$((limit * 5)) # a guest is emulated
 	mkdir "$tmp/t"
 	t0=$(now_ms)
 	# A shell without job control: setsid replaces the child, so that $! is the group.
@@ -159,7 +164,20 @@ run_e2e() {
 		result "not ok" "$name" "$(since "$t0")"
 		;;
 	esac
+	if [ -n "${LATER-}" ] && [ $rc = 0 ]; then
+		mkdir -p "$LATER/$name"
+		find "$tmp/t" -type f -exec cp -t "$LATER/$name" {} +
+	fi
 	rm -rf "$tmp/t"
+}
+
+run_files() {
+	local file test
+	for file; do
+		for test in $(sed -n 's/^\(test_[a-z0-9_]*\)().*/\1/p' "$file"); do
+			run_e2e "$file" "$test"
+		done
+	done
 }
 
 export T=$tmp/t ROOT=$PWD
@@ -170,6 +188,12 @@ unset MAKEFLAGS MFLAGS MAKELEVEL MAKEOVERRIDES
 make_all() {
 	make -j"$(nproc)" O="$O" WERROR=-Werror "$@"
 }
+
+if [ -n "${LATER-}" ]; then
+	run_files tests/e2e/*.sh tests/vm/guest/*.sh
+	total
+	exit
+fi
 
 # One after the other: the e2e tests put breakpoints in programs, and measure.
 needs=build
@@ -203,11 +227,7 @@ for kind in $kinds; do
 		;;
 	e2e)
 		[ "$(id -u)" = 0 ] || echo "# NOT ROOT: the end-to-end tests are skipped; use sudo"
-		for file in tests/e2e/*.sh; do
-			for test in $(sed -n 's/^\(test_[a-z0-9_]*\)().*/\1/p' "$file"); do
-				run_e2e "$file" "$test"
-			done
-		done
+		run_files tests/e2e/*.sh
 		;;
 	esac
 done

@@ -7,7 +7,7 @@
 # their own (the host's, with the suite's name changed) and unpacked by dpkg -x.
 #
 #   fetch-lab.sh go 1.15 1.26 ...          $LAB/go/1.26 is a GOROOT
-#   fetch-lab.sh kernel 6.1 arm64-6.12 ... $LAB/kernel/6.1/{vmlinuz,btf,version}
+#   fetch-lab.sh kernel 6.1 arm64-6.12 ... $LAB/kernel/6.1/{vmlinuz,btf,version,modules/}
 #   fetch-lab.sh deb SUITE PACKAGE...      $LAB/deb/SUITE/PACKAGE is its root folder;
 #                                          PACKAGE:arm64 is that of another machine
 #   fetch-lab.sh npm PACKAGE...            $LAB/npm/PACKAGE is what the package holds, as published
@@ -49,6 +49,9 @@ table_get()
 {
 	echo "$1" | awk -v key="$2" '$1 == key { $1 = ""; sub(/^ /, ""); print }'
 }
+
+# What a guest of tests/vm wants that the cloud kernels do not have built in, in the order of loading.
+MODULES='virtio_ring virtio virtio_pci_modern_dev virtio_pci_legacy_dev virtio_pci fuse virtiofs brd'
 
 need()
 {
@@ -106,7 +109,7 @@ apt()
 # Lists of @1 for @2, once per run and suite.
 apt_update()
 {
-	case " ${updated-} " in *" $1-$2 "*) return ;; esac
+	case " ${updated-} " in *" $1-$2 "*) return 0 ;; esac
 	base=$LAB/apt/$1-$2
 	mkdir -p "$base/state/lists/partial" "$base/cache/archives/partial"
 	rm -rf "$base/sources"
@@ -254,12 +257,30 @@ cut_btf()
 		exit 1 if $best eq ""; print $best;' <"$1" >"$2"
 }
 
+# Those of MODULES that are in the tree @1, unpacked, into the folder @2, whose order is that of loading.
+take_modules()
+{
+	mkdir -p "$2"
+	nth=0
+	for module in $MODULES; do
+		nth=$((nth + 1))
+		file=$(find "$1" -type f -name "$module.ko*" | head -n 1)
+		case $file in
+		'') ;; # built in
+		*.ko) cp "$file" "$2/$nth-$module.ko" ;;
+		*.ko.xz) need xz xz-utils; xz -dcq "$file" >"$2/$nth-$module.ko" ;;
+		*) die "kernel module $file is packed in a way that this script does not know" ;;
+		esac
+	done
+}
+
 fetch_kernel()
 {
 	set -- "$1" $(table_get "$KERNELS" "$1")
 	[ $# -eq 3 ] || die "kernel $1 is not one that this script knows:" $(echo "$KERNELS" | cut -d' ' -f1)
 	dst=$LAB/kernel/$1
-	[ -d "$dst" ] && return
+	[ -d "$dst/modules" ] && return
+	rm -rf "$dst"
 	need perl perl
 	karch=amd64
 	case $1 in arm64-*) karch=arm64 ;; esac
@@ -279,6 +300,10 @@ fetch_kernel()
 	unpack_image "$dst.part/vmlinuz" "$dst.part/vmlinux"
 	cut_btf "$dst.part/vmlinux" "$dst.part/btf" || die "no BTF found in the image of $pkg"
 	echo "$pkg" | sed 's/^linux-[a-z]*-//' >"$dst.part/version"
+	# From 7.x on the modules are a package of their own.
+	[ -n "$(find "$dst.part/root" -name 'brd.ko*')" ] ||
+		unpack "$2" "$karch" "linux-modules-$(cat "$dst.part/version")" "$dst.part/root"
+	take_modules "$dst.part/root" "$dst.part/modules"
 	rm -rf "$dst.part/root" "$dst.part/vmlinux"
 	finish "$dst"
 }

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# install-deps.sh [build|test|demo|fuzz|bench ...]: what building (the default), testing,
-# the demo, the fuzzers or the benchmark need. Debian and Ubuntu: installs what is missing, and only that, by
+# install-deps.sh [build|test|demo|fuzz|bench|vm ...]: what building (the default), testing,
+# the demo, the fuzzers, the benchmark or guests with other kernels need. Debian and Ubuntu: installs what is missing, and only that, by
 # apt-get; silent when nothing is. Elsewhere: names what is missing, exit code 1.
 #
 # Services that come with a package (prometheus, redis) are kept from starting,
@@ -10,7 +10,7 @@
 set -euo pipefail
 
 BUILD_PKGS="clang llvm libbpf-dev bpftool libelf-dev libdw-dev zlib1g-dev libiberty-dev make gcc libc6-dev pkg-config
-	liblzma-dev libbz2-dev libzstd-dev"
+	liblzma-dev libbz2-dev libzstd-dev libsqlite3-dev"
 TEST_PKGS="golang-go prometheus wrk curl python3 redis-server redis-tools gdb valgrind perl binutils elfutils g++
 	util-linux procps psmisc strace nginx-light postgresql cppcheck ripgrep dwz xz-utils
 	nodejs debuginfod sqlite3 heaptrack musl-tools libjemalloc-dev libgoogle-perftools-dev
@@ -18,6 +18,8 @@ TEST_PKGS="golang-go prometheus wrk curl python3 redis-server redis-tools gdb va
 DEMO_PKGS="golang-go"
 # bcc's memleak needs kernel headers; that of libbpf-tools comes by fetch-lab.sh.
 BENCH_PKGS="golang-go python3 bpftrace heaptrack sqlite3 redis-server redis-tools procps binutils"
+# qemu-system-common brings virtiofsd, or it is a package of its own.
+VM_PKGS="qemu-system-x86 busybox-static cpio e2fsprogs util-linux perl zstd lz4 xz-utils"
 # Runtime of the sanitizers and of libFuzzer for the clang that `clang` is.
 clang_major=$(clang -dumpversion 2>/dev/null | cut -d. -f1 || true)
 FUZZ_PKGS="clang libclang-rt-${clang_major:-14}-dev"
@@ -25,20 +27,21 @@ FUZZ_PKGS="clang libclang-rt-${clang_major:-14}-dev"
 # What stands for the package on a system without dpkg: a program, or a header.
 WANTED="build:clang build:llvm-strip build:bpftool build:make build:gcc build:/usr/include/bpf/libbpf.h
 	build:/usr/include/libelf.h build:/usr/include/elfutils/libdw.h build:/usr/include/zlib.h
-	build:/usr/include/zstd.h build:/usr/include/lzma.h
+	build:/usr/include/zstd.h build:/usr/include/lzma.h build:/usr/include/sqlite3.h
 	build:/usr/include/libiberty/demangle.h|/usr/include/demangle.h
 	test:go test:prometheus test:wrk test:curl test:python3 test:redis-server test:redis-benchmark test:gdb test:valgrind test:strace
 	test:perl test:readelf test:eu-readelf test:g++ test:setpriv
 	demo:go fuzz:clang
-	bench:go bench:python3 bench:bpftrace bench:heaptrack bench:sqlite3 bench:redis-server bench:redis-benchmark bench:readelf"
+	bench:go bench:python3 bench:bpftrace bench:heaptrack bench:sqlite3 bench:redis-server bench:redis-benchmark bench:readelf
+	vm:qemu-system-x86_64 vm:busybox vm:cpio vm:mke2fs vm:perl vm:/usr/lib/qemu/virtiofsd|/usr/libexec/virtiofsd"
 
 PATH=$PATH:/usr/sbin:/sbin
 sets=${*:-build}
 for set in $sets; do
 	case $set in
-	build | test | demo | fuzz | bench) ;;
+	build | test | demo | fuzz | bench | vm) ;;
 	*)
-		echo "usage: install-deps.sh [build|test|demo|fuzz|bench ...]" >&2
+		echo "usage: install-deps.sh [build|test|demo|fuzz|bench|vm ...]" >&2
 		exit 2
 		;;
 	esac
@@ -89,6 +92,7 @@ for set in $sets; do
 	demo) wanted+=" $DEMO_PKGS" ;;
 	fuzz) wanted+=" $FUZZ_PKGS" ;;
 	bench) wanted+=" $BENCH_PKGS" ;;
+	vm) wanted+=" $VM_PKGS" ;;
 	esac
 done
 

@@ -11,7 +11,7 @@ grow() {
 	target_work c
 	snoop_stop
 	target_end c
-	check rss c.json c.ledger
+	check rss c.json c.ledger $((16 + rss_batch))
 	has c.folded 'touch_many.* [0-9]+$'
 }
 
@@ -49,5 +49,5 @@ test_with_all_sources() {
 	target_work c
 	snoop_stop
 	target_end c
-	check rss c.json c.ledger
+	check rss c.json c.ledger $((16 + rss_batch))
 }

@@ -43,7 +43,7 @@ if which == "empty":
     same("totals", doc["totals"], {"go": None, "malloc": None})
     same("losses", doc["losses"], {"events": 0})
     same("pct", doc["overhead"]["pct"], None)
-    same("rss", doc["rss"], dict.fromkeys(("method " + BALANCE + " kinds areas go timeline").split()))
+    same("rss", doc["rss"], dict.fromkeys(("method " + BALANCE + " kinds areas go hugetlb_bytes timeline").split()))
     same("stacks", doc["stacks"], [])
     sys.exit(0)
 
@@ -125,6 +125,7 @@ rss = doc["rss"]
 same("kinds", rss.pop("kinds"), {
     "anon": kind(50 * M, 55 * M, 6 * M + 4096, M + 20480, 0, 8192), "file": kind(30 * M, 31 * M, 4096, 0),
     "shmem": kind(0, 0, 0, 0), "swap": kind(0, 0, 8192, 0, 8192, 0)})
+same("hugetlb_bytes", rss.pop("hugetlb_bytes"), 0)
 same("timeline", rss.pop("timeline"), None)
 same("method", rss.pop("method"), "rss_stat")
 same("areas", rss.pop("areas"), {} if interval else {

@@ -150,6 +150,7 @@ static struct profile *make_heading(void)
 	p->has_source[SOURCE_GO] = p->has_source[SOURCE_MALLOC] = p->has_source[SOURCE_RSS] = true;
 	p->rss_method = RSS_BY_COUNTERS;
 	p->has_rss_kinds = true;
+	p->has_hugetlb = true;
 	p->rss_kinds[RSS_ANON] = (struct prof_rss_kind){ 50 << 20, 50 << 20, 55 << 20 };
 	p->rss_kinds[RSS_FILE] = (struct prof_rss_kind){ 30 << 20, 30 << 20, 31 << 20 };
 	profile__loss(p, "site_map_full", "some stacks' counts are too low")->count = 1234;
@@ -174,6 +175,7 @@ static struct profile *make_live_profile(void)
 	struct profile *p = make_profile();
 	uint32_t stack = p->rows[0].stack;
 
+	p->hugetlb_bytes = 4 << 20;
 	p->live[SOURCE_GO] = (struct prof_live){ .measured = true, .how = "by mark bits, since the attach", .rate_bytes = 65536,
 						 .samples = 1234, .unjudged_bytes = 3 << 20, .unsure = 7 };
 	set_live(p, 0, 10.4, 2000000.6, 25, 1e10);

@@ -51,6 +51,26 @@ struct bad {
 };
 
 static const struct bad bad_lines[] = {
+	{ "record -p 1", "record needs a file" },
+	{ "record -p 1 -o x.json", "record needs a file" },
+	{ "record -p 1 -o x.db 1 5", "record takes no count" },
+	{ "record -p 1 -o x.db --when rss", "'rss' is not a value of --when" },
+	{ "record -p 1 -o x.db --when heap>1G", "needs --live" },
+	{ "record -p 1 -o x.db --source go --when rss>1G", "needs the source rss" },
+	{ "record -p 1 -o x.db --around 5", "--around needs --when" },
+	{ "record -p 1 -o x.db --max-file 4K", "'4K' is not a value of --max-file" },
+	{ "record -p 1 -o x.db --from +1", "--from is an option of report" },
+	{ "-p 1 --max-file 1G", "--max-file is for recordings" },
+	{ "-p 1 -o x.json --when rss>1G", "--when is for recordings" },
+	{ "report", "which recording" },
+	{ "diff x.db", "diff takes two recordings" },
+	{ "diff x.db y.db z.db", "'z.db' is one word too many" },
+	{ "diff x.db y.db --from +1", "diff has no option --from" },
+	{ "report x.db y.db", "'y.db' is one word too many" },
+	{ "report x.db --live", "report has no option --live" },
+	{ "report x.db --from yesterday", "'yesterday' is not a value of --from" },
+	{ "report x.db -o y.db", "a recording is not made from a recording" },
+	{ "report x.db -- ls", "starts no command" },
 	{ "", "-p PID" },
 	{ "-v", "-p PID" },
 	{ "-p", "--pid needs a value" },
@@ -360,11 +380,11 @@ TEST(check_command)
 	struct line l;
 
 	if (good("check", &l, &o)) {
-		CHECK(o.is_check && !o.npids && o.duration_s == 1.0 && !o.format);
+		CHECK(o.action == ACTION_CHECK && !o.npids && o.duration_s == 1.0 && !o.format);
 		done(&l, &o);
 	}
 	if (good("check -p 7,8 -d 0 --format json --source go -v", &l, &o)) {
-		CHECK(o.is_check && o.duration_s == 0 && o.verbose && o.want_go && !o.want_malloc);
+		CHECK(o.action == ACTION_CHECK && o.duration_s == 0 && o.verbose && o.want_go && !o.want_malloc);
 		CHECK_INT(o.npids, 2);
 		CHECK_STR(o.format->name, "json");
 		done(&l, &o);
@@ -375,7 +395,7 @@ TEST(check_command)
 	}
 	/* Only as the first word: a program may be called that. */
 	if (good("-- check -p 7", &l, &o)) {
-		CHECK(!o.is_check && !o.npids);
+		CHECK(o.action == ACTION_LIVE && !o.npids);
 		CHECK_STR(o.command[0], "check");
 		done(&l, &o);
 	}
@@ -435,6 +455,34 @@ TEST(help_text)
 		if (!strstr(text, names[i]))
 			CHECK_STR("(not in the help)", names[i]);
 	free(text);
+}
+
+TEST(recordings)
+{
+	struct options o;
+	struct err err;
+	struct line l;
+
+	if (CHECK_INT(parse("record -p 1 -o run --when rss>2G -o all.json 2", &l, &o, &err), 0)) {
+		CHECK_INT(o.action, ACTION_RECORD);
+		CHECK(options_is_recording(&o, "run") && !options_is_recording(&o, "all.json") && !options_is_recording(&o, "-"));
+		CHECK(o.around_s == 60 && o.interval_s == 2 && o.condition.bytes == 2ull << 30);
+		options_free(&o);
+	}
+	line__free(&l);
+	if (CHECK_INT(parse("-p 1 -o run.db --max-file 1M", &l, &o, &err), 0)) {
+		CHECK(options_is_recording(&o, "run.db") && !options_is_recording(&o, "run"));
+		CHECK_INT(o.max_file_bytes, 1 << 20);
+		CHECK(o.max_file_given);
+		options_free(&o);
+	}
+	line__free(&l);
+	if (CHECK_INT(parse("report run.db --from +30 --to -60 --timeline", &l, &o, &err), 0)) {
+		CHECK_STR(o.files[0], "run.db");
+		CHECK(o.timeline && o.window.from.kind == WHEN_AFTER_START && o.window.to.kind == WHEN_BEFORE_END);
+		options_free(&o);
+	}
+	line__free(&l);
 }
 
 TEST_MAIN()

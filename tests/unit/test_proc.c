@@ -153,6 +153,7 @@ TEST(info_of_zombie_kernel_thread_and_nobody)
 	CHECK_INT(proc_read_info(pid, &info), -ESRCH);
 	CHECK_INT(proc_read_maps(pid, &maps), -ESRCH);
 	CHECK_INT(proc_read_rss(pid, &rss), -ESRCH);
+	CHECK(!proc_read_hugetlb(pid, &rss.rss_bytes));
 	CHECK_INT(proc_cpu_ns(pid), 0);
 	CHECK_INT(proc_read_mem(pid, 0x1000, &rss, 1), -ESRCH);
 	if (proc_read_info(2, &info) == 0 && strcmp(info.comm, "kthreadd") == 0)

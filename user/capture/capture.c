@@ -161,6 +161,8 @@ int capture__open(const struct capture_opts *opts, struct modules *mods, struct 
 	session_opts.peak = opts->want_peak;
 	session_opts.block_rate_bytes = opts->block_rate_bytes;
 	session_opts.max_blocks = opts->max_blocks;
+	session_opts.go = opts->want_go;
+	session_opts.malloc = opts->want_malloc;
 	session_opts.rss = opts->want_rss;
 	session_opts.touches = opts->want_rss && (opts->want_mmap || session_opts.blocks || (opts->want_live && opts->want_go));
 	session_opts.kernel_log = opts->kernel_log;
@@ -481,7 +483,7 @@ static void tell_space(struct capture *c, const struct target *t)
 	int err = unwind_load__space(c->unwind, t->slot, &t->as);
 
 	if (err)
-		diag_emit(c->opts.diag, DIAG_DEBUG, "process %d: no unwind tables: %s", t->info.pid, strerror(-err));
+		diag_emit(c->opts.diag, DIAG_WARN, "process %d: no unwind tables, stacks of native code may be wrong or cut: %s", t->info.pid, strerror(-err));
 }
 
 /* The reasons for which a process cannot be a target, before anything is done to it. */
@@ -1558,6 +1560,8 @@ void capture__target(struct capture *capture, uint32_t index, struct capture_tar
 	ret->exit_code = t->exit_code;
 	ret->cpu_ns = t->cpu_ns;
 	ret->rss_start = t->rss_start;
+	ret->has_hugetlb = t->has_hugetlb;
+	ret->hugetlb_bytes = t->hugetlb_bytes;
 	ret->rss = t->rss;
 	ret->go_memory = t->gomem.looked ? &t->gomem : NULL;
 }

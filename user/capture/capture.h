@@ -95,6 +95,8 @@ struct capture_target {
 	uint64_t cpu_ns; /* since the attach */
 	struct proc_rss rss_start, rss; /* now, or the last seen alive */
 	const struct gomem *go_memory; /* NULL: no Go program, or not looked at; borrowed until the next step */
+	bool has_hugetlb;
+	uint64_t hugetlb_bytes; /* in no RSS; now, or the last seen alive */
 };
 
 uint32_t capture__ntargets(const struct capture *capture);

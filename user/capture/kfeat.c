@@ -84,10 +84,24 @@ static int check_caps(struct err *err)
 		       "missing privileges: %s; run it with sudo, or give it CAP_BPF, CAP_PERFMON and CAP_SYS_PTRACE", missing);
 }
 
+/* The error of a uprobe_multi link with @prog on a folder, filtered by process @pid; 0 were one to come about. */
+static int multi_error(int prog, pid_t pid)
+{
+	unsigned long offset = 0;
+	int link = link_uprobe_multi(prog, "/", &offset, NULL, 1, LINK_ENTRY, pid);
+	int error = errno;
+
+	if (link < 0)
+		return error;
+	close(link);
+	return 0;
+}
+
 /*
  * Does a uprobe_multi link filter by process? The first kernels with it filtered by
  * thread; the fix (kernel commit 46ba0e49b642) also made a negative PID an -EINVAL
- * that comes before the path is looked at.
+ * that comes before the path is looked at. So is everything where there is no such link:
+ * where there is, a folder is -EBADF.
  */
 static bool probe_uprobe_multi(void)
 {
@@ -96,18 +110,14 @@ static bool probe_uprobe_multi(void)
 		{ .code = 0x95 /* exit */ },
 	};
 	LIBBPF_OPTS(bpf_prog_load_opts, opts, .expected_attach_type = ATTACH_TYPE_UPROBE_MULTI);
-	unsigned long offset = 0;
-	int prog, link, error;
+	int prog = bpf_prog_load(BPF_PROG_TYPE_KPROBE, "uprobe_multi", "GPL", insns, 2, &opts);
+	bool filters;
 
-	prog = bpf_prog_load(BPF_PROG_TYPE_KPROBE, "uprobe_multi", "GPL", insns, 2, &opts);
 	if (prog < 0)
 		return false;
-	link = link_uprobe_multi(prog, "/", &offset, NULL, 1, LINK_ENTRY, -1);
-	error = errno;
-	if (link >= 0)
-		close(link);
+	filters = multi_error(prog, 0) == EBADF && multi_error(prog, -1) == EINVAL;
 	close(prog);
-	return link < 0 && error == EINVAL;
+	return filters;
 }
 
 static bool has_btf_func(struct btf *btf, const char *name, uint32_t kind)
@@ -138,6 +148,19 @@ static bool probe_fault_event(void)
 		return false;
 	close(fd);
 	return true;
+}
+
+static enum kfeat_state state_of(bool have)
+{
+	return have ? KFEAT_YES : KFEAT_NO;
+}
+
+/* Of a helper or program type: a negative answer of libbpf's is none. */
+static enum kfeat_state probe_cookie(void)
+{
+	int answer = libbpf_probe_bpf_helper(BPF_PROG_TYPE_KPROBE, BPF_FUNC_get_attach_cookie, NULL);
+
+	return answer < 0 ? KFEAT_UNKNOWN : state_of(answer);
 }
 
 int kfeat_probe(struct kfeat *ret, struct err *err)
@@ -172,21 +195,11 @@ int kfeat_probe(struct kfeat *ret, struct err *err)
 	if (!feat.uprobe_multi && access("/sys/bus/event_source/devices/uprobe/type", R_OK))
 		return err_set(err, FAIL_KERNEL, -EOPNOTSUPP,
 			       "this kernel has no uprobes: one built with CONFIG_UPROBE_EVENTS=y is needed");
+	if (probe_cookie() == KFEAT_NO)
+		return err_set(err, FAIL_KERNEL, -EOPNOTSUPP,
+			       "this kernel's probes cannot tell what they are on (no bpf_get_attach_cookie): one from 5.15 on is needed");
 	*ret = feat;
 	return 0;
-}
-
-static enum kfeat_state state_of(bool have)
-{
-	return have ? KFEAT_YES : KFEAT_NO;
-}
-
-/* Of a helper or program type: a negative answer of libbpf's is none. */
-static enum kfeat_state probe_cookie(void)
-{
-	int answer = libbpf_probe_bpf_helper(BPF_PROG_TYPE_KPROBE, BPF_FUNC_get_attach_cookie, NULL);
-
-	return answer < 0 ? KFEAT_UNKNOWN : state_of(answer);
 }
 
 static size_t add_privileges(struct kfeat_row *rows, bool *ret_complete)

@@ -90,14 +90,25 @@ static void set_constants(struct session *session, const struct session_opts *op
 	ro->sweep_mark = bpf_map__max_entries(session->skel->maps.sites_a) / 2;
 }
 
-static void choose_programs(struct session *session)
+static void choose_programs(struct session *session, const struct session_opts *opts)
 {
 	struct allocsnoop_bpf *skel = session->skel;
-	struct bpf_program *uprobes[] = { skel->progs.go_malloc, skel->progs.c_malloc, skel->progs.c_malloc_return, skel->progs.c_free, skel->progs.c_new_return,
-					  skel->progs.c_throw,
-					  skel->progs.maps_changed, skel->progs.go_profile_malloc,
-					  skel->progs.go_profile_free, skel->progs.go_span_push,
-					  skel->progs.go_gc_start };
+	struct {
+		struct bpf_program *prog;
+		bool wanted;
+	} uprobes[] = {
+		{ skel->progs.maps_changed, true },
+		{ skel->progs.go_malloc, opts->go },
+		{ skel->progs.go_profile_malloc, opts->go && opts->live },
+		{ skel->progs.go_profile_free, opts->go && opts->live },
+		{ skel->progs.go_span_push, opts->go && opts->live },
+		{ skel->progs.go_gc_start, opts->go && opts->live },
+		{ skel->progs.c_malloc, opts->malloc },
+		{ skel->progs.c_malloc_return, opts->malloc },
+		{ skel->progs.c_free, opts->malloc && opts->blocks },
+		{ skel->progs.c_new_return, opts->malloc },
+		{ skel->progs.c_throw, opts->malloc },
+	};
 
 	bpf_program__set_autoload(skel->progs.rss_stat, session->has_rss);
 	bpf_program__set_autoload(skel->progs.mm_seed, session->has_rss);
@@ -109,8 +120,11 @@ static void choose_programs(struct session *session)
 	bpf_program__set_autoload(skel->progs.sys_exit_mremap, session->mmap_by_call);
 	bpf_program__set_autoload(skel->progs.sys_exit_brk, session->mmap_by_call);
 	bpf_program__set_autoload(skel->progs.sys_exit_any, session->mmap_by_any);
-	for (size_t i = 0; session->uprobe_multi && i < sizeof(uprobes) / sizeof(uprobes[0]); i++)
-		bpf_program__set_expected_attach_type(uprobes[i], ATTACH_TYPE_UPROBE_MULTI);
+	for (size_t i = 0; i < sizeof(uprobes) / sizeof(uprobes[0]); i++) {
+		bpf_program__set_autoload(uprobes[i].prog, uprobes[i].wanted);
+		if (session->uprobe_multi)
+			bpf_program__set_expected_attach_type(uprobes[i].prog, ATTACH_TYPE_UPROBE_MULTI);
+	}
 }
 
 static int attach_mmap(struct session *session)
@@ -230,7 +244,7 @@ int session__open(const struct session_opts *opts, struct session **ret, struct 
 		bpf_map__set_max_entries(session->skel->maps.doors, 1);
 	}
 	bpf_map__set_max_entries(session->skel->maps.blocks, !opts->blocks ? 1 : opts->max_blocks ? opts->max_blocks : ABI_BLOCKS);
-	choose_programs(session);
+	choose_programs(session, opts);
 	code = allocsnoop_bpf__load(session->skel);
 	if (code) {
 		err_set(err, FAIL_KERNEL, code,
@@ -409,7 +423,7 @@ void session__remove_target(struct session *session, pid_t pid)
 
 int session__seed_rss(struct session *session, pid_t pid)
 {
-	union bpf_iter_link_info info = { .task.tid = pid };
+	union bpf_iter_link_info info = { .task.pid = pid };
 	LIBBPF_OPTS(bpf_iter_attach_opts, opts, .link_info = &info, .link_info_len = sizeof(info));
 	struct bpf_link *link;
 	char buf[64];
@@ -703,8 +717,21 @@ void session__detach(struct session *session, pid_t pid, bool has_ended)
 	}
 }
 
+static void slab_types(const struct session *session, struct session_maps *ret)
+{
+	int btf = bpf_object__btf_fd(session->skel->obj);
+
+	*ret = (struct session_maps){ 0 };
+	if (btf <= 0)
+		return; /* libbpf made the maps without */
+	ret->slab_btf = btf;
+	ret->slab_key_type = bpf_map__btf_key_type_id(session->skel->maps.slab_first);
+	ret->slab_value_type = bpf_map__btf_value_type_id(session->skel->maps.slab_first);
+}
+
 void session__maps(const struct session *session, struct session_maps *ret)
 {
+	slab_types(session, ret);
 	ret->sites = bpf_map__fd(session->skel->maps.sites);
 	ret->sites_inner[0] = bpf_map__fd(session->skel->maps.sites_a);
 	ret->sites_inner[1] = bpf_map__fd(session->skel->maps.sites_b);

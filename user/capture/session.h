@@ -26,6 +26,7 @@ struct session_opts {
 	bool blocks; /* follow the C allocator's blocks: */
 	uint32_t block_rate_bytes; /* one in so many bytes; 0: every one */
 	uint32_t max_blocks; /* 0: ABI_BLOCKS */
+	bool go, malloc; /* the programs of their doors are wanted: the kernel looks long at each */
 	bool rss; /* attach the RSS ledger's programs, those of the best way that the kernel has */
 	bool touches; /* of the ledger: tell whose memory the pages are that come, where addresses are known */
 	bool mmap; /* attach to the calls that map address space, if the kernel has a way to */
@@ -92,6 +93,9 @@ struct session_maps {
 	int ring;
 	int scratches;
 	int slabs, rules, spaces, unwind_files; /* of stack walks by unwind tables: slabs.h */
+	/* The types of the map that one slab is: kernels before 6.2 take no map in `slabs` without them. */
+	int slab_btf; /* 0: without */
+	uint32_t slab_key_type, slab_value_type;
 	int blocks;
 };
 void session__maps(const struct session *session, struct session_maps *ret);

@@ -61,9 +61,10 @@ void slabs__free(struct slabs *slabs)
 	free(slabs);
 }
 
-static int make_slab(struct slab_memory *ret)
+static int make_slab(const struct session_maps *maps, struct slab_memory *ret)
 {
-	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_MMAPABLE);
+	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_MMAPABLE, .btf_fd = (uint32_t)maps->slab_btf,
+		    .btf_key_type_id = maps->slab_key_type, .btf_value_type_id = maps->slab_value_type);
 	int err;
 
 	ret->fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "slab", sizeof(__u32), VALUE_BYTES, 1, &opts);
@@ -101,7 +102,7 @@ static int add_slabs(struct slabs *slabs, uint32_t n)
 	int err = 0;
 
 	while (!err && made < n) {
-		err = make_slab(&slabs->items[slabs->n + made]);
+		err = make_slab(&slabs->maps, &slabs->items[slabs->n + made]);
 		made += !err;
 	}
 	if (made)

@@ -157,6 +157,8 @@ void target__follow(struct target *t, struct session *session)
 {
 	target__follow_cpu(t);
 	follow_rss(t, session);
+	if (target__is_running(t) && proc_read_hugetlb(t->info.pid, &t->hugetlb_bytes))
+		t->has_hugetlb = true;
 }
 
 /* Between the two, in pages: as far from the one as from the other. */

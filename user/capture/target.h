@@ -46,6 +46,8 @@ struct target {
 	bool has_rss_start, has_ledger;
 	struct proc_rss rss_start, rss;
 	struct gomem gomem; /* of go_module; looked at for reports */
+	bool has_hugetlb;
+	uint64_t hugetlb_bytes; /* as last seen alive */
 	bool has_mm;
 	struct abi_mm mm; /* the counters as of target__note_counters() */
 };

@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/utsname.h>
@@ -21,18 +20,27 @@
 #include "base/units.h"
 #include "capture/capture.h"
 #include "cmd/child.h"
+#include "cmd/ending.h"
 #include "cmd/output.h"
 #include "profile/agg.h"
 #include "profile/timeline.h"
 #include "sym/sym.h"
 
 #define DEFAULT_INTERVAL_S 5.0
+#define DEFAULT_RECORD_S 10.0
 #define STEP_MS 100
 #define SWEEP_NS 500000000u
 #define MIN_REST_NS 1000000u
 #define PEAK_STEP_MIN_BYTES 4096
 #define PEAK_RSS_STEP_MIN_BYTES 262144 /* below that a program's own noise asks for sweeps */
 #define PEAK_STEP_PART 20 /* 5 % */
+
+/* For which outputs a report is. */
+enum {
+	REPORT_INTERVAL = 1, /* those that take one each interval */
+	REPORT_RECORD = 2, /* recordings */
+	REPORT_END = 4, /* the others, and recordings, too */
+};
 
 struct live {
 	const struct options *opts;
@@ -49,6 +57,11 @@ struct live {
 	size_t noutputs;
 	struct err output_err; /* the first output that could not be written; the others go on */
 	double interval_s; /* 0: one result at the end */
+	double record_s; /* 0: there is no recording */
+	struct watch watch; /* for the condition of --when */
+	bool keep; /* the condition held since recordings were last written */
+	const char *why; /* it ended, if not because the targets are gone */
+	uint64_t oom_kills; /* of the machine, before the attach */
 	int signal_fd;
 	uint32_t nreports;
 };
@@ -85,6 +98,18 @@ static void describe_module(void *ctx, uint32_t id, struct prof_module *ret, str
 	ret->file_off = mod->file_off;
 }
 
+static int open_recording(struct live *live, const char *path, struct err *err)
+{
+	const struct options *o = live->opts;
+	struct writer_opts opts = { .tool = "allocsnoop " ALLOCSNOOP_VERSION, .when = o->when ? o->when : "" };
+
+	live->record_s = o->interval_s > 0 ? o->interval_s : DEFAULT_RECORD_S;
+	opts.interval_ns = (uint64_t)(live->record_s * 1e9);
+	opts.max_bytes = o->max_file_bytes;
+	opts.around_ns = (uint64_t)(o->around_s * 1e9);
+	return output__open_recording(&live->outputs[live->noutputs++], path, &opts, err);
+}
+
 /* Before anything is armed: can every result be written? */
 static int open_outputs(struct live *live, struct err *err)
 {
@@ -92,17 +117,20 @@ static int open_outputs(struct live *live, struct err *err)
 	bool text_shown = false;
 	int code;
 
-	live->interval_s = o->interval_s;
+	/* In `record` the interval is that of the recording, and other results are of the whole. */
+	live->interval_s = o->action == ACTION_RECORD ? 0 : o->interval_s;
 	for (size_t i = 0; i < o->noutputs; i++) {
-		const struct exporter *exporter = o->format;
+		const struct exporter *exporter;
 
-		/* With several files each ending tells, --format is for those that have none. */
-		if (!exporter || (o->noutputs > 1 && exporter_by_path(o->outputs[i])))
-			exporter = exporter_by_path(o->outputs[i]);
-		if (!exporter)
-			exporter = exporter_by_name("text");
+		if (options_is_recording(o, o->outputs[i])) {
+			code = open_recording(live, o->outputs[i], err);
+			if (code)
+				return code;
+			continue;
+		}
+		exporter = output_exporter(o, o->outputs[i]);
 		code = output__open(&live->outputs[live->noutputs], exporter, o->outputs[i],
-				    o->interval_s > 0 && exporter->one_per_line, err);
+				    live->interval_s > 0 && exporter->one_per_line, err);
 		if (code)
 			return code;
 		text_shown |= strcmp(o->outputs[i], "-") == 0;
@@ -111,7 +139,7 @@ static int open_outputs(struct live *live, struct err *err)
 	if (!o->noutputs && !o->format && !o->interval_s)
 		live->interval_s = DEFAULT_INTERVAL_S;
 	/* Reports go to standard output, unless files were asked for and no interval. */
-	if (o->noutputs && (!o->interval_s || text_shown))
+	if (o->noutputs && (!live->interval_s || text_shown))
 		return 0;
 	return output__open(&live->outputs[live->noutputs++], o->format && !o->noutputs ? o->format : exporter_by_name("text"), "-",
 			    live->interval_s > 0, err);
@@ -304,6 +332,8 @@ static void add_rss(struct profile *prof, const struct capture_target *t, bool i
 		prof->rss_kinds[k].now_bytes += now[k];
 	}
 	prof->has_rss_kinds = true;
+	prof->has_hugetlb |= t->has_hugetlb;
+	prof->hugetlb_bytes += t->hugetlb_bytes;
 }
 
 static void update_live(struct live *live)
@@ -383,6 +413,7 @@ static void update_profile(struct live *live)
 	prof->now_unix_ns = clock_ns(CLOCK_REALTIME);
 	for (int k = 0; k < RSS_KIND__N; k++)
 		prof->rss_kinds[k].start_bytes = prof->rss_kinds[k].now_bytes = 0;
+	prof->hugetlb_bytes = 0;
 	for (uint32_t i = 0; i < capture__ntargets(live->capture); i++) {
 		capture__target(live->capture, i, &target);
 		add_rss(prof, &target, update_target(live, &target));
@@ -473,36 +504,24 @@ static int sweep(struct live *live, bool is_last, struct err *err)
 	return code ? err_set(err, FAIL_GENERAL, code, "cannot read the counts: %s", strerror(-code)) : 0;
 }
 
-static uint32_t terminal_width(void)
+/* An interval more; at the end also why that is. */
+static int write_recording(struct live *live, struct output *out, bool is_final, struct err *err)
 {
-	struct winsize ws;
+	uint64_t kills = ending_oom_kills();
+	int code = writer__append(out->writer, live->prof, live->keep, err);
+	char text[1024];
 
-	return isatty(STDOUT_FILENO) && !ioctl(STDOUT_FILENO, TIOCGWINSZ, &ws) && ws.ws_col >= 60 ? ws.ws_col : 100;
-}
-
-static struct export_opts export_options(const struct live *live, bool is_final)
-{
-	const struct options *o = live->opts;
-
-	return (struct export_opts){
-		.tool = "allocsnoop " ALLOCSNOOP_VERSION,
-		.window = is_final ? WINDOW_ALL : WINDOW_INTERVAL,
-		.metric = o->metric,
-		.sort = o->sort,
-		.group = o->group,
-		.top = o->top,
-		.width = terminal_width(),
-		.color = !o->no_color && !getenv("NO_COLOR") && isatty(STDOUT_FILENO),
-		.verbose = o->verbose,
-		.report_nr = live->nreports,
-	};
+	if (code || !is_final)
+		return code;
+	ending_text(live->prof, live->why, kills > live->oom_kills ? kills - live->oom_kills : 0, text, sizeof(text));
+	return writer__end(out->writer, text, live->prof->now_unix_ns, err);
 }
 
 /* One that fails is given up. A reader that has gone (a closed pipe) is no failure. */
-static void write_output(struct live *live, struct output *out, const struct export_opts *opts)
+static void write_output(struct live *live, struct output *out, const struct export_opts *opts, bool is_final)
 {
 	struct err err = { 0 };
-	int code = output__write(out, live->prof, opts, &err);
+	int code = out->writer ? write_recording(live, out, is_final, &err) : output__write(out, live->prof, opts, &err);
 
 	if (!code)
 		return;
@@ -514,7 +533,7 @@ static void write_output(struct live *live, struct output *out, const struct exp
 static bool can_write(const struct live *live)
 {
 	for (size_t i = 0; i < live->noutputs; i++)
-		if (live->outputs[i].file)
+		if (output__is_open(&live->outputs[i]))
 			return true;
 	return false;
 }
@@ -530,8 +549,13 @@ static void update_names(struct live *live)
 		 stats.unnamed_types, false);
 }
 
-/* Write to the outputs that want this: those of every interval, or those of the end. */
-static int report(struct live *live, bool is_final, struct err *err)
+static bool wants(const struct output *out, int what)
+{
+	return what & (out->writer ? REPORT_RECORD | REPORT_END : out->streams ? REPORT_INTERVAL : REPORT_END);
+}
+
+/* Write to the outputs that want this. */
+static int report(struct live *live, int what, struct err *err)
 {
 	struct export_opts opts;
 	int code;
@@ -545,18 +569,43 @@ static int report(struct live *live, bool is_final, struct err *err)
 	if (code)
 		return err_set(err, FAIL_GENERAL, code, "cannot find the names of functions: %s", strerror(-code));
 	update_names(live);
-	if (!is_final)
+	if (what & REPORT_INTERVAL)
 		live->nreports++;
 	for (size_t i = 0; i < live->noutputs; i++) {
-		if (live->outputs[i].streams == is_final)
+		if (!output__is_open(&live->outputs[i]) || !wants(&live->outputs[i], what))
 			continue;
-		opts = export_options(live, is_final);
-		if (live->outputs[i].file)
-			write_output(live, &live->outputs[i], &opts);
+		opts = output_export_opts(live->opts, what & REPORT_END ? WINDOW_ALL : WINDOW_INTERVAL);
+		opts.report_nr = live->nreports;
+		write_output(live, &live->outputs[i], &opts, what & REPORT_END);
 	}
-	if (!is_final)
+	if (what & REPORT_INTERVAL)
 		profile__mark(live->prof);
+	if (what & REPORT_RECORD)
+		live->keep = false;
 	return 0;
+}
+
+/* Does the condition of --when hold, and did it not just before? */
+static bool condition_begins(struct live *live, uint64_t now_ns)
+{
+	struct condition_sample sample = { .now_ns = now_ns };
+	struct capture_target target;
+	bool held = live->watch.holds;
+
+	if (!live->opts->when)
+		return false;
+	for (uint32_t i = 0; i < capture__ntargets(live->capture); i++) {
+		capture__target(live->capture, i, &target);
+		sample.rss_bytes += target.rss.rss_bytes;
+	}
+	for (int source = SOURCE_GO; source <= SOURCE_MALLOC; source++) {
+		struct prof_counts sum = profile__sum(live->prof, source, WINDOW_ALL);
+
+		sample.alloc_bytes += sum.alloc_bytes;
+		sample.heap_bytes += sum.live_bytes;
+	}
+	live->keep |= watch__look(&live->watch, &sample);
+	return live->watch.holds && !held;
 }
 
 static bool told_to_stop(const struct live *live)
@@ -575,48 +624,80 @@ static void reap(struct live *live)
 		capture__set_exit(live->capture, pid, exit_code);
 }
 
+/* What is due, as bits of REPORT_*; the rest of an interval that was cut short is a report, too. */
+static int due_reports(const struct live *live, uint64_t now, bool over, uint64_t next_report, uint64_t next_record)
+{
+	uint64_t interval_ns = live->interval_s * 1e9;
+	int what = 0;
+
+	if (interval_ns && (now >= next_report ||
+			    (over && (!live->nreports || now - (next_report - interval_ns) > MIN_REST_NS))))
+		what |= REPORT_INTERVAL;
+	if (now >= next_record && !over) /* its last interval is written at the end */
+		what |= REPORT_RECORD;
+	return what;
+}
+
+/* Is there a reason to stop? */
+static bool is_over(struct live *live, uint64_t now, uint64_t next_report, uint64_t end)
+{
+	const struct options *o = live->opts;
+
+	if (told_to_stop(live))
+		live->why = "stopped";
+	else if (now >= end || (now >= next_report && o->count && live->nreports + 1 >= o->count))
+		live->why = "the time was up";
+	else if (!can_write(live))
+		live->why = "nobody reads any more";
+	return live->why || !capture__alive(live->capture);
+}
+
 /* Until it is over: steps, sweeps, and a report at every interval. */
 static int loop(struct live *live, struct err *err)
 {
 	const struct options *o = live->opts;
 	uint64_t start = clock_ns(CLOCK_MONOTONIC), now = start, last_sweep = start;
-	uint64_t interval_ns = live->interval_s * 1e9;
+	uint64_t interval_ns = live->interval_s * 1e9, record_ns = live->record_s * 1e9;
 	uint64_t next_report = interval_ns ? start + interval_ns : UINT64_MAX;
+	uint64_t next_record = record_ns ? start + record_ns : UINT64_MAX;
 	uint64_t end = o->duration_s > 0 ? start + (uint64_t)(o->duration_s * 1e9) : UINT64_MAX;
 	struct pollfd fds[] = { { capture__fd(live->capture), POLLIN, 0 }, { live->signal_fd, POLLIN, 0 } };
 	bool over = false;
-	int code = 0;
+	int code = 0, what;
 
 	while (!code && !over) {
-		uint64_t next = next_report < end ? next_report : end;
-		uint64_t due = capture__due_ns(live->capture), wait_ms;
+		uint64_t due = next_report < next_record ? next_report : next_record, next = due < end ? due : end;
+		uint64_t burst = capture__due_ns(live->capture), wait_ms;
 
-		next = due < next ? due : next;
+		next = burst < next ? burst : next;
 		wait_ms = next > now ? (next - now + 999999) / 1000000 : 0;
 
 		poll(fds, 2, wait_ms < STEP_MS ? (int)wait_ms : STEP_MS);
 		capture__step(live->capture);
 		reap(live);
 		now = clock_ns(CLOCK_MONOTONIC);
-		over = told_to_stop(live) || now >= end || !capture__alive(live->capture) || !can_write(live) ||
-		       (now >= next_report && o->count && live->nreports + 1 >= o->count);
-		if (over || now >= next_report || now - last_sweep >= SWEEP_NS || capture__wants_sweep(live->capture)) {
+		over = is_over(live, now, next_report, end);
+		if (over || now >= due || now - last_sweep >= SWEEP_NS || capture__wants_sweep(live->capture)) {
 			code = sweep(live, over, err);
 			last_sweep = now;
+			if (!code && condition_begins(live, now)) /* this moment is an interval's end, too */
+				next_record = now;
 		}
-		if (code || (!over && now < next_report))
+		what = code ? 0 : due_reports(live, now, over, next_report, next_record);
+		if (!what)
 			continue;
-		/* The rest of an interval that was cut short is a report, too. */
-		if (interval_ns && (now >= next_report || !live->nreports || now - (next_report - interval_ns) > MIN_REST_NS))
-			code = report(live, false, err);
-		next_report = interval_ns ? next_report + interval_ns : UINT64_MAX;
+		code = report(live, what, err);
+		if (what & REPORT_INTERVAL)
+			next_report += interval_ns;
+		if (what & REPORT_RECORD)
+			next_record = next_record + record_ns > now ? next_record + record_ns : now + record_ns;
 	}
 	return code;
 }
 
 static int finish(struct live *live, struct err *err)
 {
-	int code = report(live, true, err);
+	int code = report(live, REPORT_END, err);
 
 	for (size_t i = 0; !code && i < live->noutputs; i++) {
 		struct err commit_err = { 0 };
@@ -653,6 +734,8 @@ int live_run(const struct options *opts, struct err *err)
 	int code;
 
 	live.diag = (struct diag){ print_diag, (void *)opts };
+	live.watch.condition = opts->condition;
+	live.oom_kills = ending_oom_kills();
 	code = open_outputs(&live, err);
 	if (!code)
 		code = open_model(&live, err);

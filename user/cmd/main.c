@@ -6,6 +6,21 @@
 #include "cmd/check.h"
 #include "cmd/live.h"
 #include "cmd/options.h"
+#include "cmd/report.h"
+
+static int run(const struct options *opts, struct err *err)
+{
+	switch (opts->action) {
+	case ACTION_CHECK:
+		return check_run(opts, err);
+	case ACTION_REPORT:
+		return report_run(opts, err);
+	case ACTION_DIFF:
+		return diff_run(opts, err);
+	default:
+		return live_run(opts, err);
+	}
+}
 
 int main(int argc, char **argv)
 {
@@ -24,7 +39,7 @@ int main(int argc, char **argv)
 		else if (opts.version)
 			puts("allocsnoop " ALLOCSNOOP_VERSION);
 		else
-			code = opts.is_check ? check_run(&opts, &err) : live_run(&opts, &err);
+			code = run(&opts, &err);
 		options_free(&opts);
 	}
 	if (!code)

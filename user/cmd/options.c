@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/args.h"
+#include "store/writer.h"
 
 #define CHECK_DEFAULT_S 1.0
 
@@ -62,7 +63,7 @@ static int parse_pid(struct options *o, const char *arg)
 
 static int parse_duration(struct options *o, const char *arg)
 {
-	if (o->is_check && strcmp(arg, "0") == 0) {
+	if (o->action == ACTION_CHECK && strcmp(arg, "0") == 0) {
 		o->duration_s = 0;
 		return 0;
 	}
@@ -260,6 +261,49 @@ static int parse_output(struct options *o, const char *arg)
 	return 0;
 }
 
+#define AROUND_S 60.0
+#define MAX_FILE_BYTES (190u << 20) /* less than 200 MB */
+
+static int parse_when(struct options *o, const char *arg)
+{
+	o->when = arg;
+	return condition_parse(arg, &o->condition);
+}
+
+static int parse_around(struct options *o, const char *arg)
+{
+	return args_seconds(arg, &o->around_s);
+}
+
+static int parse_max_file(struct options *o, const char *arg)
+{
+	uint64_t bytes;
+	int err = args_size(arg, &bytes);
+
+	if (err || (bytes && bytes < WRITER_MIN_MAX_BYTES))
+		return err ? err : -ERANGE;
+	o->max_file_bytes = bytes;
+	o->max_file_given = true;
+	return 0;
+}
+
+static int parse_from(struct options *o, const char *arg)
+{
+	return when_parse(arg, &o->window.from);
+}
+
+static int parse_to(struct options *o, const char *arg)
+{
+	return when_parse(arg, &o->window.to);
+}
+
+static int parse_timeline(struct options *o, const char *arg)
+{
+	(void)arg;
+	o->timeline = true;
+	return 0;
+}
+
 static int parse_verbose(struct options *o, const char *arg)
 {
 	(void)arg;
@@ -315,11 +359,17 @@ static const struct option_row rows[] = {
 	{ 's', "sort", "COLUMN", "bytes, objects, live, growth, peak, rss, waste, rate", parse_sort },
 	{ 'g', "group-by", "KEY", "stack, func, line, type, goroutine, labels, module, allocation (RSS growth by who asked for the memory)", parse_group },
 	{ 0, "format", "FMT", NULL, parse_format },
-	{ 'o', "output", "FILE", "where the result goes, may be given again; its format follows from .folded .pb.gz .json", parse_output },
+	{ 'o', "output", "FILE", "where the result goes, may be given again; its format follows from .folded .pb.gz .json; .db is a recording", parse_output },
 	{ 'm', "metric", "M", "for folded: alloc_bytes, alloc_objects, live_bytes, live_objects, rss_bytes", parse_metric },
 	{ 0, "no-stacks", NULL, "with --source rss alone: only what the pages are for; costs the least", parse_no_stacks },
 	{ 0, "kernel-stacks", NULL, "also the kernel's frames in stacks of source rss", parse_kernel_stacks },
 	{ 0, "debuginfod", NULL, "ask the servers of DEBUGINFOD_URLS for debug files that are not installed", parse_debuginfod },
+	{ 0, "when", "COND", "recordings: keep who did it only around moments when rss>2G (or heap, rate, growth; > < >= <=)", parse_when },
+	{ 0, "around", "SEC", "with --when: for so long before and behind (60)", parse_around },
+	{ 0, "max-file", "BYTES", "recordings: the file's bound (190M; 0: none), kept by making the oldest intervals one", parse_max_file },
+	{ 0, "from", "TIME", "report: from then on; RFC 3339, +SEC behind the start, -SEC before the end", parse_from },
+	{ 0, "to", "TIME", "report: up to then", parse_to },
+	{ 0, "timeline", NULL, "report: a line for each interval", parse_timeline },
 	{ 'v', "verbose", NULL, "every frame, and what is being done", parse_verbose },
 	{ 'q', "quiet", NULL, "no warnings", parse_quiet },
 	{ 0, "no-color", NULL, "no colours (also: NO_COLOR, or a pipe)", parse_no_color },
@@ -344,10 +394,15 @@ void options_print_help(FILE *out)
 {
 	fputs("usage: allocsnoop -p PID [options] [INTERVAL [COUNT]]\n"
 	      "       allocsnoop [options] -- COMMAND [ARG...]\n"
+	      "       allocsnoop record -p PID -o FILE [options] [INTERVAL] | record -o FILE [options] -- COMMAND\n"
+	      "       allocsnoop report FILE [--from TIME] [--to TIME] [--timeline] [-g -s -m -n --format -o]\n"
+	      "       allocsnoop diff BEFORE[@FROM..TO] AFTER[@FROM..TO] [-g -n -m --format -o]\n"
 	      "       allocsnoop check [-p PID] [-d SEC] [--source LIST] [--live] [--format text|json]\n\n"
 	      "Who allocates in a running Go, C, C++ or Rust process, and what made its RSS grow.\n"
 	      "Prints a report every INTERVAL seconds (5) until Ctrl-C, COUNT reports, or -d.\n"
 	      "With -o, or a format other than text, and no INTERVAL: one result at the end.\n"
+	      "record: writes all to FILE, an SQLite database, every INTERVAL seconds (10), readable while it grows.\n"
+	      "report: the same reports and formats from it, on any machine. diff: what changed.\n"
 	      "check: what this kernel and process allow, what is unsure, and by a trial of SEC (1; 0: none)\n"
 	      "what tracing would cost.\n\n",
 	      out);
@@ -364,16 +419,38 @@ void options_print_help(FILE *out)
 	      "  allocsnoop -p 1234                      a report every 5 seconds\n"
 	      "  allocsnoop -p 1234 -d 30 -o heap.pb.gz  half a minute, for `go tool pprof`\n"
 	      "  allocsnoop -p 1234 -d 30 --format folded | flamegraph.pl > alloc.svg\n"
-	      "  allocsnoop --source malloc -- ./program its mallocs from the first instruction on\n",
+	      "  allocsnoop --source malloc -- ./program its mallocs from the first instruction on\n"
+	      "  allocsnoop record -p 1234 -o run.db     all night, for tomorrow:\n"
+	      "  allocsnoop report run.db --from -600    its last ten minutes\n"
+	      "  allocsnoop diff run.db@..+600 run.db@-600..  what was different from its first ten\n",
 	      out);
 }
 
 #define HINT " (allocsnoop -h shows the options)"
 #define wrong(err, fmt, ...) err_set(err, FAIL_USAGE, -EINVAL, fmt HINT, ##__VA_ARGS__)
 
+/* The recordings. */
+static int parse_files(int argc, char **argv, int at, struct options *o, struct err *err)
+{
+	int n = o->action == ACTION_DIFF ? 2 : 1;
+
+	if (o->help || o->version)
+		return 0;
+	for (int i = 0; i < n; i++) {
+		if (at + i >= argc && n == 2)
+			return wrong(err, "diff takes two recordings: BEFORE AFTER");
+		if (at + i >= argc)
+			return wrong(err, "which recording? report FILE");
+		o->files[i] = argv[at + i];
+	}
+	return at + n < argc ? wrong(err, "'%s' is one word too many", argv[at + n]) : 0;
+}
+
 /* INTERVAL and COUNT. */
 static int parse_operands(int argc, char **argv, int at, struct options *o, struct err *err)
 {
+	if (o->action == ACTION_REPORT || o->action == ACTION_DIFF)
+		return parse_files(argc, argv, at, o, err);
 	if (at < argc && args_seconds(argv[at], &o->interval_s))
 		return wrong(err, "'%s' is no interval: a number of seconds above 0 (to start a program: -- %s)", argv[at],
 			     argv[at]);
@@ -384,16 +461,83 @@ static int parse_operands(int argc, char **argv, int at, struct options *o, stru
 	return 0;
 }
 
-/* The options that `check` takes, too. */
-static bool is_for_check(const struct option_row *row)
-{
-	static const char *const names[] = { "pid",   "duration", "source", "format", "verbose",
-					     "quiet", "no-color", "help",   "version", "live" };
+/* The first words, and the options that those which are no capture take. */
+static const struct {
+	const char *name;
+	enum action action;
+	const char *takes; /* NULL: all that a capture does */
+} actions[] = {
+	{ "check", ACTION_CHECK, " pid duration source format verbose quiet no-color help version live " },
+	{ "record", ACTION_RECORD, NULL },
+	{ "diff", ACTION_DIFF, " top group-by format output metric verbose quiet no-color help version " },
+	{ "report", ACTION_REPORT, " from to timeline top sort group-by format output metric verbose quiet no-color help version " },
+};
 
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		if (strcmp(names[i], row->name) == 0)
+#define NACTIONS (sizeof(actions) / sizeof(actions[0]))
+static const char capture_has_none[] = " from to timeline ";
+
+static bool has_word(const char *words, const char *word)
+{
+	char padded[40];
+
+	snprintf(padded, sizeof(padded), " %s ", word);
+	return strstr(words, padded);
+}
+
+static const char *actions_name(enum action action)
+{
+	for (size_t i = 0; i < NACTIONS; i++)
+		if (actions[i].action == action)
+			return actions[i].name;
+	return "";
+}
+
+static int check_takes(const struct options *o, const struct option_row *row, struct err *err)
+{
+	for (size_t i = 0; i < NACTIONS; i++)
+		if (actions[i].action == o->action && actions[i].takes && !has_word(actions[i].takes, row->name))
+			return wrong(err, "%s has no option --%s", actions[i].name, row->name);
+	if ((o->action == ACTION_LIVE || o->action == ACTION_RECORD) && has_word(capture_has_none, row->name))
+		return wrong(err, "--%s is an option of report", row->name);
+	return 0;
+}
+
+bool options_is_recording(const struct options *o, const char *path)
+{
+	size_t len = strlen(path);
+
+	if (strcmp(path, "-") == 0)
+		return false;
+	return (len > 3 && strcmp(path + len - 3, ".db") == 0) || (o->action == ACTION_RECORD && !exporter_by_path(path));
+}
+
+static bool has_recording(const struct options *o)
+{
+	for (size_t i = 0; i < o->noutputs; i++)
+		if (options_is_recording(o, o->outputs[i]))
 			return true;
 	return false;
+}
+
+static int check_recording(const struct options *o, struct err *err)
+{
+	bool records = has_recording(o);
+
+	if (o->action == ACTION_RECORD && !records)
+		return wrong(err, "record needs a file to write to: -o FILE");
+	if (o->action == ACTION_RECORD && o->count)
+		return wrong(err, "record takes no count: -d SEC is how long it records");
+	if (!records && (o->when || o->max_file_given))
+		return wrong(err, "--%s is for recordings: record, or -o FILE.db", o->when ? "when" : "max-file");
+	if (o->around_s > 0 && !o->when)
+		return wrong(err, "--around needs --when");
+	if (!o->when)
+		return 0;
+	if (o->condition.metric == CONDITION_HEAP && !o->live)
+		return wrong(err, "--when 'heap...' needs --live");
+	if ((o->condition.metric == CONDITION_RSS || o->condition.metric == CONDITION_GROWTH) && !o->want_rss)
+		return wrong(err, "--when '%s' needs the source rss", o->when);
+	return 0;
 }
 
 static int check_check(const struct options *o, struct err *err)
@@ -407,12 +551,29 @@ static int check_check(const struct options *o, struct err *err)
 	return 0;
 }
 
+/* Does each output say its format? */
+static int check_outputs(const struct options *o, struct err *err)
+{
+	for (size_t i = 0; i < o->noutputs; i++) {
+		bool records = options_is_recording(o, o->outputs[i]);
+
+		if (records && o->action != ACTION_LIVE && o->action != ACTION_RECORD)
+			return wrong(err, "a recording is not made from a recording: '%s'", o->outputs[i]);
+		if (!records && !o->format && strcmp(o->outputs[i], "-") != 0 && !exporter_by_path(o->outputs[i]))
+			return wrong(err, "the format of '%s' is not known by its ending: give --format", o->outputs[i]);
+	}
+	return 0;
+}
+
 static int check(struct options *o, struct err *err)
 {
 	if (o->help || o->version)
 		return 0;
-	if (o->is_check)
+	if (o->action == ACTION_CHECK)
 		return check_check(o, err);
+	if (o->action == ACTION_REPORT || o->action == ACTION_DIFF)
+		return o->command ? wrong(err, "%s reads recordings, and starts no command", actions_name(o->action)) :
+				    check_outputs(o, err);
 	if (!o->npids && !o->command)
 		return wrong(err, "say what to attach to: -p PID, or -- COMMAND");
 	if (o->mode == MODE_SAMPLED && o->live)
@@ -458,11 +619,11 @@ static int check(struct options *o, struct err *err)
 		return wrong(err, "--min-size is larger than --max-size");
 	if (o->command)
 		o->follow = true;
-	for (size_t i = 0; i < o->noutputs; i++) {
-		if (!o->format && strcmp(o->outputs[i], "-") != 0 && !exporter_by_path(o->outputs[i]))
-			return wrong(err, "the format of '%s' is not known by its ending: give --format", o->outputs[i]);
-	}
-	return 0;
+	if (check_recording(o, err))
+		return -EINVAL;
+	if (o->when && !o->around_s)
+		o->around_s = AROUND_S;
+	return check_outputs(o, err);
 }
 
 /* The row of a value that getopt gives. */
@@ -495,8 +656,8 @@ static int parse_all(int argc, char **argv, const char *letters, const struct op
 			return wrong(err, "there is no option '%s'", word);
 		}
 		row = find_row(value);
-		if (o->is_check && !is_for_check(row))
-			return wrong(err, "check has no option --%s", row->name);
+		if (check_takes(o, row, err))
+			return -EINVAL;
 		if (row->parse(o, optarg))
 			return wrong(err, "'%s' is not a value of --%s: %s", optarg, row->name,
 				     row_help(row));
@@ -506,16 +667,20 @@ static int parse_all(int argc, char **argv, const char *letters, const struct op
 
 int options_parse(int argc, char **argv, struct options *ret, struct err *err)
 {
-	struct options o = { .max_size_bytes = UINT64_MAX, .live_rate_bytes = LIVE_RATE_BYTES, .top = 10, .max_overhead_pct = 2, .want_go = true, .want_malloc = true, .want_rss = true };
+	struct options o = { .max_size_bytes = UINT64_MAX, .live_rate_bytes = LIVE_RATE_BYTES, .max_file_bytes = MAX_FILE_BYTES, .top = 10,
+			     .max_overhead_pct = 2, .want_go = true, .want_malloc = true, .want_rss = true };
 	struct option longs[NROWS + 1] = { 0 };
 	char letters[2 * NROWS + 3] = ":", *l = letters + 1;
 	int own, code;
 
-	if (argc > 1 && strcmp(argv[1], "check") == 0) {
-		o.is_check = true;
-		o.duration_s = CHECK_DEFAULT_S;
+	for (size_t i = 0; i < NACTIONS && argc > 1; i++) {
+		if (strcmp(argv[1], actions[i].name) != 0)
+			continue;
+		o.action = actions[i].action;
+		o.duration_s = o.action == ACTION_CHECK ? CHECK_DEFAULT_S : 0;
 		argc--;
 		argv++;
+		break;
 	}
 	own = argc;
 	for (size_t i = 0; i < NROWS; i++) {

@@ -9,14 +9,24 @@
 #include <sys/types.h>
 
 #include "base/err.h"
+#include "cmd/condition.h"
 #include "export/export.h"
+#include "store/window.h"
 
 #define MAX_OUTPUTS 16
 
 enum mode_option { MODE_AUTO, MODE_EXACT, MODE_SAMPLED };
+/* The first word of the command line. */
+enum action {
+	ACTION_LIVE, /* none */
+	ACTION_CHECK, /* duration_s 0 is no trial */
+	ACTION_RECORD,
+	ACTION_REPORT,
+	ACTION_DIFF,
+};
 
 struct options {
-	bool is_check; /* the command `check`; duration_s 0 is no trial */
+	enum action action;
 	pid_t *pids;
 	size_t npids;
 	char **command; /* NULL-terminated, points into argv; NULL: none */
@@ -45,11 +55,23 @@ struct options {
 	const char *outputs[MAX_OUTPUTS];
 	size_t noutputs;
 	bool no_stacks;
+	/* Of recordings. */
+	const char *files[2]; /* report: the one; diff: before and after */
+	struct window_spec window;
+	bool timeline;
+	const char *when; /* NULL: not given */
+	struct condition condition;
+	double around_s;
+	uint64_t max_file_bytes; /* 0: no bound */
+	bool max_file_given;
 	bool kernel_stacks;
 	bool debuginfod; /* ask servers for debug files */
 	bool verbose, quiet, no_color;
 	bool help, version;
 };
+
+/* Is the output @path a recording? By its ending; in `record` also any that says no other format. */
+bool options_is_recording(const struct options *opts, const char *path);
 
 /* 0, or -EINVAL with FAIL_USAGE and a message. */
 int options_parse(int argc, char **argv, struct options *ret, struct err *err);

@@ -5,8 +5,40 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+static uint32_t terminal_width(void)
+{
+	struct winsize ws;
+
+	return isatty(STDOUT_FILENO) && !ioctl(STDOUT_FILENO, TIOCGWINSZ, &ws) && ws.ws_col >= 60 ? ws.ws_col : 100;
+}
+
+struct export_opts output_export_opts(const struct options *o, enum window window)
+{
+	return (struct export_opts){
+		.tool = "allocsnoop " ALLOCSNOOP_VERSION,
+		.window = window,
+		.metric = o->metric,
+		.sort = o->sort,
+		.group = o->group,
+		.top = o->top,
+		.width = terminal_width(),
+		.color = !o->no_color && !getenv("NO_COLOR") && isatty(STDOUT_FILENO),
+		.verbose = o->verbose,
+	};
+}
+
+const struct exporter *output_exporter(const struct options *o, const char *path)
+{
+	const struct exporter *exporter = o->format;
+
+	if (!exporter || (o->noutputs > 1 && exporter_by_path(path)))
+		exporter = exporter_by_path(path);
+	return exporter ? exporter : exporter_by_name("text");
+}
 
 static int cannot(struct err *err, const char *path, int error)
 {
@@ -58,6 +90,17 @@ int output__open(struct output *out, const struct exporter *exporter, const char
 	return open_beside(out, err);
 }
 
+int output__open_recording(struct output *out, const char *path, const struct writer_opts *opts, struct err *err)
+{
+	*out = (struct output){ .path = path };
+	return writer__new(path, opts, &out->writer, err);
+}
+
+bool output__is_open(const struct output *out)
+{
+	return out->file || out->writer;
+}
+
 int output__write(struct output *out, const struct profile *prof, const struct export_opts *opts, struct err *err)
 {
 	int code = out->exporter->write(prof, opts, out->file);
@@ -79,6 +122,8 @@ int output__commit(struct output *out, struct err *err)
 	FILE *file = out->file;
 	int code = 0;
 
+	writer__free(out->writer);
+	out->writer = NULL;
 	out->file = NULL;
 	if (!file || file == stdout)
 		return 0;
@@ -98,6 +143,8 @@ void output__abort(struct output *out)
 	if (out->file && out->file != stdout)
 		fclose(out->file);
 	out->file = NULL;
+	writer__free(out->writer);
+	out->writer = NULL;
 	if (out->tmp_path) { /* never put in place */
 		unlink(out->tmp_path);
 		free(out->tmp_path);

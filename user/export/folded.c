@@ -12,6 +12,8 @@
  * - ';' in names becomes ':', control characters and what is no UTF-8 '?'; a process is
  *   its comm, or comm-PID when there are several targets.
  *
+ * - A difference has two numbers in a line, before and after, as difffolded.pl of FlameGraph writes them. What shrank
+ *   RSS is 0 there.
  * - Frames of the kernel end in "_[k]", as perf's stackcollapse writes them and flamegraph.pl colours them.
  *
  * Lines are sorted as `LC_ALL=C sort` would. They are kept as lists of interned names, not as
@@ -31,7 +33,7 @@
 struct line {
 	size_t first; /* in pieces: the process, then frames outermost first */
 	uint32_t npieces;
-	int64_t value;
+	int64_t value, before; /* before: of a difference */
 };
 
 struct folded {
@@ -39,6 +41,7 @@ struct folded {
 	struct names names;
 	uint32_t *pieces; /* name ids */
 	size_t npieces, cap_pieces;
+	bool is_diff;
 	struct line *lines;
 	size_t nlines, cap_lines;
 	uint32_t *loc_names; /* name ids of the frames of each location, innermost first */
@@ -108,7 +111,7 @@ static int add_pieces(struct folded *f, uint32_t pid, const struct prof_stack *s
 	return err ? err : f->names.err;
 }
 
-static int add_line(struct folded *f, uint32_t pid, uint32_t stack, int64_t value)
+static int add_line(struct folded *f, uint32_t pid, uint32_t stack, int64_t value, int64_t before)
 {
 	size_t first = f->npieces;
 	int err = vec_reserve((void **)&f->lines, &f->cap_lines, f->nlines + 1, sizeof(*f->lines));
@@ -116,28 +119,25 @@ static int add_line(struct folded *f, uint32_t pid, uint32_t stack, int64_t valu
 	if (!err)
 		err = add_pieces(f, pid, &f->prof->stacks[stack]);
 	if (!err)
-		f->lines[f->nlines++] = (struct line){ first, (uint32_t)(f->npieces - first), value };
+		f->lines[f->nlines++] = (struct line){ first, (uint32_t)(f->npieces - first), value, before };
 	return err;
 }
 
-static int64_t metric_value(const struct profile *prof, const struct prof_row *row, const struct export_opts *opts)
+static int64_t metric_value(const struct profile *prof, enum source source, const struct prof_counts *c, enum metric metric)
 {
-	struct prof_counts c = prof_row_counts(row, opts->window);
-
-	if (opts->metric == METRIC_RSS_BYTES)
-		return row->source == SOURCE_RSS ? prof_rss_bytes(&c) : 0;
-	if (row->source == SOURCE_RSS ||
-	    (row->source == SOURCE_MMAP && (prof->has_source[SOURCE_GO] || prof->has_source[SOURCE_MALLOC])))
+	if (metric == METRIC_RSS_BYTES)
+		return source == SOURCE_RSS ? prof_rss_bytes(c) : 0;
+	if (source == SOURCE_RSS || (source == SOURCE_MMAP && (prof->has_source[SOURCE_GO] || prof->has_source[SOURCE_MALLOC])))
 		return 0;
-	switch (opts->metric) {
+	switch (metric) {
 	case METRIC_LIVE_OBJECTS:
-		return (int64_t)prof_whole(c.live_objects);
+		return (int64_t)prof_whole(c->live_objects);
 	case METRIC_LIVE_BYTES:
-		return (int64_t)prof_whole(c.live_bytes);
+		return (int64_t)prof_whole(c->live_bytes);
 	case METRIC_ALLOC_OBJECTS:
-		return (int64_t)c.alloc_objects;
+		return (int64_t)c->alloc_objects;
 	default:
-		return (int64_t)c.alloc_bytes;
+		return (int64_t)c->alloc_bytes;
 	}
 }
 
@@ -157,7 +157,7 @@ struct cursor {
 	const struct line *line;
 	uint32_t i;
 	const char *p;
-	char value[24];
+	char value[48];
 };
 
 static void cursor_init(struct cursor *c, const struct folded *f, const struct line *line, uint32_t i)
@@ -165,7 +165,10 @@ static void cursor_init(struct cursor *c, const struct folded *f, const struct l
 	c->f = f;
 	c->line = line;
 	c->i = i;
-	snprintf(c->value, sizeof(c->value), " %" PRId64, line->value);
+	if (f->is_diff)
+		snprintf(c->value, sizeof(c->value), " %" PRId64 " %" PRId64, line->before, line->value);
+	else
+		snprintf(c->value, sizeof(c->value), " %" PRId64, line->value);
 	c->p = i < line->npieces ? strtab__get(f->names.strs, f->pieces[line->first + i]) : c->value;
 }
 
@@ -210,13 +213,17 @@ static void merge_lines(struct folded *f)
 	qsort_r(f->lines, f->nlines, sizeof(*f->lines), order_ids, f);
 	for (size_t i = 0; i < f->nlines; i++) {
 		if (n && order_ids(&f->lines[n - 1], &f->lines[i], f) == 0)
-			f->lines[n - 1].value += f->lines[i].value;
+			f->lines[n - 1].value += f->lines[i].value, f->lines[n - 1].before += f->lines[i].before;
 		else
 			f->lines[n++] = f->lines[i];
 	}
 	for (size_t i = 0; i < n; i++) {
-		if (f->lines[i].value > 0)
-			f->lines[kept++] = f->lines[i];
+		struct line line = f->lines[i];
+
+		line.value = line.value > 0 ? line.value : 0;
+		line.before = line.before > 0 ? line.before : 0;
+		if (line.value || line.before)
+			f->lines[kept++] = line;
 	}
 	f->nlines = kept;
 }
@@ -231,14 +238,19 @@ static void print_lines(const struct folded *f, FILE *out)
 				putc_unlocked(';', out);
 			fputs_unlocked(strtab__get(f->names.strs, f->pieces[line->first + j]), out);
 		}
+		if (f->is_diff)
+			fprintf(out, " %" PRId64, line->before);
 		fprintf(out, " %" PRId64 "\n", line->value);
 	}
 }
 
-int folded_write(const struct profile *prof, const struct export_opts *opts, FILE *out)
+/* What is different of one profile and of two: the values of a row. */
+typedef void row_values_fn(const void *ctx, uint32_t row, int64_t *ret_value, int64_t *ret_before);
+
+static int write_lines(const struct profile *prof, bool is_diff, row_values_fn *values, const void *ctx, FILE *out)
 {
-	struct folded f = { .prof = prof };
-	int64_t value;
+	struct folded f = { .prof = prof, .is_diff = is_diff };
+	int64_t value, before = 0;
 	int err;
 
 	err = names_init(&f.names);
@@ -247,9 +259,9 @@ int folded_write(const struct profile *prof, const struct export_opts *opts, FIL
 	f.loc_first = calloc((size_t)prof->nlocs + 1, sizeof(*f.loc_first));
 	err = f.loc_first ? 0 : -ENOMEM;
 	for (uint32_t i = 0; i < prof->nrows && !err; i++) {
-		value = metric_value(prof, &prof->rows[i], opts);
-		if (value)
-			err = add_line(&f, prof->rows[i].pid, prof->rows[i].stack, value);
+		values(ctx, i, &value, &before);
+		if (value || before)
+			err = add_line(&f, prof->rows[i].pid, prof->rows[i].stack, value, before);
 	}
 	if (!err && f.nlines) {
 		merge_lines(&f);
@@ -263,4 +275,46 @@ int folded_write(const struct profile *prof, const struct export_opts *opts, FIL
 	free(f.loc_names);
 	free(f.loc_first);
 	return err;
+}
+
+struct one {
+	const struct profile *prof;
+	const struct export_opts *opts;
+};
+
+static void values_of_one(const void *ctx, uint32_t row, int64_t *ret_value, int64_t *ret_before)
+{
+	const struct one *one = ctx;
+	struct prof_counts c = prof_row_counts(&one->prof->rows[row], one->opts->window);
+
+	*ret_value = metric_value(one->prof, one->prof->rows[row].source, &c, one->opts->metric);
+	*ret_before = 0;
+}
+
+int folded_write(const struct profile *prof, const struct export_opts *opts, FILE *out)
+{
+	const struct one one = { prof, opts };
+
+	return write_lines(prof, false, values_of_one, &one, out);
+}
+
+struct two {
+	const struct diff *diff;
+	enum metric metric;
+};
+
+static void values_of_two(const void *ctx, uint32_t row, int64_t *ret_value, int64_t *ret_before)
+{
+	const struct two *two = ctx;
+	const struct profile *prof = two->diff->prof;
+
+	*ret_value = metric_value(prof, prof->rows[row].source, &two->diff->after[row].counts, two->metric);
+	*ret_before = metric_value(prof, prof->rows[row].source, &two->diff->before[row].counts, two->metric);
+}
+
+int folded_diff_write(const struct diff *diff, const struct diff_opts *opts, FILE *out)
+{
+	const struct two two = { diff, opts->export.metric };
+
+	return write_lines(diff->prof, true, values_of_two, &two, out);
 }

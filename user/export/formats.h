@@ -6,12 +6,24 @@
 #ifndef ALLOCSNOOP_EXPORT_FORMATS_H
 #define ALLOCSNOOP_EXPORT_FORMATS_H
 
+#include "export/diff.h"
 #include "export/export.h"
+#include "export/paper.h"
 
 int text_write(const struct profile *prof, const struct export_opts *opts, FILE *out);
 int folded_write(const struct profile *prof, const struct export_opts *opts, FILE *out);
 int pprof_write(const struct profile *prof, const struct export_opts *opts, FILE *out);
 int json_write(const struct profile *prof, const struct export_opts *opts, FILE *out);
+
+int text_diff_write(const struct diff *diff, const struct diff_opts *opts, FILE *out);
+int folded_diff_write(const struct diff *diff, const struct diff_opts *opts, FILE *out);
+int json_diff_write(const struct diff *diff, const struct diff_opts *opts, FILE *out);
+
+/* Of text: a stack under its row, the frame to blame first; @verbose: every frame. */
+void text_put_stack(struct paper *paper, const struct profile *prof, uint32_t stack, bool verbose);
+
+/* "2026-11-25T08:15:00.250Z" in @buf of 64 bytes; NULL if that is no time. Source: RFC 3339, section 5.6, in UTC. */
+const char *json_time(uint64_t unix_ns, char *buf, size_t size);
 
 /* Stands for the frames of a STACK_LOST stack where a format needs one, so that sums still add up. */
 #define LOST_STACK_NAME "[lost stack]"

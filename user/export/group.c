@@ -28,30 +28,6 @@ struct group_id {
 
 _Static_assert(sizeof(struct group_id) == 24, "padding in a key");
 
-bool stack_blame(const struct profile *prof, uint32_t stack, struct frame_view *ret)
-{
-	struct frame_iter it = frames_of(prof, stack);
-
-	struct frame_view view;
-	bool any = false;
-
-	while (frame_iter__next(&it, ret)) {
-		if (!(ret->flags & FRAME_PLUMBING))
-			return true;
-	}
-	/* Nothing but plumbing. Natively its outermost is nearest to a caller (operator new around malloc); Go's is goexit. */
-	it = frames_of(prof, stack);
-	while (frame_iter__next(&it, &view)) {
-		if (any && strncmp(view.func, "runtime.", 8) == 0)
-			break;
-		*ret = view;
-		if (view.func == view.buf)
-			ret->func = ret->buf;
-		any = true;
-	}
-	return any;
-}
-
 /*
  * What a reader sees of @stack as a number: its frames that are no plumbing, and the outermost plumbing
  * frame inside of them (all frames if there are no others). 64 bits: two stacks that fall together by
@@ -384,7 +360,8 @@ int groups_build(const struct profile *prof, enum window window, uint32_t source
 
 		groups.items[i].order = order_of(&groups.items[i], sort);
 		rss = groups.items[i].source == SOURCE_RSS ? groups.items[i].order : 0;
-		qsort(groups.items[i].types, groups.items[i].ntypes, sizeof(*groups.items[i].types), compare_types);
+		if (groups.items[i].ntypes)
+			qsort(groups.items[i].types, groups.items[i].ntypes, sizeof(*groups.items[i].types), compare_types);
 		touched_settle(&groups.items[i].touched);
 		groups.rss_grown += rss > 0 ? rss : 0;
 		groups.rss_released -= rss < 0 ? rss : 0;

@@ -53,10 +53,4 @@ int groups_build(const struct profile *prof, enum window window, uint32_t source
 		 enum sort_key sort, struct groups *ret);
 void groups_free(struct groups *groups);
 
-/*
- * The frame to blame for @stack: the innermost that is not plumbing, else the innermost.
- * false if it has no frames.
- */
-bool stack_blame(const struct profile *prof, uint32_t stack, struct frame_view *ret);
-
 #endif

@@ -12,6 +12,7 @@
  * kind; swap is none of RSS and in no sum. A row's rss_bytes is what it added minus
  * what it gave back, rss_swap_bytes what it moved out to swap minus what came back. areas (an addition to the
  * schema) is the same by what the pages are for, as the rows' types say; where that is not known, "not known".
+ * hugetlb_bytes (one more) is memory of hugetlbfs that the processes have, which is in no RSS and in none of these sums.
  * timeline (an addition as well) has moments of the window with the rows that grew most since the one
  * before, rss_trend of a row whether it keeps growing (profile/trend.h), and by how much.
  *
@@ -49,20 +50,24 @@ static const char *str(const struct json *j, uint32_t id)
 	return id ? strtab__get(j->prof->strs, id) : NULL;
 }
 
-/* Source: RFC 3339, section 5.6, in UTC. */
-static void put_time(struct json *j, const char *key, uint64_t unix_ns)
+const char *json_time(uint64_t unix_ns, char *buf, size_t size)
 {
 	time_t seconds = (time_t)(unix_ns / 1000000000);
 	unsigned int ms = (unsigned int)(unix_ns / 1000000 % 1000);
-	char date[40], buf[64];
+	char date[40];
 	struct tm tm;
 
-	if (!gmtime_r(&seconds, &tm) || !strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%S", &tm)) {
-		jsonw_null(&j->w, key);
-		return;
-	}
-	snprintf(buf, sizeof(buf), "%s.%03uZ", date, ms);
-	jsonw_str(&j->w, key, buf);
+	if (!gmtime_r(&seconds, &tm) || !strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%S", &tm))
+		return NULL;
+	snprintf(buf, size, "%s.%03uZ", date, ms);
+	return buf;
+}
+
+static void put_time(struct json *j, const char *key, uint64_t unix_ns)
+{
+	char buf[64];
+
+	jsonw_str(&j->w, key, json_time(unix_ns, buf, sizeof(buf)));
 }
 
 static void put_targets(struct json *j)
@@ -544,6 +549,10 @@ static void put_rss(struct json *j)
 	put_rss_kinds(j, &all, &others);
 	put_rss_areas(j);
 	put_go_memory(j);
+	if (j->prof->has_hugetlb)
+		jsonw_u64(&j->w, "hugetlb_bytes", j->prof->hugetlb_bytes);
+	else
+		jsonw_null(&j->w, "hugetlb_bytes");
 	put_timeline(j);
 	jsonw_end_object(&j->w);
 }

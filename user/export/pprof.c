@@ -276,8 +276,8 @@ static void put_sample(struct pprof *p, const struct prof_row *row, const struct
 		protow_varint(&p->w, counts->alloc_bytes);
 	}
 	if (p->has_live) {
-		protow_varint(&p->w, prof_whole(counts->live_objects));
-		protow_varint(&p->w, prof_whole(counts->live_bytes));
+		protow_varint(&p->w, (uint64_t)prof_signed(counts->live_objects));
+		protow_varint(&p->w, (uint64_t)prof_signed(counts->live_bytes));
 	}
 	if (p->has_rss)
 		protow_varint(&p->w, (uint64_t)prof_rss_bytes(counts));

@@ -276,6 +276,8 @@ static void put_rss_kinds(struct report *r)
 	paper_item(&r->paper, STYLE_DIM, "anon %s, file %s, shmem %s, swap %s",
 		   fmt_bytes(UNITS_TMP, k[RSS_ANON].now_bytes), fmt_bytes(UNITS_TMP, k[RSS_FILE].now_bytes),
 		   fmt_bytes(UNITS_TMP, k[RSS_SHMEM].now_bytes), fmt_bytes(UNITS_TMP, k[RSS_SWAP].now_bytes));
+	if (r->prof->hugetlb_bytes)
+		paper_item(&r->paper, STYLE_PLAIN, "hugetlb %s (not in RSS)", fmt_bytes(UNITS_TMP, r->prof->hugetlb_bytes));
 }
 
 /* "5.2 MiB by page faults, an estimate: ...  -1.2 MiB unexplained" */
@@ -1043,6 +1045,8 @@ static void put_rss_rows(struct report *r, const struct groups *groups)
 {
 	size_t grew = 0, shrank = 0, shown;
 
+	if (!groups->len)
+		return;
 	while (grew < groups->len && groups->items[grew].order > 0)
 		grew++;
 	while (shrank < groups->len - grew && groups->items[groups->len - 1 - shrank].order < 0)
@@ -1078,6 +1082,15 @@ static int put_rss_table(struct report *r)
 	put_rss_rows(r, &groups);
 	groups_free(&groups);
 	return 0;
+}
+
+void text_put_stack(struct paper *paper, const struct profile *prof, uint32_t stack, bool verbose)
+{
+	const struct export_opts opts = { .verbose = verbose };
+	struct report r = { .prof = prof, .opts = &opts, .paper = *paper };
+
+	put_stack(&r, stack);
+	*paper = r.paper;
 }
 
 int text_write(const struct profile *prof, const struct export_opts *opts, FILE *out)

@@ -82,6 +82,29 @@ bool frame_iter__next(struct frame_iter *it, struct frame_view *ret)
 	return true;
 }
 
+bool stack_blame(const struct profile *prof, uint32_t stack, struct frame_view *ret)
+{
+	struct frame_iter it = frames_of(prof, stack);
+	struct frame_view view;
+	bool any = false;
+
+	while (frame_iter__next(&it, ret)) {
+		if (!(ret->flags & FRAME_PLUMBING))
+			return true;
+	}
+	/* Nothing but plumbing. Natively its outermost is nearest to a caller (operator new around malloc); Go's is goexit. */
+	it = frames_of(prof, stack);
+	while (frame_iter__next(&it, &view)) {
+		if (any && strncmp(view.func, "runtime.", 8) == 0)
+			break;
+		*ret = view;
+		if (view.func == view.buf)
+			ret->func = ret->buf;
+		any = true;
+	}
+	return any;
+}
+
 bool prof_creator(const struct profile *prof, uint32_t context, struct frame_view *ret)
 {
 	uint32_t loc = prof->contexts[context].creator;

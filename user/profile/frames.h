@@ -31,6 +31,12 @@ uint32_t prof_loc_nframes(const struct profile *prof, uint32_t loc);
 void prof_loc_frame(const struct profile *prof, uint32_t loc, uint32_t i, struct frame_view *ret);
 
 /*
+ * The frame to blame for @stack: the innermost that is not plumbing, else the innermost.
+ * false if it has no frames.
+ */
+bool stack_blame(const struct profile *prof, uint32_t stack, struct frame_view *ret);
+
+/*
  * The go statement that made the goroutine of @context: the innermost frame there. false when it is not
  * known, or there is none: on a thread's system stack without a goroutine.
  */

@@ -263,6 +263,8 @@ struct profile {
 	struct prof_rss_kind rss_kinds[RSS_KIND__N]; /* sums over targets */
 	bool has_rss_kinds;
 	enum rss_method rss_method;
+	bool has_hugetlb;
+	uint64_t hugetlb_bytes; /* of hugetlbfs, in no RSS: the sum over targets, of now */
 	struct timeline *timeline; /* owned; NULL: none is kept (timeline.h) */
 
 	struct profile_priv *priv; /* indices; profile.c */

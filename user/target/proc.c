@@ -423,6 +423,19 @@ int proc_read_rss(pid_t pid, struct proc_rss *ret)
 	return 0;
 }
 
+bool proc_read_hugetlb(pid_t pid, uint64_t *ret_bytes)
+{
+	char *status;
+	size_t len;
+	bool known;
+
+	if (read_pid_file(pid, "status", &status, &len))
+		return false;
+	known = find_kb(status, "HugetlbPages", ret_bytes);
+	free(status);
+	return known;
+}
+
 ssize_t proc_read_mem(pid_t pid, uint64_t addr, void *buf, size_t len)
 {
 	struct iovec local = { buf, len }, remote = { (void *)(uintptr_t)addr, len };

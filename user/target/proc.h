@@ -57,6 +57,12 @@ struct proc_rss {
 /* /proc/PID/smaps_rollup where it is readable (exact), else statm and status. */
 int proc_read_rss(pid_t pid, struct proc_rss *ret);
 
+/*
+ * Memory of hugetlbfs that the process has touched, which is in no RSS: HugetlbPages of /proc/PID/status.
+ * false: not known.
+ */
+bool proc_read_hugetlb(pid_t pid, uint64_t *ret_bytes);
+
 /* One of many reads of a process's memory. */
 struct mem_read {
 	uint64_t addr;

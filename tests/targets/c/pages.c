@@ -11,6 +11,9 @@
  * pages file N        mappings of a file, private and shared, and of shared memory
  * pages threads N     eight threads at once, each N pages, four times
  * pages wait N        mappings for others to change: tells their addresses
+ * pages swap N        touched, for others to push out to swap, and touched again
+ * pages zeros N       nothing but zeros, for others to merge
+ * pages hugetlb N     N huge pages of hugetlbfs, which are in no RSS
  */
 #include <fcntl.h>
 #include <pthread.h>
@@ -47,7 +50,7 @@ static void expect(const char *func, size_t grown, size_t released)
 }
 
 /* No stdio: it would allocate, and touch pages, in the window. */
-static long rss_bytes(void)
+static long rollup_bytes(const char *key)
 {
 	static char buf[4096];
 	int fd = open("/proc/self/smaps_rollup", O_RDONLY | O_CLOEXEC);
@@ -59,8 +62,13 @@ static long rss_bytes(void)
 	if (n <= 0)
 		return -1;
 	buf[n] = 0;
-	p = strstr(buf, "Rss:");
-	return p ? strtol(p + 4, NULL, 10) * 1024 : -1;
+	p = strstr(buf, key);
+	return p ? strtol(p + strlen(key), NULL, 10) * 1024 : -1;
+}
+
+static long rss_bytes(void)
+{
+	return rollup_bytes("\nRss:");
 }
 
 static char *map(size_t pages, int flags, int fd)
@@ -95,6 +103,7 @@ static inline __attribute__((always_inline)) void read_pages(const char *mem, si
 
 TOUCH(touch)
 TOUCH(touch_again)
+TOUCH(touch_back)
 TOUCH(touch_remapped)
 TOUCH(touch_brk)
 TOUCH(touch_huge)
@@ -304,6 +313,38 @@ static void wait_for_others(size_t n)
 	expect("touch", 1, 0);
 }
 
+static long swapped; /* bytes in swap when the others were done */
+
+static void touch_all(size_t n)
+{
+	touch(mem, n);
+	expect("touch", n, 0);
+}
+
+static void zeros(size_t n)
+{
+	read_into(mem, n);
+	expect("read_into", n, 0);
+	madvise(mem, n * page, MADV_MERGEABLE);
+}
+
+static void hugetlb(size_t n)
+{
+	mem3 = map(n * HUGE_BYTES / page, ANON | MAP_HUGETLB, -1);
+	touch_huge(mem3, n * HUGE_BYTES / page);
+	expect("touch_huge", 0, 0);
+}
+
+/* What is to be done when the others are. */
+static void after(const char *what, size_t n)
+{
+	swapped = rollup_bytes("\nSwap:");
+	if (strcmp(what, "swap"))
+		return;
+	touch_back(mem, n);
+	expect("touch_back", (size_t)swapped / page, 0);
+}
+
 static int file_of(size_t pages)
 {
 	char name[] = "pages.XXXXXX";
@@ -360,7 +401,8 @@ int main(int argc, char **argv)
 		const char *name;
 		void (*run)(size_t n);
 	} modes[] = { { "pattern", pattern }, { "thp", huge }, { "nothp", huge }, { "cow", cow },
-		      { "file", files }, { "threads", threads }, { "wait", wait_for_others } };
+		      { "file", files }, { "threads", threads }, { "wait", wait_for_others }, { "swap", touch_all },
+		      { "zeros", zeros }, { "hugetlb", hugetlb } };
 	size_t n = argc > 2 ? strtoul(argv[2], NULL, 10) : 0, mode = 0;
 	long rss[2];
 
@@ -375,18 +417,23 @@ int main(int argc, char **argv)
 	await_line();
 	rss[0] = rss_bytes();
 	modes[mode].run(n);
-	if (!strcmp(argv[1], "wait")) {
+	if (!strcmp(argv[1], "wait") || !strcmp(argv[1], "swap") || !strcmp(argv[1], "zeros")) {
 		char line[128];
 
 		snprintf(line, sizeof(line), "at %lu %zu %lu\n", (unsigned long)mem, n * page, (unsigned long)mem2);
-		prctl(PR_SET_THP_DISABLE, 0, 0, 0, 0);
+		if (!strcmp(argv[1], "wait")) {
+			prctl(PR_SET_THP_DISABLE, 0, 0, 0, 0);
+			madvise(mem2, HUGE_BYTES, MADV_HUGEPAGE); /* khugepaged hears of it but now */
+		}
 		say(line);
 		await_line();
+		after(argv[1], n);
 	}
 	rss[1] = rss_bytes();
 	say("done\n");
 	await_line();
-	printf("{ \"page\": %zu, \"rss_start\": %ld, \"rss_end\": %ld, \"funcs\": {", page, rss[0], rss[1]);
+	printf("{ \"page\": %zu, \"rss_start\": %ld, \"rss_end\": %ld, \"swapped\": %ld, \"funcs\": {", page, rss[0], rss[1],
+	       swapped);
 	for (size_t i = 0; i < nmoved; i++)
 		printf("%s \"%s\": { \"grown\": %zu, \"released\": %zu }", i ? "," : "", moved[i].func, moved[i].grown * page,
 		       moved[i].released * page);
