@@ -79,6 +79,7 @@ test_command() {
 test_options() {
 	expect_error 2 'no --mode sampled' -p $$ --mode sampled --live
 	expect_error 2 'no --max-overhead' -p $$ --mode exact --max-overhead 3
+	expect_error 2 'no --max-overhead' -p $$ --live --max-overhead 3
 	expect_error 2 'max-overhead' -p $$ --max-overhead 0
 }
 

@@ -77,6 +77,7 @@ struct event_burst {
 	double seen_s; /* its length */
 	double stands_for_s; /* the time that its counts stand for, the burst included */
 	double scale; /* by which they are to be multiplied for that */
+	double doubt; /* how far the scale may be off, as a part of it: by the same for all bursts */
 };
 
 /* What is live more (or, negative, less) than before: an estimate, with its variance. */

@@ -15,7 +15,7 @@
 
 #define MAX_OUTPUTS 16
 
-enum mode_option { MODE_AUTO, MODE_EXACT, MODE_SAMPLED };
+enum mode_option { MODE_DEFAULT, MODE_AUTO, MODE_EXACT, MODE_SAMPLED };
 /* The first word of the command line. */
 enum action {
 	ACTION_LIVE, /* none */

@@ -351,6 +351,8 @@ static int add_sampled(struct agg *agg, struct prof_row *row, const struct event
 	row->total.requested_bytes += take_whole(&rest->requested_bytes, (double)counts->requested_bytes * scale);
 	row->total.parts.objects[part] += (float)objects;
 	row->total.parts.bytes[part] += (float)bytes;
+	row->total.parts.objects_doubt += (float)(objects * agg->burst.doubt);
+	row->total.parts.bytes_doubt += (float)(bytes * agg->burst.doubt);
 	return 0;
 }
 

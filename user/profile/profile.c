@@ -510,6 +510,8 @@ void prof_counts_add(struct prof_counts *to, const struct prof_counts *counts)
 		to->parts.objects[i] += counts->parts.objects[i];
 		to->parts.bytes[i] += counts->parts.bytes[i];
 	}
+	to->parts.objects_doubt += counts->parts.objects_doubt;
+	to->parts.bytes_doubt += counts->parts.bytes_doubt;
 	to->free_objects += counts->free_objects;
 	to->free_bytes += counts->free_bytes;
 	for (int k = 0; k < RSS_KIND__N; k++) {
@@ -546,6 +548,8 @@ struct prof_counts prof_row_counts(const struct prof_row *row, enum window windo
 			c.parts.objects[i] -= row->marked.parts.objects[i];
 			c.parts.bytes[i] -= row->marked.parts.bytes[i];
 		}
+		c.parts.objects_doubt -= row->marked.parts.objects_doubt;
+		c.parts.bytes_doubt -= row->marked.parts.bytes_doubt;
 		c.free_objects = grown(c.free_objects, row->marked.free_objects);
 		c.free_bytes = grown(c.free_bytes, row->marked.free_bytes);
 		c.live_grown_bytes -= row->marked.live_bytes;
@@ -684,21 +688,21 @@ static double sampled(const float *parts)
 }
 
 /* Its share of all that was sampled, by the parts; and how much that was, by the time that the bursts stand for. */
-static double part_se(const float *parts, const float *sums, const double *seconds)
+static double part_se(const float *parts, const float *sums, double doubt, const double *seconds)
 {
 	double of[PROF_PARTS], all = sampled(sums), share = all > 0 ? sampled(parts) / all : 0;
 
 	for (int i = 0; i < PROF_PARTS; i++)
 		of[i] = sums[i];
-	return sqrt(parts_var(parts, of) + share * share * parts_var(sums, seconds));
+	return sqrt(parts_var(parts, of) + share * share * parts_var(sums, seconds) + doubt * doubt);
 }
 
 struct prof_error prof_alloc_se(const struct prof_counts *counts, const struct prof_counts *sum,
 				const struct prof_sampling *sampling)
 {
 	return (struct prof_error){
-		part_se(counts->parts.objects, sum->parts.objects, sampling->parts_s),
-		part_se(counts->parts.bytes, sum->parts.bytes, sampling->parts_s),
+		part_se(counts->parts.objects, sum->parts.objects, counts->parts.objects_doubt, sampling->parts_s),
+		part_se(counts->parts.bytes, sum->parts.bytes, counts->parts.bytes_doubt, sampling->parts_s),
 	};
 }
 

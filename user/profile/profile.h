@@ -121,6 +121,7 @@ struct prof_moved {
 #define PROF_PARTS 12
 struct prof_parts {
 	float objects[PROF_PARTS], bytes[PROF_PARTS];
+	float objects_doubt, bytes_doubt; /* by how much all of them may be off in the same direction */
 };
 
 struct prof_counts {
