@@ -633,6 +633,8 @@ enum abi_stat {
 	ABI_STAT_FREE_BEFORE, /* blocks given back whose allocation was not seen: not a loss */
 	ABI_STAT_TOUCH_UNTOLD, /* pages whose allocation is not looked for: the ring was full */
 	ABI_STAT_FREE_MISSED, /* blocks whose address was handed out again: that they were given back was not seen */
+	ABI_STAT_OUTSIDE, /* hits at doors when no burst was: they cost, and count for nothing */
+	ABI_STAT_BURST_ENDED, /* C doors whose return came when the burst of their entry had ended: not a loss */
 	ABI_STAT_LOST, /* first loss */
 	ABI_STAT_LOST_SITE_MAP_FULL = ABI_STAT_LOST,
 	ABI_STAT_LOST_SITE_BYTES, /* not an event count: bytes of the allocations above */

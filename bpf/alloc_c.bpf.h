@@ -67,6 +67,7 @@ struct in_flight {
 	__u64 touched; /* number of this allocation, if pages came in it */
 	__u32 may_throw; /* ABI_SPOT_MAY_THROW: then `nested` counts all that were entered */
 	__u32 pad;
+	__u64 window; /* the burst (window_end_ns) in which it was entered */
 };
 
 struct c_args {
@@ -159,10 +160,16 @@ static __noinline void c_enter(struct pt_regs *ctx, struct scratch *s, __u64 coo
 {
 	struct c_args args = { PT_REGS_PARM1(ctx), PT_REGS_PARM2(ctx), PT_REGS_PARM3(ctx) };
 	__u64 sp = PT_REGS_SP(ctx), ip = PT_REGS_IP(ctx), ra = ARCH_RA(ctx);
+	__u64 window = *(volatile __u64 *)&window_end_ns;
 	struct in_flight *f = thread_get(s);
 
 	if (!f)
 		return;
+	if (f->sp && f->window != window) {
+		stat_add(s, ABI_STAT_BURST_ENDED, 1);
+		f->sp = 0;
+	}
+	f->window = window;
 	if (f->sp && sp < f->sp && f->nested < (f->may_throw ? THROW_NESTED_MAX : NESTED_MAX)) {
 		f->nested++;
 		return;
@@ -323,7 +330,8 @@ int c_malloc(struct pt_regs *ctx)
 
 	if (s) {
 		run_begin(s, ABI_COOKIE_SPOT(cookie) & ABI_SPOT_STEPPED ? ABI_STAT_HITS_STEPPED : ABI_STAT_HITS);
-		c_enter(ctx, s, cookie);
+		if (!outside_window(s))
+			c_enter(ctx, s, cookie);
 		run_end(s, ABI_STAT_TIMED, ABI_STAT_TIMED_NS);
 	}
 	guard_exit(s);

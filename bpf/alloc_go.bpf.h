@@ -168,6 +168,8 @@ int go_malloc(struct pt_regs *ctx)
 		stat_add(s, ABI_STAT_RESTARTED, 1);
 		goto out;
 	}
+	if (outside_window(s))
+		goto out;
 	/* All registers at once: the verifier allows no arithmetic on ctx, which clang likes to share among branches. */
 	s->go = (struct go_args){ GO_ARG1(ctx), GO_ARG2(ctx), GO_G(ctx), 0 };
 	s->from = (struct walk_from){ .ip = PT_REGS_IP(ctx), .sp = PT_REGS_SP(ctx), .fp = PT_REGS_FP(ctx),

@@ -24,6 +24,12 @@ const volatile bool kernel_stacks = false; /* the kernel's frames, too, where it
 /* New sites since the last sweep; user space sets it back to 0. */
 __u32 sites_used = 0;
 
+/*
+ * Doors count until then (CLOCK_MONOTONIC), and not at all behind it: probes that are put in and taken out for bursts
+ * go when the kernel finds the time, but the burst ends here. ~0: for ever.
+ */
+__u64 window_end_ns = ~0ULL;
+
 /* Losses outside a scratch slot, which has its own counters. */
 __u64 lost_scratch_busy = 0;
 __u64 lost_ring_full_proc = 0;

@@ -124,4 +124,15 @@ static __always_inline void run_end(struct scratch *s, enum abi_stat timed, enum
 	stat_add(s, timed_ns, bpf_ktime_get_ns() - s->start_ns);
 }
 
+/* Is the burst over (maps.bpf.h)? */
+static __always_inline bool outside_window(struct scratch *s)
+{
+	__u64 end = *(volatile __u64 *)&window_end_ns;
+
+	if (end == ~0ULL || bpf_ktime_get_ns() < end)
+		return false;
+	stat_add(s, ABI_STAT_OUTSIDE, 1);
+	return true;
+}
+
 #endif

@@ -669,7 +669,7 @@ def cmd_live_peak(report_path):
 
 
 # What is told beside the losses and is none.
-NOT_LOST = ("events", "free_before_attach", "free_missed")
+NOT_LOST = ("events", "free_before_attach", "free_missed", "burst_ended")
 
 
 def cmd_live_sites(report_path, ledger_path, *flags):
@@ -1997,6 +1997,75 @@ def cmd_go_live_pprof(pb_path, report_path):
         equal(index + " total by go tool pprof", pprof_total(pb_path, index), sum(s[key] for s in stacks(report, "go")))
     if "inuse_space" not in go_pprof("-raw", pb_path).partition("Samples:")[2].split("\n")[1]:
         fail("go tool pprof does not show inuse_space")
+
+
+# --- sampling ---------------------------------------------------------------
+
+# Objects and bytes of a round of shares.c, by site.
+SHARES = {"site_often": (6, 600), "site_large": (1, 3000), "site_zeroed": (3, 600)}
+
+
+def sampled_part(report, least):
+    """The report comes from bursts."""
+    sampling = report["sampling"]
+    note("%d bursts, %.1f ms of %.1f s, cost %.2f %%" % (
+        sampling["bursts"], 1000 * sampling["bursts_s"], sampling["sampled_s"], report["overhead"]["pct"]))
+    equal("mode", report["mode"], "sampled")
+    within("bursts", sampling["bursts"], least, 10 ** 6)
+    within("time not looked at", sampling["uncovered_s"], 0, 0.5 + report["duration_s"] / 4)
+
+
+def cmd_sampled(report_path, rounds):
+    """What shares.c did, by what bursts have seen of it."""
+    report, rounds = load(report_path), int(rounds)
+    sampled_part(report, 5)
+    totals = report["totals"]["malloc"]
+    sums, _ = by_site(report, "malloc", set(SHARES))
+    objects = sum(o for o, _ in SHARES.values())
+    for site, (count, size) in SHARES.items():
+        # Of each burst all is seen; only the rounds at its ends are not whole.
+        share = sums[site]["alloc_objects"] / totals["alloc_objects"]
+        within("share of the objects of " + site, share, 0.93 * count / objects, 1.07 * count / objects)
+        share = sums[site]["alloc_bytes"] / totals["alloc_bytes"]
+        within("share of the bytes of " + site, share, 0.93 * size / 4200, 1.07 * size / 4200)
+    se = totals["alloc_objects_se"]
+    note("objects %d +-%d of about %d" % (totals["alloc_objects"], se, rounds * objects))
+    # The rounds were counted a moment before and after.
+    within("objects", totals["alloc_objects"], 0.5 * rounds * objects - 4 * se, 1.5 * rounds * objects + 4 * se)
+    for stack in stacks(report, "malloc"):
+        within("standard error of a row", stack["alloc_bytes_se"], 0, totals["alloc_bytes"])
+
+
+def cmd_budget(report_path, pct):
+    report = load(report_path)
+    sampled_part(report, 3)
+    cpu_s, cost_s = report["overhead"]["target_cpu_s"], report["overhead"]["pct"] * report["overhead"]["target_cpu_s"] / 100
+    # A second's worth is there from the start; and a burst that ended late is a debt for which the time is too short.
+    within("seconds that tracing cost", cost_s, 0.0, float(pct) / 100 * (cpu_s + 1) + 0.02)
+
+
+def cmd_sampled_like(report_path, exact_path):
+    """The same shares as in another capture of the same work, that saw everything."""
+    report, exact = load(report_path), load(exact_path)
+    sampled_part(report, 5)
+    shares = []
+    for r in (report, exact):
+        found = collections.Counter()
+        for stack in stacks(r, "go"):
+            found[tuple((f["func"], f["line"]) for f in stack["frames"]), stack["type"]] += stack["alloc_bytes"]
+        shares.append({key: value / sum(found.values()) for key, value in found.items()})
+    top = sorted(shares[1], key=shares[1].get, reverse=True)[:10]
+    off = sorted(abs(shares[0].get(key, 0) / shares[1][key] - 1) for key in top)
+    note("top ten off by %.1f %% (median), %.1f %% (worst)" % (100 * off[4], 100 * off[9]))
+    within("median error of the top ten", off[4], 0, 0.1)
+    equal("of the top ten missing", sum(key not in shares[0] for key in top), 0)
+
+
+def cmd_same_totals(report_path, other_path):
+    report, other = load(report_path), load(other_path)
+    equal("mode", report["mode"], "exact")
+    for key in SUM_KEYS:
+        equal(key, report["totals"]["malloc"][key], other["totals"]["malloc"][key])
 
 
 # --- what RSS of a Go program is made of -------------------------------------

@@ -31,10 +31,11 @@ def keys(what, got, want):
 
 BALANCE = "start_bytes end_bytes grown_bytes released_bytes others_grown_bytes others_released_bytes unexplained_bytes"
 
-keys("document", doc, "schema tool kernel start duration_s target mode totals losses overhead rss live blocks peak rss_peak gc stacks")
+keys("document", doc, "schema tool kernel start duration_s target mode sampling totals losses overhead rss live blocks peak rss_peak gc stacks")
 same("schema", doc["schema"], 1)
 same("tool", doc["tool"], "allocsnoop 0.1.0")
 same("mode", doc["mode"], "exact")
+same("sampling", doc["sampling"], None)
 same("gc", doc["gc"], None)
 if not which.startswith("live"):
     same("live", doc["live"], None)

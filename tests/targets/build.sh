@@ -34,7 +34,7 @@ cc() {
 
 fp="-O1 -fno-omit-frame-pointer"
 nofp="-O2 -fomit-frame-pointer"
-for name in alloc asker peak stay touch pages mapper loop fork exec short dlopen; do
+for name in alloc asker peak stay touch pages mapper loop shares fork exec short dlopen; do
 	# shellcheck disable=SC2086
 	cc $name $name.c $fp
 done
@@ -88,6 +88,7 @@ gobuild alloc go-stripped 0 -ldflags '-s -w'
 gobuild alloc go-pie 0 -buildmode=pie
 gobuild alloc go-pie-stripped 0 -buildmode=pie -ldflags '-s -w'
 gobuild alloc go-cgo 1
+gobuild ../../../tools/bench/jsonloop go-jsonloop 0
 gobuild context context-plain 0
 gobuild context context-stripped 0 -ldflags '-s -w'
 gobuild cgo cgo 1

@@ -3,6 +3,7 @@
 #include "profile/agg.h"
 #include "profile/labels.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 #include "test.h"
@@ -514,6 +515,93 @@ TEST(limits_of_frames)
 TEST(free_of_nothing)
 {
 	agg__free(NULL);
+}
+
+/* Uniform, from -1 to 1. */
+static double chance(uint64_t *state)
+{
+	*state = *state * 6364136223846793005u + 1442695040888963407u;
+	return (double)(*state >> 11) * 0x1p-52 - 1;
+}
+
+/* A hundred bursts, in which two stacks do as they like: how far the estimates are off is what their standard errors say. */
+static void simulate(uint64_t seed, double *ret_off, double *ret_se)
+{
+	enum { BURSTS = 100, SCALE = 50 };
+	struct event_burst burst = { .seen_s = 0.01, .stands_for_s = 0.5, .scale = SCALE };
+	uint64_t state = seed;
+	struct prof_counts sum;
+	struct prof_sampling sampling;
+	struct fixture f;
+
+	if (!setup(&f) || !CHECK_INT(add_stack(&f, 101, frames_a, 3, 0), 0) || !CHECK_INT(add_stack(&f, 102, frames_b, 2, 0), 0))
+		return;
+	for (burst.nr = 0; burst.nr < BURSTS; burst.nr++) {
+		struct event_counts a = { .objects = (uint64_t)(100 + 60 * chance(&state)), .is_sampled = true };
+		struct event_counts b = { .objects = 300, .is_sampled = true };
+
+		a.bytes = (int64_t)(16 * a.objects);
+		b.bytes = (int64_t)(16 * b.objects);
+		f.sink.on_burst(f.sink.ctx, &burst);
+		CHECK_INT(f.sink.on_counts(f.sink.ctx, 7, EVENT_GO, 101, 0, &a), 0);
+		CHECK_INT(f.sink.on_counts(f.sink.ctx, 7, EVENT_GO, 102, 0, &b), 0);
+	}
+	sampling = profile__sampling(f.prof, WINDOW_ALL);
+	CHECK_INT(sampling.bursts, BURSTS);
+	CHECK(fabs(prof_sampled_s(&sampling) - 50) < 1e-6);
+	sum = profile__sum(f.prof, SOURCE_GO, WINDOW_ALL);
+	CHECK_INT(f.prof->rows[1].total.alloc_objects, 300 * SCALE * BURSTS);
+	CHECK_INT(f.prof->rows[0].total.alloc_bytes, 16 * f.prof->rows[0].total.alloc_objects);
+	/* 99.5: the mean of the whole numbers that are drawn. */
+	*ret_off = (double)f.prof->rows[0].total.alloc_objects - 99.5 * SCALE * BURSTS;
+	*ret_se = prof_alloc_se(&f.prof->rows[0].total, &sum, &sampling).objects;
+	/* What never varies but for the other has the error of the total in its share only. */
+	CHECK(prof_alloc_se(&sum, &sum, &sampling).objects >= 0);
+	profile__mark(f.prof);
+	CHECK_INT(profile__sum(f.prof, SOURCE_GO, WINDOW_INTERVAL).alloc_objects, 0);
+	CHECK_INT(profile__sampling(f.prof, WINDOW_INTERVAL).bursts, 0);
+	teardown(&f);
+}
+
+TEST(standard_errors_of_bursts)
+{
+	double off, se, squares = 0, variance = 0;
+
+	for (uint64_t seed = 1; seed <= 200; seed++) {
+		simulate(seed * 7919, &off, &se);
+		squares += off * off;
+		variance += se * se;
+	}
+	/* 200 draws of a variance from twelve groups. */
+	CHECK(variance > 0.6 * squares && variance < 1.7 * squares);
+}
+
+TEST(one_burst_has_no_error_to_tell)
+{
+	struct event_burst burst = { .seen_s = 0.01, .stands_for_s = 0.5, .scale = 2.5, .doubt = 0.1 };
+	struct event_counts counts = { .objects = 3, .bytes = 30, .requested_bytes = 29, .is_sampled = true };
+	struct prof_sampling sampling;
+	struct prof_counts sum;
+	struct fixture f;
+
+	if (!setup(&f))
+		return;
+	CHECK_INT(add_stack(&f, 101, frames_a, 3, 0), 0);
+	f.sink.on_burst(f.sink.ctx, &burst);
+	CHECK_INT(f.sink.on_counts(f.sink.ctx, 7, EVENT_GO, 101, 0, &counts), 0);
+	CHECK_INT(f.prof->rows[0].total.alloc_objects, 7);
+	CHECK_INT(f.prof->rows[0].total.alloc_bytes, 75);
+	/* What is left of whole numbers comes with the next. */
+	CHECK_INT(f.sink.on_counts(f.sink.ctx, 7, EVENT_GO, 101, 0, &counts), 0);
+	CHECK_INT(f.prof->rows[0].total.alloc_objects, 15);
+	sum = profile__sum(f.prof, SOURCE_GO, WINDOW_ALL);
+	sampling = profile__sampling(f.prof, WINDOW_ALL);
+	CHECK(isnan(prof_alloc_se(&sum, &sum, &sampling).objects));
+	/* What was seen whole has none. */
+	CHECK_INT(add_counts(&f, 7, EVENT_MALLOC, 101, 5, 50, 50), 0);
+	sum = profile__sum(f.prof, SOURCE_MALLOC, WINDOW_ALL);
+	CHECK(prof_alloc_se(&sum, &sum, &sampling).objects == 0);
+	teardown(&f);
 }
 
 TEST_MAIN()

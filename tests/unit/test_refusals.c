@@ -54,6 +54,12 @@ static int on_age(void *ctx, uint32_t pid, enum event_source source, uint64_t st
 	return heard->answer;
 }
 
+static void on_burst(void *ctx, const struct event_burst *burst)
+{
+	(void)ctx;
+	(void)burst;
+}
+
 static int on_cause(void *ctx, uint64_t stack_id, const char *name)
 {
 	struct heard *heard = ctx;
@@ -91,7 +97,7 @@ static void tell_all(const struct event_sink *sink, int want)
 TEST(counted)
 {
 	struct heard heard = { .answer = 0 };
-	struct refusals refusals = { .to = { &heard, on_stack, on_context, on_counts, on_live, on_age, on_cause, on_touch } };
+	struct refusals refusals = { .to = { &heard, on_stack, on_context, on_counts, on_live, on_age, on_cause, on_touch, on_burst } };
 	struct event_sink sink = refusals__sink(&refusals);
 
 	tell_all(&sink, 0);

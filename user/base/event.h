@@ -68,6 +68,16 @@ struct event_counts {
 	uint64_t goroutines; /* not seen before to allocate, if they are counted */
 	uint64_t free_objects, free_bytes; /* given back of what this stack allocated, where that is seen */
 	enum event_rss_kind rss_kind; /* RSS */
+	bool is_sampled; /* of the burst that on_burst() told of: each stands for several */
+};
+
+/* A time in which allocations were seen, among others in which they were not. */
+struct event_burst {
+	uint32_t nr; /* 0, 1, 2... */
+	double seen_s; /* its length */
+	double stands_for_s; /* the time that its counts stand for, the burst included */
+	double scale; /* by which they are to be multiplied for that */
+	double doubt; /* how far the scale may be off, as a part of it: by the same for all bursts */
 };
 
 /* What is live more (or, negative, less) than before: an estimate, with its variance. */
@@ -112,6 +122,8 @@ struct event_sink {
 	int (*on_cause)(void *ctx, uint64_t stack_id, const char *name);
 	/* A part of what the counts of source RSS say, or will say, of that stack and context. */
 	int (*on_touch)(void *ctx, uint32_t pid, uint64_t stack_id, uint64_t context_id, const struct event_touch *touch);
+	/* The burst of the counts that follow. */
+	void (*on_burst)(void *ctx, const struct event_burst *burst);
 };
 
 #endif

@@ -7,13 +7,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/vec.h"
 #include "capture/areas.h"
+#include "capture/aside.h"
 #include "capture/blocks.h"
+#include "capture/bursts.h"
 #include "capture/drain.h"
 #include "capture/goasker.h"
 #include "capture/image.h"
@@ -49,6 +54,7 @@ struct capture {
 	struct golive *live; /* NULL: objects are not followed */
 	struct unwind_load *unwind;
 	struct blocks *blocks; /* NULL: neither are C blocks */
+	struct bursts bursts; /* if the mode is not exact */
 	struct goasker *goasker; /* NULL: it is not looked for, whose the memory is that becomes resident */
 	struct target **targets;
 	size_t ntargets, cap_targets;
@@ -60,6 +66,7 @@ struct capture {
 	struct pending_map *pending; /* mappings of processes of which we have not heard yet */
 	size_t npending, cap_pending;
 	bool wants_sweep;
+	int sweep_err; /* of a burst; told by the next sweep */
 	uint64_t step;
 	uint64_t lost_late_attach, lost_mmap, lost_not_followed;
 	uint64_t lost_image, lost_truncated, lost_unreadable; /* stacks */
@@ -162,6 +169,8 @@ int capture__open(const struct capture_opts *opts, struct modules *mods, struct 
 	code = session__open(&session_opts, &c->session, err);
 	if (code)
 		goto fail;
+	if (opts->mode != CAPTURE_EXACT)
+		session__disarm(c->session);
 	if (opts->want_rss)
 		warn_of_rss(c);
 	code = drain__new(c->session, &drain_sink, &c->drain);
@@ -1149,6 +1158,11 @@ static const enum event_rss_kind rss_kinds[ABI_RSS__N] = {
 	[ABI_RSS_SHMEM] = EVENT_RSS_SHMEM,
 };
 
+static bool is_of_doors(uint16_t abi_source)
+{
+	return abi_source == ABI_SOURCE_GO || abi_source == ABI_SOURCE_MALLOC;
+}
+
 static void on_site(void *ctx, const struct abi_site_key *key, const struct abi_site *site)
 {
 	static const enum event_source sources[] = {
@@ -1157,8 +1171,13 @@ static void on_site(void *ctx, const struct abi_site_key *key, const struct abi_
 		[ABI_SOURCE_RSS] = EVENT_RSS,
 	};
 	struct capture *c = ctx;
-	struct event_counts counts = { site->objects,	 site->bytes,	    site->requested_bytes,
-				       site->goroutines, site->free_objects, site->free_bytes, 0 };
+	struct event_counts counts = { .objects = site->objects,
+				       .bytes = site->bytes,
+				       .requested_bytes = site->requested_bytes,
+				       .goroutines = site->goroutines,
+				       .free_objects = site->free_objects,
+				       .free_bytes = site->free_bytes,
+				       .is_sampled = c->bursts.is_sampling && is_of_doors(key->source) };
 	struct event_live live = { (double)site->live_objects, (double)site->live_bytes, 0, 0 };
 	uint64_t context = key->context_id;
 
@@ -1230,9 +1249,154 @@ static void look_after_targets(struct capture *c)
 	}
 }
 
+static struct governor_reading take_reading(struct capture *c)
+{
+	struct governor_reading ret = { .now_ns = target_clock_ns() };
+	struct capture_cost cost;
+
+	capture__cost(c, &cost);
+	ret.cost_ns = cost.trap_ns + cost.bpf_ns;
+	ret.inside_ns = ret.cost_ns - cost.outside_ns;
+	for (size_t i = 0; i < c->ntargets; i++) {
+		target__follow_cpu(c->targets[i]);
+		ret.cpu_ns += c->targets[i]->cpu_ns;
+	}
+	return ret;
+}
+
+static void sleep_until(uint64_t ns)
+{
+	const struct timespec ts = { (time_t)(ns / 1000000000), (long)(ns % 1000000000) };
+
+	while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &ts, NULL) == EINTR)
+		;
+}
+
+/* Read the counts; those of a burst stand for the time until @until_ns. */
+static int sweep_until(struct capture *c, uint64_t until_ns)
+{
+	struct event_burst burst;
+
+	if (bursts__end(&c->bursts, until_ns, &burst))
+		c->sink.on_burst(c->sink.ctx, &burst);
+	return drain__sweep(c->drain);
+}
+
+/* The doors are in for a moment; or, if the governor has said so, they stay, and that moment stands for the time before. */
+static int run_burst(struct capture *c)
+{
+	struct governor *g = &c->bursts.governor;
+	struct governor_reading before, from, to;
+	const int nice_was = getpriority(PRIO_PROCESS, 0);
+	bool stays = g->state == GOVERNOR_BEGIN_EXACT;
+	int err;
+
+	if (c->bursts.is_open) {
+		err = sweep_until(c, bursts__middle(&c->bursts, target_clock_ns()));
+		if (err)
+			return err;
+	}
+	before = take_reading(c);
+	session__set_window(c->session, 0);
+	err = session__arm(c->session);
+	if (err < 0)
+		return err;
+	from = take_reading(c);
+	to.now_ns = from.now_ns + (uint64_t)g->window_ns;
+	session__set_window(c->session, stays ? UINT64_MAX : to.now_ns);
+	if (nice_was > ASIDE_NICE)
+		setpriority(PRIO_PROCESS, 0, ASIDE_NICE);
+	sleep_until(to.now_ns);
+	/* We may have slept longer: the programs have not. */
+	if (stays) {
+		to = take_reading(c);
+	} else {
+		/* They are out as soon as may be; what was hit in the meantime is told apart. */
+		uint64_t end_ns = to.now_ns;
+
+		session__disarm(c->session);
+		to = take_reading(c);
+		to.now_ns = end_ns;
+	}
+	setpriority(PRIO_PROCESS, 0, nice_was);
+	c->bursts.is_sampling = true;
+	bursts__add(&c->bursts, &from, &to);
+	if (!stays) {
+		to = take_reading(c);
+		governor__burst(g, (uint64_t)g->window_ns, &before, &to);
+		return 0;
+	}
+	err = sweep_until(c, to.now_ns);
+	c->bursts.is_sampling = false;
+	governor__begin_exact(g, &to);
+	return err;
+}
+
+/* What was seen until now was all; from here on there are bursts. */
+static int leave_exact(struct capture *c)
+{
+	uint64_t now_ns = target_clock_ns();
+
+	session__set_window(c->session, now_ns);
+	session__disarm(c->session);
+	c->bursts.covered_ns = now_ns;
+	return drain__sweep(c->drain);
+}
+
+static int follow_governor(struct capture *c)
+{
+	struct governor *g = &c->bursts.governor;
+	bool was_exact = g->state == GOVERNOR_EXACT;
+	struct governor_reading reading;
+
+	if (target_clock_ns() < g->due_ns || !capture__alive(c))
+		return 0;
+	reading = take_reading(c);
+	governor__look(g, &reading);
+	if (was_exact)
+		return g->state == GOVERNOR_EXACT ? 0 : leave_exact(c);
+	return reading.now_ns < g->due_ns ? 0 : run_burst(c);
+}
+
+void capture__start(struct capture *capture)
+{
+	const struct capture_opts *o = &capture->opts;
+	struct governor_opts opts = { .budget = o->budget, .may_be_exact = o->mode == CAPTURE_AUTO };
+	struct governor_reading reading;
+
+	if (o->mode == CAPTURE_EXACT)
+		return;
+	for (size_t i = 0; i < capture->ntargets; i++)
+		opts.begins_exact |= capture->targets[i]->is_command && o->mode == CAPTURE_AUTO;
+	if (getrandom(&opts.seed, sizeof(opts.seed), 0) != sizeof(opts.seed))
+		opts.seed = target_clock_ns();
+	reading = take_reading(capture);
+	governor__init(&capture->bursts.governor, &opts, &reading);
+	capture->bursts.covered_ns = reading.now_ns;
+	if (opts.begins_exact)
+		session__arm(capture->session);
+}
+
+uint64_t capture__due_ns(const struct capture *capture)
+{
+	return capture->opts.mode == CAPTURE_EXACT ? UINT64_MAX : capture->bursts.governor.due_ns;
+}
+
+double capture__uncovered_s(const struct capture *capture)
+{
+	const struct bursts *b = &capture->bursts;
+	uint64_t now_ns = target_clock_ns();
+
+	if (capture->opts.mode == CAPTURE_EXACT || session__is_armed(capture->session) || now_ns < b->covered_ns)
+		return 0;
+	return (double)(now_ns - b->covered_ns) / 1e9;
+}
+
 void capture__step(struct capture *capture)
 {
 	capture->step++;
+	if (capture->opts.mode != CAPTURE_EXACT && !capture->sweep_err)
+		capture->sweep_err = follow_governor(capture);
 	for (size_t i = 0; i < capture->ntargets; i++)
 		capture->targets[i]->may_be_stale = true;
 	/* Mappings first: the stacks that follow walk through them. */
@@ -1261,7 +1425,9 @@ int capture__sweep(struct capture *capture)
 	capture->wants_sweep = false;
 	for (size_t i = 0; i < capture->ntargets; i++)
 		target__note_counters(capture->targets[i], capture->session);
-	err = drain__sweep(capture->drain);
+	err = sweep_until(capture, target_clock_ns());
+	if (!err)
+		err = capture->sweep_err;
 	if (!err)
 		unwind_load__settle(capture->unwind); /* the sweep has waited for the programs */
 	look_after_targets(capture);
@@ -1452,6 +1618,7 @@ void capture__cost(struct capture *capture, struct capture_cost *ret)
 	ret->hits = probes + v[ABI_STAT_HITS_RSS] + v[ABI_STAT_HITS_MMAP];
 	ret->trap_ns = v[ABI_STAT_HITS] * calib->emulated_ns + v[ABI_STAT_HITS_STEPPED] * calib->stepped_ns +
 		       v[ABI_STAT_HITS_RETURN] * calib->return_ns;
+	ret->outside_ns = v[ABI_STAT_OUTSIDE] * calib->emulated_ns;
 	if (v[ABI_STAT_TIMED])
 		ret->bpf_ns += (double)v[ABI_STAT_TIMED_NS] / v[ABI_STAT_TIMED] * probes;
 	if (v[ABI_STAT_TIMED_RSS])
@@ -1511,6 +1678,7 @@ static const struct loss_row loss_rows[] = {
 	{ "thread_table_full", "more threads than the table holds", ABI_STAT_LOST_THREAD_TABLE_FULL, true },
 	{ "return_missed", "the allocating function's return was not seen", ABI_STAT_LOST_RETURN_MISSED, true },
 	{ "args_unreadable", "size or caller were not readable", ABI_STAT_LOST_ARGS_UNREADABLE, true },
+	{ "burst_ended", "allocations under way when their burst ended: not in the estimates", ABI_STAT_BURST_ENDED, false },
 	{ "mmap_lost", "a call of mmap, munmap, mremap or brk was not told: what is mapped is off by it", ABI_STAT_LOST_MMAP, true },
 	{ "block_table_full", "live blocks that are not followed, for lack of room: live counts are too low",
 	  ABI_STAT_LOST_BLOCK, true },

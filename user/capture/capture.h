@@ -19,6 +19,12 @@
 
 struct capture;
 
+enum capture_mode {
+	CAPTURE_EXACT, /* every allocation */
+	CAPTURE_SAMPLED, /* those in bursts */
+	CAPTURE_AUTO, /* every one while the budget allows it */
+};
+
 struct capture_opts {
 	bool want_go, want_malloc, want_rss;
 	bool want_mmap; /* costs every system call of the host something */
@@ -35,6 +41,8 @@ struct capture_opts {
 	uint32_t max_blocks; /* that can be followed at a time; 0: ABI_BLOCKS */
 	bool want_peak; /* sweeps when live C blocks or RSS grow: see capture__mark_heaps() */
 	double older_s; /* C blocks that are younger do not count as live */
+	enum capture_mode mode;
+	double budget; /* CAPTURE_SAMPLED and CAPTURE_AUTO: the share of the targets' CPU time that doors may cost */
 	bool kernel_log; /* let libbpf print what the kernel says of a program it refuses */
 	const struct diag *diag;
 };
@@ -53,6 +61,10 @@ int capture__attach_pid(struct capture *capture, pid_t pid, struct err *err);
  */
 int capture__attach_command(struct capture *capture, pid_t pid, char *const *paths, size_t npaths, struct err *err);
 
+/* All targets are attached. */
+void capture__start(struct capture *capture);
+/* When capture__step() wants to be called again, by CLOCK_MONOTONIC; UINT64_MAX: when there is something. */
+uint64_t capture__due_ns(const struct capture *capture);
 /* For poll(2): readable when capture__step() wants to be called. */
 int capture__fd(const struct capture *capture);
 void capture__step(struct capture *capture);
@@ -116,7 +128,11 @@ bool capture__blocks(const struct capture *capture, struct capture_blocks *ret);
 
 struct capture_cost {
 	uint64_t hits, trap_ns, bpf_ns;
+	uint64_t outside_ns; /* the part of it when no burst was */
 };
+
+/* How much time nobody has looked at, at the end: of bursts, since the last one. 0 in exact mode. */
+double capture__uncovered_s(const struct capture *capture);
 
 void capture__cost(struct capture *capture, struct capture_cost *ret);
 

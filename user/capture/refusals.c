@@ -59,6 +59,13 @@ static int on_cause(void *ctx, uint64_t stack_id, const char *name)
 	return err;
 }
 
+static void on_burst(void *ctx, const struct event_burst *burst)
+{
+	struct refusals *r = ctx;
+
+	r->to.on_burst(r->to.ctx, burst);
+}
+
 static int on_touch(void *ctx, uint32_t pid, uint64_t stack_id, uint64_t context_id, const struct event_touch *touch)
 {
 	struct refusals *r = ctx;
@@ -70,5 +77,5 @@ static int on_touch(void *ctx, uint32_t pid, uint64_t stack_id, uint64_t context
 
 struct event_sink refusals__sink(struct refusals *refusals)
 {
-	return (struct event_sink){ refusals, on_stack, on_context, on_counts, on_live, on_age, on_cause, on_touch };
+	return (struct event_sink){ refusals, on_stack, on_context, on_counts, on_live, on_age, on_cause, on_touch, on_burst };
 }

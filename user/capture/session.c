@@ -13,6 +13,7 @@
 
 #include "base/vec.h"
 #include "bpf/allocsnoop.skel.h"
+#include "capture/aside.h"
 #include "capture/link.h"
 
 /* Either kind of link. */
@@ -21,6 +22,20 @@ struct probe_link {
 	uint32_t module;
 	int fd; /* uprobe_multi, or -1 */
 	struct bpf_link *single;
+	bool is_door;
+};
+
+/* The probes of one program in one module of one process. */
+struct attach_job {
+	struct bpf_program *prog;
+	bool at_return;
+	bool is_door; /* armed and disarmed with the bursts */
+	pid_t pid;
+	uint32_t module;
+	int module_fd; /* borrowed, open as long as the module is known */
+	unsigned long *offsets;
+	uint64_t *cookies; /* behind the offsets */
+	uint32_t n;
 };
 
 struct session {
@@ -29,6 +44,10 @@ struct session {
 	size_t nlinks, cap_links;
 	struct probe_link *old; /* of processes that have ended, to be closed many at a time */
 	size_t nold, cap_old;
+	struct attach_job *doors; /* what session__arm() attaches */
+	size_t ndoors, cap_doors;
+	bool is_disarmed;
+	struct aside *closing; /* links that are being closed */
 	bool uprobe_multi, has_rss;
 	bool has_faults; /* their addresses, for the RSS ledger */
 	bool has_touches;
@@ -194,6 +213,11 @@ int session__open(const struct session_opts *opts, struct session **ret, struct 
 		libbpf_set_print(quiet);
 	libbpf_set_strict_mode(LIBBPF_STRICT_ALL);
 	session->uprobe_multi = opts->feat->uprobe_multi;
+	code = aside__new(&session->closing);
+	if (code) {
+		err_set(err, FAIL_GENERAL, code, "out of memory");
+		goto fail;
+	}
 	session->ncpus = libbpf_num_possible_cpus();
 	if (session->ncpus < 1) {
 		code = err_set(err, FAIL_GENERAL, session->ncpus, "cannot tell the number of CPUs: %s",
@@ -289,6 +313,10 @@ void session__free(struct session *session)
 		return;
 	close_links(session->links, session->nlinks);
 	close_links(session->old, session->nold);
+	aside__free(session->closing);
+	for (size_t i = 0; i < session->ndoors; i++)
+		free(session->doors[i].offsets);
+	free(session->doors);
 	free(session->links);
 	free(session->old);
 	for (int cpu = 0; session->fault_links && cpu < session->ncpus; cpu++)
@@ -422,6 +450,9 @@ bool session__is_attached(const struct session *session, pid_t pid, uint32_t mod
 	for (size_t i = 0; i < session->nlinks; i++)
 		if (session->links[i].pid == pid && session->links[i].module == module)
 			return true;
+	for (size_t i = 0; i < session->ndoors; i++)
+		if (session->doors[i].pid == pid && session->doors[i].module == module)
+			return true;
 	return false;
 }
 
@@ -435,6 +466,21 @@ int session__rss(struct session *session, uint32_t slot, struct abi_mm *ret)
 	return 0;
 }
 
+static void forget_doors(struct session *session, pid_t pid, uint32_t module)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < session->ndoors; i++) {
+		struct attach_job *door = &session->doors[i];
+
+		if (door->pid == pid && (module == MODULE_NONE || door->module == module))
+			free(door->offsets);
+		else
+			session->doors[kept++] = *door;
+	}
+	session->ndoors = kept;
+}
+
 static int keep_link(struct session *session, struct probe_link link)
 {
 	if (vec_reserve((void **)&session->links, &session->cap_links, session->nlinks + 1, sizeof(link))) {
@@ -445,34 +491,33 @@ static int keep_link(struct session *session, struct probe_link link)
 	return 0;
 }
 
-struct attach_job {
-	struct bpf_program *prog;
-	bool at_return;
-	pid_t pid;
-	uint32_t module;
-	const char *path;
-	const unsigned long *offsets;
-	const uint64_t *cookies;
-	uint32_t n;
-};
+static void path_of(const struct attach_job *job, char *ret, size_t size)
+{
+	snprintf(ret, size, "/proc/self/fd/%d", job->module_fd);
+}
 
 static int attach_multi(struct session *session, const struct attach_job *job)
 {
-	struct probe_link link = { .pid = job->pid, .module = job->module };
+	struct probe_link link = { .pid = job->pid, .module = job->module, .is_door = job->is_door };
+	char path[64];
 
-	link.fd = link_uprobe_multi(bpf_program__fd(job->prog), job->path, job->offsets, job->cookies, job->n,
+	path_of(job, path, sizeof(path));
+	link.fd = link_uprobe_multi(bpf_program__fd(job->prog), path, job->offsets, job->cookies, job->n,
 				    job->at_return ? LINK_RETURN : LINK_ENTRY, job->pid);
 	return link.fd < 0 ? -errno : keep_link(session, link);
 }
 
 static int attach_singles(struct session *session, const struct attach_job *job)
 {
+	char path[64];
+
+	path_of(job, path, sizeof(path));
 	for (uint32_t i = 0; i < job->n; i++) {
 		LIBBPF_OPTS(bpf_uprobe_opts, opts, .retprobe = job->at_return, .bpf_cookie = job->cookies[i]);
-		struct probe_link link = { .pid = job->pid, .module = job->module, .fd = -1 };
+		struct probe_link link = { .pid = job->pid, .module = job->module, .fd = -1, .is_door = job->is_door };
 		int err;
 
-		link.single = bpf_program__attach_uprobe_opts(job->prog, job->pid, job->path, job->offsets[i], &opts);
+		link.single = bpf_program__attach_uprobe_opts(job->prog, job->pid, path, job->offsets[i], &opts);
 		if (!link.single)
 			return -errno;
 		err = keep_link(session, link);
@@ -482,38 +527,57 @@ static int attach_singles(struct session *session, const struct attach_job *job)
 	return 0;
 }
 
-/* All sites of one program; its uretprobes are attached first, so that no entry is seen without its return. */
-static int attach_prog(struct session *session, struct attach_job *job, enum probe_prog prog)
+static int attach_job(struct session *session, const struct attach_job *job)
 {
-	struct allocsnoop_bpf *skel = session->skel;
-	struct bpf_program *const entry[PROBE__N] = {
-		[PROBE_GO] = skel->progs.go_malloc,
-		[PROBE_C_FREE] = skel->progs.c_free,
-		[PROBE_C_RETURN] = skel->progs.c_new_return,
-		[PROBE_C] = skel->progs.c_malloc,
-		[PROBE_C_THROW] = skel->progs.c_throw,
-		[PROBE_C_NEW] = skel->progs.c_malloc,
-		[PROBE_MAPS] = skel->progs.maps_changed,
-		[PROBE_GO_SAMPLED] = skel->progs.go_profile_malloc,
-		[PROBE_GO_FREED] = skel->progs.go_profile_free,
-		[PROBE_GO_SPAN] = skel->progs.go_span_push,
-		[PROBE_GO_GC] = skel->progs.go_gc_start,
-	};
-	int err = 0;
-
-	if (prog == PROBE_C) {
-		job->prog = skel->progs.c_malloc_return;
-		job->at_return = true;
-		err = session->uprobe_multi ? attach_multi(session, job) : attach_singles(session, job);
-	}
-	job->prog = entry[prog];
-	job->at_return = false;
-	if (!err)
-		err = session->uprobe_multi ? attach_multi(session, job) : attach_singles(session, job);
-	return err;
+	return session->uprobe_multi ? attach_multi(session, job) : attach_singles(session, job);
 }
 
-/* Close the links of @pid, of one module or (MODULE_NONE) of all. */
+/* Attach; what bursts attach again is remembered, and while they are out only that. Takes what @job owns. */
+static int begin_job(struct session *session, struct attach_job *job)
+{
+	int err;
+
+	if (!job->is_door) {
+		err = attach_job(session, job);
+		free(job->offsets);
+		return err;
+	}
+	err = vec_reserve((void **)&session->doors, &session->cap_doors, session->ndoors + 1, sizeof(*job));
+	if (err) {
+		free(job->offsets);
+		return err;
+	}
+	session->doors[session->ndoors++] = *job;
+	return session->is_disarmed ? 0 : attach_job(session, job);
+}
+
+static bool is_door(enum probe_prog prog)
+{
+	return prog == PROBE_GO || prog == PROBE_C_FREE || prog == PROBE_C_RETURN || prog == PROBE_C || prog == PROBE_C_THROW ||
+	       prog == PROBE_C_NEW;
+}
+
+/* The sites among @sites that are of @prog, as a job; n is 0 when there are none. */
+static int make_job(uint32_t slot, const struct probe_site *sites, size_t n, enum probe_prog prog, struct attach_job *job)
+{
+	job->n = 0;
+	job->offsets = calloc(n + 1, sizeof(*job->offsets) + sizeof(*job->cookies));
+	if (!job->offsets)
+		return -ENOMEM;
+	job->cookies = (uint64_t *)(job->offsets + n + 1);
+	job->is_door = is_door(prog);
+	for (size_t i = 0; i < n; i++) {
+		if (sites[i].prog != prog)
+			continue;
+		job->offsets[job->n] = sites[i].file_off;
+		job->cookies[job->n++] = ABI_COOKIE(slot, sites[i].spot_flags, sites[i].door);
+	}
+	if (!job->n)
+		free(job->offsets);
+	return 0;
+}
+
+/* Close the links of @pid, of one module or (MODULE_NONE) of all, and forget their doors. */
 static void detach_links(struct session *session, pid_t pid, uint32_t module)
 {
 	size_t kept = 0;
@@ -527,40 +591,106 @@ static void detach_links(struct session *session, pid_t pid, uint32_t module)
 			session->links[kept++] = *link;
 	}
 	session->nlinks = kept;
+	forget_doors(session, pid, module);
 }
 
 int session__attach(struct session *session, pid_t pid, uint32_t slot, uint32_t module, int module_fd,
 		    const struct probe_site *sites, size_t n, struct err *err)
 {
-	struct attach_job job = { .pid = pid, .module = module };
-	unsigned long *offsets = calloc(n + 1, sizeof(*offsets));
-	uint64_t *cookies = calloc(n + 1, sizeof(*cookies));
-	int code = offsets && cookies ? 0 : -ENOMEM;
-	char path[64];
+	struct allocsnoop_bpf *skel = session->skel;
+	/* A program for what stands at a return is attached first, so that no entry is seen without it. */
+	const struct {
+		enum probe_prog sites;
+		struct bpf_program *prog;
+		bool at_return;
+	} order[] = {
+		{ PROBE_GO, skel->progs.go_malloc, false },
+		{ PROBE_C_FREE, skel->progs.c_free, false },
+		{ PROBE_C_RETURN, skel->progs.c_new_return, false },
+		{ PROBE_C, skel->progs.c_malloc_return, true },
+		{ PROBE_C, skel->progs.c_malloc, false },
+		{ PROBE_C_THROW, skel->progs.c_throw, false },
+		{ PROBE_C_NEW, skel->progs.c_malloc, false },
+		{ PROBE_MAPS, skel->progs.maps_changed, false },
+		{ PROBE_GO_SAMPLED, skel->progs.go_profile_malloc, false },
+		{ PROBE_GO_FREED, skel->progs.go_profile_free, false },
+		{ PROBE_GO_SPAN, skel->progs.go_span_push, false },
+		{ PROBE_GO_GC, skel->progs.go_gc_start, false },
+	};
+	int code = 0;
 
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", module_fd);
-	job.path = path;
-	job.offsets = offsets;
-	job.cookies = cookies;
-	for (int prog = 0; !code && prog < PROBE__N; prog++) {
-		job.n = 0;
-		for (size_t i = 0; i < n; i++) {
-			if ((int)sites[i].prog != prog)
-				continue;
-			offsets[job.n] = sites[i].file_off;
-			cookies[job.n++] = ABI_COOKIE(slot, sites[i].spot_flags, sites[i].door);
-		}
-		if (job.n)
-			code = attach_prog(session, &job, prog);
+	for (size_t i = 0; !code && i < sizeof(order) / sizeof(order[0]); i++) {
+		struct attach_job job = { .prog = order[i].prog, .at_return = order[i].at_return, .pid = pid,
+					  .module = module, .module_fd = module_fd };
+
+		code = make_job(slot, sites, n, order[i].sites, &job);
+		if (!code && job.n)
+			code = begin_job(session, &job);
 	}
-	free(offsets);
-	free(cookies);
 	if (code)
 		detach_links(session, pid, module);
 	if (code)
 		return err_set(err, code == -ESRCH ? FAIL_TARGET : FAIL_KERNEL, code, "cannot probe %s in process %d: %s",
 			       n ? sites[0].name : "", pid, strerror(-code));
 	return (int)n;
+}
+
+static void close_one(void *arg)
+{
+	close_link(arg);
+	free(arg);
+}
+
+static void close_apart(struct session *session, const struct probe_link *link)
+{
+	struct probe_link *copy = malloc(sizeof(*copy));
+
+	if (copy) {
+		*copy = *link;
+		aside__run(session->closing, close_one, copy);
+	} else {
+		close_link((struct probe_link *)link);
+	}
+}
+
+void session__disarm(struct session *session)
+{
+	size_t kept = 0;
+
+	session->is_disarmed = true;
+	for (size_t i = 0; i < session->nlinks; i++) {
+		if (session->links[i].is_door)
+			close_apart(session, &session->links[i]);
+		else
+			session->links[kept++] = session->links[i];
+	}
+	session->nlinks = kept;
+}
+
+int session__arm(struct session *session)
+{
+	int n = 0;
+
+	session->is_disarmed = false;
+	for (size_t i = 0; i < session->ndoors; i++) {
+		int err = attach_job(session, &session->doors[i]);
+
+		/* A process that has just ended: its doors are forgotten when that is known. */
+		if (err && err != -ESRCH)
+			return err;
+		n += err ? 0 : (int)session->doors[i].n;
+	}
+	return n;
+}
+
+bool session__is_armed(const struct session *session)
+{
+	return !session->is_disarmed;
+}
+
+void session__set_window(struct session *session, uint64_t end_ns)
+{
+	__atomic_store_n(&session->skel->data->window_end_ns, end_ns, __ATOMIC_RELAXED);
 }
 
 #define OLD_LINKS_MAX 256
@@ -580,6 +710,7 @@ void session__detach(struct session *session, pid_t pid, bool has_ended)
 			session->links[kept++] = session->links[i];
 	}
 	session->nlinks = kept;
+	forget_doors(session, pid, MODULE_NONE);
 	if (session->nold >= OLD_LINKS_MAX) {
 		close_links(session->old, session->nold);
 		session->nold = 0;

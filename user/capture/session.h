@@ -74,6 +74,15 @@ int session__rss(struct session *session, uint32_t slot, struct abi_mm *ret);
 int session__attach(struct session *session, pid_t pid, uint32_t slot, uint32_t module, int module_fd,
 		    const struct probe_site *sites, size_t n, struct err *err);
 bool session__is_attached(const struct session *session, pid_t pid, uint32_t module);
+/*
+ * Take the doors' probes of all processes out, and put them back: for bursts. Taking out does not wait for the kernel
+ * to be done with them; what is attached in the meantime is put in with the rest. The number of probes, or -errno.
+ */
+void session__disarm(struct session *session);
+int session__arm(struct session *session);
+bool session__is_armed(const struct session *session);
+/* Doors count until then (CLOCK_MONOTONIC, ns); UINT64_MAX: for ever. */
+void session__set_window(struct session *session, uint64_t end_ns);
 /* Take out all probes of @pid; where it has ended there is no hurry, and it costs no time here. */
 void session__detach(struct session *session, pid_t pid, bool has_ended);
 

@@ -143,7 +143,7 @@ static void follow_rss(struct target *t, struct session *session)
 	t->has_rss_start = true;
 }
 
-void target__follow(struct target *t, struct session *session)
+void target__follow_cpu(struct target *t)
 {
 	uint64_t cpu = proc_cpu_ns(t->info.pid);
 
@@ -151,6 +151,11 @@ void target__follow(struct target *t, struct session *session)
 		t->cpu_start_ns = cpu;
 	if (cpu > t->cpu_start_ns)
 		t->cpu_ns = cpu - t->cpu_start_ns;
+}
+
+void target__follow(struct target *t, struct session *session)
+{
+	target__follow_cpu(t);
 	follow_rss(t, session);
 	if (target__is_running(t) && proc_read_hugetlb(t->info.pid, &t->hugetlb_bytes))
 		t->has_hugetlb = true;

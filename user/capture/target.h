@@ -79,6 +79,8 @@ uint64_t target_clock_ns(void);
 
 /* Just before a sweep: the counters that its sites add up to. */
 void target__note_counters(struct target *t, struct session *session);
+/* CPU time of now; where it has ended, of its end. The first call is the start. */
+void target__follow_cpu(struct target *t);
 /* CPU time of now, and RSS as noted, or else of now; the first call gives the start values. */
 void target__follow(struct target *t, struct session *session);
 /*

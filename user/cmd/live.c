@@ -170,6 +170,14 @@ static int open_signals(struct live *live, struct err *err)
 	return live->signal_fd < 0 ? err_set(err, FAIL_GENERAL, -errno, "signalfd: %s", strerror(errno)) : 0;
 }
 
+/* What follows objects must see all of them. */
+static enum capture_mode capture_mode(const struct options *o)
+{
+	if (o->mode == MODE_EXACT || o->live || !(o->want_go || o->want_malloc))
+		return CAPTURE_EXACT;
+	return o->mode == MODE_SAMPLED ? CAPTURE_SAMPLED : CAPTURE_AUTO;
+}
+
 static int open_model(struct live *live, struct err *err)
 {
 	struct sym_opts sym_opts = { .debug_root = "", .diag = &live->diag };
@@ -194,6 +202,7 @@ static int open_model(struct live *live, struct err *err)
 	if (code)
 		return err_set(err, FAIL_GENERAL, code, "%s", strerror(-code));
 	live->prof->mode = "exact";
+	live->prof->budget = capture_mode(live->opts) == CAPTURE_EXACT ? 0 : live->opts->max_overhead_pct / 100;
 	live->prof->has_goroutines = live->opts->group == GROUP_GOROUTINE && live->opts->want_go;
 	if (!uname(&uts))
 		snprintf(live->prof->kernel, sizeof(live->prof->kernel), "%s", uts.release);
@@ -222,6 +231,8 @@ static int open_capture(struct live *live, struct err *err)
 		.older_s = o->older_s,
 		.count_goroutines = o->group == GROUP_GOROUTINE,
 		.kernel_stacks = o->kernel_stacks,
+		.mode = capture_mode(o),
+		.budget = o->max_overhead_pct / 100,
 		.kernel_log = o->verbose,
 		.diag = &live->diag,
 	};
@@ -266,6 +277,7 @@ static int attach(struct live *live, struct err *err)
 	}
 	if (live->opts->want_rss && timeline__new(SWEEP_NS, &live->prof->timeline))
 		return err_set(err, FAIL_GENERAL, -ENOMEM, "out of memory");
+	capture__start(live->capture);
 	say_attached(live);
 	return live->opts->command ? child__release(&live->child, err) : 0;
 }
@@ -407,6 +419,8 @@ static void update_profile(struct live *live)
 		add_rss(prof, &target, update_target(live, &target));
 	}
 	capture__cost(live->capture, &cost);
+	prof->mode = prof->sampling.bursts ? "sampled" : "exact";
+	prof->sampling.uncovered_s = capture__uncovered_s(live->capture);
 	prof->cost = (struct prof_cost){ cost.hits, cost.trap_ns, cost.bpf_ns };
 	capture__each_loss(live->capture, set_loss, prof);
 	update_limits(live);
@@ -653,7 +667,10 @@ static int loop(struct live *live, struct err *err)
 
 	while (!code && !over) {
 		uint64_t due = next_report < next_record ? next_report : next_record, next = due < end ? due : end;
-		uint64_t wait_ms = next > now ? (next - now + 999999) / 1000000 : 0;
+		uint64_t burst = capture__due_ns(live->capture), wait_ms;
+
+		next = burst < next ? burst : next;
+		wait_ms = next > now ? (next - now + 999999) / 1000000 : 0;
 
 		poll(fds, 2, wait_ms < STEP_MS ? (int)wait_ms : STEP_MS);
 		capture__step(live->capture);

@@ -35,7 +35,9 @@ static const struct word metric_words[] = {
 	{ "rss_bytes", METRIC_RSS_BYTES },
 	{ NULL, 0 },
 };
-static const struct word mode_words[] = { { "exact", 0 }, { "auto", 0 }, { NULL, 0 } };
+static const struct word mode_words[] = {
+	{ "auto", MODE_AUTO }, { "exact", MODE_EXACT }, { "sampled", MODE_SAMPLED }, { NULL, 0 },
+};
 
 struct option_row {
 	char letter;
@@ -206,8 +208,18 @@ static int parse_metric(struct options *o, const char *arg)
 
 static int parse_mode(struct options *o, const char *arg)
 {
-	(void)o; /* until there is sampling, auto is exact */
-	return find_word(mode_words, arg) ? 0 : -EINVAL;
+	const struct word *word = find_word(mode_words, arg);
+
+	if (!word)
+		return -EINVAL;
+	o->mode = word->value;
+	return 0;
+}
+
+static int parse_max_overhead(struct options *o, const char *arg)
+{
+	o->max_overhead_given = true;
+	return args_double(arg, 0.01, 100, &o->max_overhead_pct);
 }
 
 static int parse_source(struct options *o, const char *arg)
@@ -341,7 +353,8 @@ static const struct option_row rows[] = {
 	{ 0, "older", "SEC", "with --live: only C blocks that are at least so old count as live", parse_older },
 	{ 0, "peak", NULL, "which stacks had the RSS when it was highest; with --live also the live C blocks (-s peak)", parse_peak },
 	{ 0, "max-blocks", "N", "with --live: C blocks that can be followed at a time (4M; 16 bytes each, 96 more when used)", parse_max_blocks },
-	{ 0, "mode", "MODE", "exact, auto (which is exact)", parse_mode },
+	{ 0, "mode", "MODE", "exact (default): every allocation; sampled: those in short bursts; auto: exact while --max-overhead allows it", parse_mode },
+	{ 0, "max-overhead", "PCT", "of the target's CPU time that tracing may take (2); alone it means --mode auto", parse_max_overhead },
 	{ 'n', "top", "N", "rows per text report (10)", parse_top },
 	{ 's', "sort", "COLUMN", "bytes, objects, live, growth, peak, rss, waste, rate", parse_sort },
 	{ 'g', "group-by", "KEY", "stack, func, line, type, goroutine, labels, module, allocation (RSS growth by who asked for the memory)", parse_group },
@@ -563,6 +576,13 @@ static int check(struct options *o, struct err *err)
 				    check_outputs(o, err);
 	if (!o->npids && !o->command)
 		return wrong(err, "say what to attach to: -p PID, or -- COMMAND");
+	if (o->mode == MODE_SAMPLED && o->live)
+		return wrong(err, "--live needs every allocation: no --mode sampled");
+	if (o->mode == MODE_DEFAULT)
+		o->mode = o->max_overhead_given ? MODE_AUTO : MODE_EXACT;
+	if (o->max_overhead_given && (o->mode == MODE_EXACT || o->live))
+		return wrong(err, "%s sees every allocation, whatever it costs: no --max-overhead",
+			     o->live ? "--live" : "--mode exact");
 	if (o->group == GROUP_ALLOCATION && !(o->want_rss && (o->want_mmap || o->live)))
 		return wrong(err, "-g allocation needs the source rss, and --live or the source mmap");
 	if (o->tid && o->npids != 1)
@@ -649,7 +669,8 @@ static int parse_all(int argc, char **argv, const char *letters, const struct op
 
 int options_parse(int argc, char **argv, struct options *ret, struct err *err)
 {
-	struct options o = { .max_size_bytes = UINT64_MAX, .live_rate_bytes = LIVE_RATE_BYTES, .max_file_bytes = MAX_FILE_BYTES, .top = 10, .want_go = true, .want_malloc = true, .want_rss = true };
+	struct options o = { .max_size_bytes = UINT64_MAX, .live_rate_bytes = LIVE_RATE_BYTES, .max_file_bytes = MAX_FILE_BYTES, .top = 10,
+			     .max_overhead_pct = 2, .want_go = true, .want_malloc = true, .want_rss = true };
 	struct option longs[NROWS + 1] = { 0 };
 	char letters[2 * NROWS + 3] = ":", *l = letters + 1;
 	int own, code;

@@ -15,6 +15,7 @@
 
 #define MAX_OUTPUTS 16
 
+enum mode_option { MODE_DEFAULT, MODE_AUTO, MODE_EXACT, MODE_SAMPLED };
 /* The first word of the command line. */
 enum action {
 	ACTION_LIVE, /* none */
@@ -33,6 +34,9 @@ struct options {
 	double interval_s; /* 0: none given */
 	uint64_t count; /* 0: none given */
 	uint32_t tid;
+	enum mode_option mode;
+	double max_overhead_pct; /* of the target's CPU time */
+	bool max_overhead_given;
 	bool follow;
 	uint64_t min_size_bytes, max_size_bytes;
 	uint32_t top;

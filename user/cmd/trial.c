@@ -72,7 +72,7 @@ static int watch(struct capture *capture, double seconds, struct trial *ret, str
 int trial_run(const struct options *opts, pid_t pid, struct modules *mods, struct gomods *gomods, struct trial *ret,
 	      struct err *err)
 {
-	const struct event_sink sink = { NULL, drop_stack, drop_context, drop_counts, drop_live, NULL, drop_cause, NULL }; /* no --live: nobody tells of ages */
+	const struct event_sink sink = { NULL, drop_stack, drop_context, drop_counts, drop_live, NULL, drop_cause, NULL, NULL }; /* no --live: nobody tells of ages */
 	const struct capture_opts capture_opts = {
 		.want_go = opts->want_go,
 		.want_malloc = opts->want_malloc,

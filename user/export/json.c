@@ -40,6 +40,8 @@
 struct json {
 	const struct profile *prof;
 	enum window window;
+	struct prof_sampling sampling;
+	struct prof_counts sums[SOURCE__N]; /* of sources that are sampled */
 	struct jsonw w;
 };
 
@@ -240,6 +242,29 @@ static void put_freed(struct json *j, const struct prof_freed *freed)
 	jsonw_u64(&j->w, "free_bytes", freed->bytes);
 }
 
+static void put_se(struct json *j, const char *key, double se)
+{
+	if (se >= 0)
+		jsonw_double(&j->w, key, se, 1);
+	else
+		jsonw_null(&j->w, key); /* too few bursts to tell */
+}
+
+/* Null where all was counted. */
+static void put_alloc_se(struct json *j, enum source source, const struct prof_counts *counts)
+{
+	struct prof_error se;
+
+	if (!j->sampling.bursts || (source != SOURCE_GO && source != SOURCE_MALLOC)) {
+		jsonw_null(&j->w, "alloc_objects_se");
+		jsonw_null(&j->w, "alloc_bytes_se");
+		return;
+	}
+	se = prof_alloc_se(counts, &j->sums[source], &j->sampling);
+	put_se(j, "alloc_objects_se", se.objects);
+	put_se(j, "alloc_bytes_se", se.bytes);
+}
+
 static void put_total(struct json *j, enum source source)
 {
 	struct prof_counts sum;
@@ -253,6 +278,8 @@ static void put_total(struct json *j, enum source source)
 	jsonw_u64(&j->w, "alloc_objects", sum.alloc_objects);
 	jsonw_u64(&j->w, "alloc_bytes", sum.alloc_bytes);
 	jsonw_u64(&j->w, "requested_bytes", sum.requested_bytes);
+	if (j->prof->budget)
+		put_alloc_se(j, source, &sum);
 	if (source == SOURCE_MMAP) {
 		struct prof_freed freed = profile__freed(j->prof, source, j->window);
 
@@ -582,8 +609,7 @@ static void put_counts(struct json *j, enum source source, const struct prof_cou
 		jsonw_u64(w, "alloc_bytes", counts->alloc_bytes);
 		jsonw_u64(w, "requested_bytes", counts->requested_bytes);
 	}
-	jsonw_null(w, "alloc_objects_se"); /* counted, not estimated */
-	jsonw_null(w, "alloc_bytes_se");
+	put_alloc_se(j, source, counts);
 	if (source == SOURCE_MMAP)
 		put_freed(j, freed);
 	else
@@ -592,6 +618,22 @@ static void put_counts(struct json *j, enum source source, const struct prof_cou
 	put_ages(j, source, counts);
 	put_row_peak(j, source, counts);
 	put_rss_moved(j, source, counts);
+}
+
+/* What the bursts make of the counts, and what tells how much they may be off. */
+static void put_sampling(struct json *j)
+{
+	if (!j->prof->budget) {
+		jsonw_null(&j->w, "sampling");
+		return;
+	}
+	jsonw_object(&j->w, "sampling");
+	jsonw_double(&j->w, "max_overhead_pct", 100 * j->prof->budget, 3);
+	jsonw_u64(&j->w, "bursts", j->sampling.bursts);
+	jsonw_double(&j->w, "bursts_s", j->sampling.seen_s, 6);
+	jsonw_double(&j->w, "sampled_s", prof_sampled_s(&j->sampling), 6);
+	jsonw_double(&j->w, "uncovered_s", j->sampling.uncovered_s, 6);
+	jsonw_end_object(&j->w);
 }
 
 /* By whom the memory was asked for that @row made resident. 0 or -ENOMEM. */
@@ -688,6 +730,9 @@ int json_write(const struct profile *prof, const struct export_opts *opts, FILE 
 	struct json j = { .prof = prof, .window = opts->window };
 	int err;
 
+	j.sampling = profile__sampling(prof, opts->window);
+	for (int i = 0; i < SOURCE__N; i++)
+		j.sums[i] = profile__sum(prof, (enum source)i, opts->window);
 	jsonw_init(&j.w, out);
 	jsonw_object(&j.w, NULL);
 	jsonw_u64(&j.w, "schema", 1);
@@ -697,6 +742,7 @@ int json_write(const struct profile *prof, const struct export_opts *opts, FILE 
 	jsonw_double(&j.w, "duration_s", profile__duration_s(prof, opts->window), 6);
 	put_targets(&j);
 	jsonw_str(&j.w, "mode", prof->mode);
+	put_sampling(&j);
 	jsonw_object(&j.w, "totals");
 	put_total(&j, SOURCE_GO);
 	put_total(&j, SOURCE_MALLOC);

@@ -55,6 +55,7 @@ struct report {
 	bool narrow; /* no room for all of those */
 	bool estimated; /* some of it has a standard error */
 	bool aged; /* of some it is known since when */
+	struct prof_sampling sampling; /* of the window; with bursts there is a column of standard errors */
 };
 
 static const char *last_component(const char *path)
@@ -95,6 +96,22 @@ static void put_cost(struct report *r)
 
 #define MAX_TARGETS_SHOWN 5
 
+/* How little of the time was looked at, and how much of it that stands for. */
+static void put_sampling(struct report *r)
+{
+	const struct prof_sampling *s = &r->sampling;
+	double of_s = prof_sampled_s(s);
+
+	if (r->prof->budget && !s->bursts)
+		paper_item(&r->paper, STYLE_PLAIN, "at most %.3g %% of its CPU", 100 * r->prof->budget);
+	if (!s->bursts)
+		return;
+	paper_item(&r->paper, STYLE_PLAIN, "%s bursts of %s for %s", fmt_grouped(UNITS_TMP, s->bursts),
+		   fmt_duration(UNITS_TMP, s->seen_s / (double)s->bursts), fmt_duration(UNITS_TMP, of_s));
+	if (s->uncovered_s > r->seconds / 20)
+		paper_item(&r->paper, STYLE_ALERT, "%s of the time not looked at", fmt_duration(UNITS_TMP, s->uncovered_s));
+}
+
 static void put_heading(struct report *r)
 {
 	time_t now = (time_t)(r->prof->now_unix_ns / 1000000000);
@@ -115,6 +132,7 @@ static void put_heading(struct report *r)
 	if (shown < r->prof->ntargets)
 		paper_item(&r->paper, STYLE_BOLD, "and %u more processes", r->prof->ntargets - shown);
 	paper_item(&r->paper, STYLE_PLAIN, "%s", r->prof->mode);
+	put_sampling(r);
 	put_cost(r);
 	paper_newline(&r->paper);
 }
@@ -159,6 +177,15 @@ static double per_second(const struct report *r, uint64_t n)
 	return r->seconds > 0 ? (double)n / r->seconds : 0;
 }
 
+/* Into @buf; "?" where there were too few bursts to tell. */
+static const char *bytes_se(char buf[static UNITS_SIZE], const struct prof_counts *counts, const struct prof_counts *sum,
+			    const struct prof_sampling *sampling)
+{
+	double se = prof_alloc_se(counts, sum, sampling).bytes;
+
+	return se >= 0 ? fmt_bytes(buf, prof_whole(se)) : "?";
+}
+
 static void put_sum(struct report *r, enum source source)
 {
 	struct prof_counts sum = profile__sum(r->prof, source, r->opts->window);
@@ -166,6 +193,8 @@ static void put_sum(struct report *r, enum source source)
 	paper_put(&r->paper, STYLE_BOLD, source_name(source));
 	paper_indent(&r->paper, 6);
 	paper_item(&r->paper, STYLE_BOLD, "%s", fmt_bytes(UNITS_TMP, sum.alloc_bytes));
+	if (r->sampling.bursts && source != SOURCE_MMAP)
+		paper_item(&r->paper, STYLE_PLAIN, "+-%s", bytes_se(UNITS_TMP, &sum, &sum, &r->sampling));
 	paper_item(&r->paper, STYLE_PLAIN, "%s", fmt_byte_rate(UNITS_TMP, per_second(r, sum.alloc_bytes)));
 	paper_item(&r->paper, STYLE_PLAIN, "%s objects", fmt_grouped(UNITS_TMP, sum.alloc_objects));
 	paper_item(&r->paper, STYLE_PLAIN, "%s", fmt_count_rate(UNITS_TMP, per_second(r, sum.alloc_objects)));
@@ -683,6 +712,8 @@ static void put_title(struct report *r, const char *what)
 		put_age_titles(r);
 	}
 	paper_right(p, STYLE_BOLD, 12, r->prof->peak.measured ? "at peak" : r->live ? "allocated" : "bytes");
+	if (r->sampling.bursts && !r->live)
+		paper_right(p, STYLE_BOLD, 11, "+-");
 	if (r->opts->sort == SORT_WASTE)
 		paper_right(p, STYLE_BOLD, 14, "wasted");
 	else if (!r->narrow && !r->aged)
@@ -736,6 +767,8 @@ static void put_alloc_numbers(struct report *r, const struct prof_counts *c, con
 		put_live_numbers(r, c, live_known);
 	paper_right(p, STYLE_BOLD, 12,
 		    fmt_bytes(UNITS_TMP, r->prof->peak.measured ? prof_whole(c->peak_bytes) : c->alloc_bytes));
+	if (r->sampling.bursts && !r->live)
+		paper_right(p, STYLE_PLAIN, 11, bytes_se(UNITS_TMP, c, sum, &r->sampling));
 	if (r->opts->sort == SORT_WASTE)
 		paper_right(p, STYLE_PLAIN, 14, fmt_bytes(UNITS_TMP, waste_bytes(c)));
 	else if (!r->narrow && !r->aged)
@@ -1070,6 +1103,7 @@ int text_write(const struct profile *prof, const struct export_opts *opts, FILE 
 	r.narrow = r.live && r.paper.width < WIDE_COLUMNS;
 	r.aged = prof->live[SOURCE_MALLOC].ages_known;
 	/* Go's objects are samples nearly always. */
+	r.sampling = profile__sampling(prof, opts->window);
 	r.estimated = prof->live[SOURCE_GO].measured || prof->live[SOURCE_MALLOC].rate_bytes;
 	if (r.aged && r.narrow)
 		r.estimated = false;

@@ -11,6 +11,11 @@
 
 #define MAX_FRAMES 256
 
+/* What is left of a row's estimates when whole numbers are taken out of them. */
+struct rest {
+	double objects, bytes, requested_bytes;
+};
+
 struct agg {
 	struct profile *prof;
 	struct agg_limits limits;
@@ -26,6 +31,9 @@ struct agg {
 	uint32_t *contexts; /* index in the profile */
 	size_t cap_contexts;
 	uint32_t lost_stack; /* PROF_NONE until needed */
+	struct event_burst burst; /* of the counts that come */
+	struct rest *rests; /* by row */
+	size_t nrests, cap_rests;
 	uint32_t special_stacks[EVENT_STACK__N]; /* by reserved stack id; PROF_NONE until needed */
 };
 
@@ -63,6 +71,7 @@ void agg__free(struct agg *agg)
 	free(agg->contexts);
 	free(agg->stacks);
 	free(agg->modules);
+	free(agg->rests);
 	free(agg);
 }
 
@@ -304,6 +313,49 @@ static const enum rss_kind rss_kinds[] = {
 	[EVENT_RSS_SHMEM] = RSS_SHMEM,
 };
 
+static void on_burst(void *ctx, const struct event_burst *burst)
+{
+	struct agg *agg = ctx;
+	struct prof_sampling *sampling = &agg->prof->sampling;
+
+	agg->burst = *burst;
+	sampling->bursts++;
+	sampling->seen_s += burst->seen_s;
+	sampling->parts_s[burst->nr % PROF_PARTS] += burst->stands_for_s;
+}
+
+/* The whole part of @rest + @value; the rest is kept. */
+static uint64_t take_whole(double *rest, double value)
+{
+	uint64_t whole = (uint64_t)(*rest + value);
+
+	*rest += value - (double)whole;
+	return whole;
+}
+
+/* What the counts of a burst stand for. */
+static int add_sampled(struct agg *agg, struct prof_row *row, const struct event_counts *counts)
+{
+	size_t index = row - agg->prof->rows;
+	double scale = agg->burst.scale, objects = (double)counts->objects * scale, bytes = (double)counts->bytes * scale;
+	uint32_t part = agg->burst.nr % PROF_PARTS;
+	struct rest *rest;
+
+	if (vec_reserve((void **)&agg->rests, &agg->cap_rests, index + 1, sizeof(*agg->rests)))
+		return -ENOMEM;
+	while (agg->nrests <= index)
+		agg->rests[agg->nrests++] = (struct rest){ 0 };
+	rest = &agg->rests[index];
+	row->total.alloc_objects += take_whole(&rest->objects, objects);
+	row->total.alloc_bytes += take_whole(&rest->bytes, bytes);
+	row->total.requested_bytes += take_whole(&rest->requested_bytes, (double)counts->requested_bytes * scale);
+	row->total.parts.objects[part] += (float)objects;
+	row->total.parts.bytes[part] += (float)bytes;
+	row->total.parts.objects_doubt += (float)(objects * agg->burst.doubt);
+	row->total.parts.bytes_doubt += (float)(bytes * agg->burst.doubt);
+	return 0;
+}
+
 static int on_counts(void *ctx, uint32_t pid, enum event_source source, uint64_t stack_id, uint64_t context_id,
 		     const struct event_counts *counts)
 {
@@ -320,12 +372,14 @@ static int on_counts(void *ctx, uint32_t pid, enum event_source source, uint64_t
 			moved->released_bytes -= counts->bytes;
 		return 0;
 	}
+	row->goroutines += counts->goroutines;
+	if (counts->is_sampled)
+		return add_sampled(ctx, row, counts);
 	row->total.alloc_objects += counts->objects;
 	row->total.alloc_bytes += counts->bytes;
 	row->total.requested_bytes += counts->requested_bytes;
 	row->total.free_objects += counts->free_objects;
 	row->total.free_bytes += counts->free_bytes;
-	row->goroutines += counts->goroutines;
 	return 0;
 }
 
@@ -356,5 +410,5 @@ void agg__stats(const struct agg *agg, struct agg_stats *ret)
 
 struct event_sink agg__sink(struct agg *agg)
 {
-	return (struct event_sink){ agg, on_stack, on_context, on_counts, on_live, on_age, on_cause, on_touch };
+	return (struct event_sink){ agg, on_stack, on_context, on_counts, on_live, on_age, on_cause, on_touch, on_burst };
 }

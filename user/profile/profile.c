@@ -395,6 +395,7 @@ void profile__mark(struct profile *prof)
 	for (int i = 0; i < RSS_KIND__N; i++)
 		prof->rss_kinds[i].marked_bytes = prof->rss_kinds[i].now_bytes;
 	prof->cost_marked = prof->cost;
+	prof->sampling_marked = prof->sampling;
 	prof->mark_unix_ns = prof->now_unix_ns;
 }
 
@@ -505,6 +506,12 @@ void prof_counts_add(struct prof_counts *to, const struct prof_counts *counts)
 	to->alloc_objects += counts->alloc_objects;
 	to->alloc_bytes += counts->alloc_bytes;
 	to->requested_bytes += counts->requested_bytes;
+	for (int i = 0; i < PROF_PARTS; i++) {
+		to->parts.objects[i] += counts->parts.objects[i];
+		to->parts.bytes[i] += counts->parts.bytes[i];
+	}
+	to->parts.objects_doubt += counts->parts.objects_doubt;
+	to->parts.bytes_doubt += counts->parts.bytes_doubt;
 	to->free_objects += counts->free_objects;
 	to->free_bytes += counts->free_bytes;
 	for (int k = 0; k < RSS_KIND__N; k++) {
@@ -537,6 +544,12 @@ struct prof_counts prof_row_counts(const struct prof_row *row, enum window windo
 		c.alloc_objects = grown(c.alloc_objects, row->marked.alloc_objects);
 		c.alloc_bytes = grown(c.alloc_bytes, row->marked.alloc_bytes);
 		c.requested_bytes = grown(c.requested_bytes, row->marked.requested_bytes);
+		for (int i = 0; i < PROF_PARTS; i++) {
+			c.parts.objects[i] -= row->marked.parts.objects[i];
+			c.parts.bytes[i] -= row->marked.parts.bytes[i];
+		}
+		c.parts.objects_doubt -= row->marked.parts.objects_doubt;
+		c.parts.bytes_doubt -= row->marked.parts.bytes_doubt;
 		c.free_objects = grown(c.free_objects, row->marked.free_objects);
 		c.free_bytes = grown(c.free_bytes, row->marked.free_bytes);
 		c.live_grown_bytes -= row->marked.live_bytes;
@@ -615,6 +628,82 @@ struct prof_counts profile__sum_others(const struct profile *prof, enum window w
 		prof_counts_add(&sum, &c);
 	}
 	return sum;
+}
+
+struct prof_sampling profile__sampling(const struct profile *prof, enum window window)
+{
+	struct prof_sampling s = prof->sampling;
+
+	if (window == WINDOW_ALL)
+		return s;
+	s.bursts -= prof->sampling_marked.bursts;
+	s.seen_s -= prof->sampling_marked.seen_s;
+	for (int i = 0; i < PROF_PARTS; i++)
+		s.parts_s[i] -= prof->sampling_marked.parts_s[i];
+	return s;
+}
+
+double prof_sampled_s(const struct prof_sampling *sampling)
+{
+	double sum = 0;
+
+	for (int i = 0; i < PROF_PARTS; i++)
+		sum += sampling->parts_s[i];
+	return sum;
+}
+
+/*
+ * Var(x) of x = sum of @parts, from what each is off the share @of that it would have if all were alike: the random
+ * groups' estimator for a ratio. Parts without a burst tell nothing.
+ */
+static double parts_var(const float *parts, const double *of)
+{
+	double x = 0, all = 0, sum = 0;
+	int n = 0;
+
+	for (int i = 0; i < PROF_PARTS; i++) {
+		x += parts[i];
+		all += of[i];
+		n += of[i] > 0;
+	}
+	if (x == 0)
+		return 0;
+	if (n < 2)
+		return NAN;
+	for (int i = 0; i < PROF_PARTS; i++) {
+		double off = of[i] > 0 ? parts[i] - x * of[i] / all : 0;
+
+		sum += off * off;
+	}
+	return sum * n / (n - 1);
+}
+
+static double sampled(const float *parts)
+{
+	double sum = 0;
+
+	for (int i = 0; i < PROF_PARTS; i++)
+		sum += parts[i];
+	return sum;
+}
+
+/* Its share of all that was sampled, by the parts; and how much that was, by the time that the bursts stand for. */
+static double part_se(const float *parts, const float *sums, double doubt, const double *seconds)
+{
+	double of[PROF_PARTS], all = sampled(sums), share = all > 0 ? sampled(parts) / all : 0;
+
+	for (int i = 0; i < PROF_PARTS; i++)
+		of[i] = sums[i];
+	return sqrt(parts_var(parts, of) + share * share * parts_var(sums, seconds) + doubt * doubt);
+}
+
+struct prof_error prof_alloc_se(const struct prof_counts *counts, const struct prof_counts *sum,
+				const struct prof_sampling *sampling)
+{
+	return (struct prof_error){
+		part_se(counts->parts.objects, sum->parts.objects, counts->parts.objects_doubt, sampling->parts_s),
+		part_se(counts->parts.bytes, sum->parts.bytes, counts->parts.bytes_doubt, sampling->parts_s),
+	};
 }
 
 struct prof_cost profile__cost(const struct profile *prof, enum window window)

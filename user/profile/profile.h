@@ -113,8 +113,20 @@ struct prof_moved {
 	uint64_t grown_bytes, released_bytes;
 };
 
+/*
+ * Of what was sampled in bursts: a part of the estimate from every twelfth burst. That is what standard errors of
+ * rows, and of any sum of rows, are made from (prof_alloc_se()): bursts that follow each other are in different parts, so
+ * the parts differ by chance only ("random groups": K. Wolter, Introduction to Variance Estimation, ch. 2).
+ */
+#define PROF_PARTS 12
+struct prof_parts {
+	float objects[PROF_PARTS], bytes[PROF_PARTS];
+	float objects_doubt, bytes_doubt; /* by how much all of them may be off in the same direction */
+};
+
 struct prof_counts {
 	uint64_t alloc_objects, alloc_bytes, requested_bytes;
+	struct prof_parts parts; /* of the first two */
 	uint64_t free_objects, free_bytes; /* of what was allocated since the attach */
 	struct prof_moved rss[RSS_KIND__N];
 	/* A state, the same in every window; estimates where objects are sampled, with their variances. */
@@ -203,12 +215,22 @@ struct prof_peak {
 	uint64_t high_bytes; /* of RSS: the most that there was at a time, also between snapshots; 0: not known */
 };
 
+/* The bursts in which allocations were seen. */
+struct prof_sampling {
+	uint64_t bursts;
+	double seen_s; /* their length */
+	double parts_s[PROF_PARTS]; /* what the bursts of each part stand for */
+	double uncovered_s; /* since the last one: of that time nothing is known (yet); a state */
+};
+
 struct timeline;
 
 struct profile {
 	struct strtab *strs;
 	char kernel[128];
-	const char *mode; /* static: "exact" */
+	const char *mode; /* static: "exact", or "sampled" if anything was */
+	double budget; /* of the target's CPU time that tracing may take; 0: any */
+	struct prof_sampling sampling, sampling_marked;
 	uint64_t start_unix_ns, mark_unix_ns, now_unix_ns;
 
 	struct prof_module *modules;
@@ -336,6 +358,20 @@ uint64_t profile__untold_touch_bytes(const struct profile *prof, uint32_t row, e
 struct prof_counts profile__sum(const struct profile *prof, enum source source, enum window window);
 /* What others than the process did (STACK_OTHERS): a part of the sum. */
 struct prof_counts profile__sum_others(const struct profile *prof, enum window window);
+/* The bursts of the window. */
+struct prof_sampling profile__sampling(const struct profile *prof, enum window window);
+/* The time that they stand for. */
+double prof_sampled_s(const struct prof_sampling *sampling);
+/*
+ * The standard errors of alloc_objects and alloc_bytes of @counts, which are of one @source or a sum of such, in the
+ * @window: how far they may be off because they come from bursts. 0 where all was seen; NaN where there were too few bursts
+ * to tell. @sum: profile__sum() of the source.
+ */
+struct prof_error {
+	double objects, bytes;
+};
+struct prof_error prof_alloc_se(const struct prof_counts *counts, const struct prof_counts *sum,
+				const struct prof_sampling *sampling);
 struct prof_cost profile__cost(const struct profile *prof, enum window window);
 uint64_t profile__target_cpu_ns(const struct profile *prof, enum window window);
 uint64_t profile__losses(const struct profile *prof, enum window window);
