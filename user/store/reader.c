@@ -897,6 +897,8 @@ static int read_states(struct load *l)
 	prof->mark_unix_ns = moment_unix_ns(r, from);
 	prof->now_unix_ns = moment_unix_ns(r, to);
 	prof->cost = r->intervals[moment_index(r, to)].cost;
+	prof->has_hugetlb = r->intervals[moment_index(r, to)].has_hugetlb;
+	prof->hugetlb_bytes = r->intervals[moment_index(r, to)].hugetlb_bytes;
 	if (from != MOMENT_START)
 		prof->cost_marked = r->intervals[moment_index(r, from)].cost;
 	return 0;

@@ -135,6 +135,8 @@ static const struct column interval_columns[] = {
 	COLUMN(interval_record, cost.bpf_ns, COLUMN_COUNT, "bpf_ns", "and the programs behind them"),
 	COLUMN(interval_record, has_rows, COLUMN_BOOL, "has_rows", "0: its history was added to that of the next interval that has some"),
 	COLUMN(interval_record, is_kept, COLUMN_BOOL, "is_kept", "the condition held nearby"),
+	COLUMN(interval_record, has_hugetlb, COLUMN_BOOL, "has_hugetlb", "is it known what there was of hugetlbfs?"),
+	COLUMN(interval_record, hugetlb_bytes, COLUMN_COUNT, "hugetlb_bytes", "memory of hugetlbfs, which is in no RSS"),
 };
 
 static const struct column target_at_columns[] = {

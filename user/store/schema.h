@@ -125,6 +125,8 @@ struct interval_record {
 	uint64_t unix_ns;
 	struct prof_cost cost;
 	bool has_rows, is_kept;
+	bool has_hugetlb;
+	uint64_t hugetlb_bytes;
 };
 
 struct target_at_record {

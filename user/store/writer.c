@@ -359,7 +359,8 @@ static int keep_before(struct writer *w, uint64_t unix_ns, struct err *err)
 static int put_interval(struct writer *w, struct profile *prof, uint32_t id, bool keep, struct err *err)
 {
 	uint64_t now = prof->now_unix_ns, around = w->opts.around_ns;
-	struct interval_record record = { .unix_ns = now, .cost = prof->cost, .has_rows = true };
+	struct interval_record record = { .unix_ns = now, .cost = prof->cost, .has_rows = true,
+					   .has_hugetlb = prof->has_hugetlb, .hugetlb_bytes = prof->hugetlb_bytes };
 	int code = 0;
 
 	if (keep) {
