@@ -150,11 +150,30 @@ static __noinline __s64 rss_begin_percpu(const struct mm_struct *mm, struct abi_
 	return sum;
 }
 
+/* A thread of the kernel, also one that counts as the process's: it has no stack of the process. */
+static __always_inline bool is_worker(const struct task_struct *task)
+{
+	return task->flags & (PF_KTHREAD | PF_IO_WORKER | PF_USER_WORKER);
+}
+
+/* Does the current thread make anonymous pages of @mm, if it changes their number? Not in a call that gives memory back. */
+static __always_inline bool makes_pages(const struct mm_struct *mm, __u32 member)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	__s32 nr;
+
+	if (member != ABI_RSS_ANON || task->mm != mm || is_worker(task))
+		return false;
+	nr = ARCH_SYSCALL_NR((struct pt_regs *)bpf_task_pt_regs(task));
+	return nr != ARCH_NR_MUNMAP && nr != ARCH_NR_MADVISE && nr != ARCH_NR_MREMAP && nr != ARCH_NR_MMAP && nr != ARCH_NR_BRK;
+}
+
 /*
  * What this CPU, whose part was @before and is 0 now, has moved to the shared @count: what nobody has claimed. If two
- * have, theirs lies there as well; most often both by a page more than the largest part, and then it can be told.
+ * have, theirs lies there as well; most often both by a page more than the largest part, and then it can be told. So it can
+ * where this one @makes pages and the other gave back more of them: what is left is for the other to claim.
  */
-static __always_inline __s64 claim_folded(struct abi_mm *state, __u32 member, __s64 count, __s32 before)
+static __always_inline __s64 claim_folded(struct abi_mm *state, __u32 member, __s64 count, __s32 before, bool makes)
 {
 	__s64 *claimed = &state->claimed_pages[member & 3];
 	__u64 one = (before < 0 ? -before : before) + 1;
@@ -165,6 +184,8 @@ static __always_inline __s64 claim_folded(struct abi_mm *state, __u32 member, __
 
 		if (one >= FOLD_MIN && waiting < 0 == before < 0 && size > one && !(size % one))
 			waiting = before < 0 ? -(__s64)one : (__s64)one;
+		else if (makes && one >= FOLD_MIN && before > 0 && waiting <= before)
+			waiting = one;
 		if (__sync_val_compare_and_swap(claimed, old, old + waiting) == old)
 			return waiting;
 	}
@@ -191,7 +212,7 @@ static __noinline __s64 rss_amount_percpu(const struct mm_struct *mm, struct abi
 	seen->pages[member & 3] = part;
 	amount = part - before;
 	if (!part)
-		amount += claim_folded(state, member, BPF_CORE_READ(counter, count), before);
+		amount += claim_folded(state, member, BPF_CORE_READ(counter, count), before, makes_pages(mm, member));
 	return amount;
 }
 
@@ -442,12 +463,6 @@ static __noinline int tell_touch(struct scratch *s)
 	if (!tell(&s->touch, sizeof(s->touch)))
 		stat_add(s, ABI_STAT_TOUCH_UNTOLD, s->touch.pages);
 	return 0;
-}
-
-/* A thread of the kernel, also one that counts as the process's: it has no stack of the process. */
-static __always_inline bool is_worker(const struct task_struct *task)
-{
-	return task->flags & (PF_KTHREAD | PF_IO_WORKER | PF_USER_WORKER);
 }
 
 /* The stack of the current thread, into s->rec and s->key. */
