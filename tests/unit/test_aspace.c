@@ -486,7 +486,7 @@ TEST(go_stacks)
 {
 	char dir[] = "/tmp/test_aspace.XXXXXX";
 	struct image prog = { .module = 0 }, lib = { .module = 0 };
-	uint64_t mallocgc, main_main, clear, stored, after, call, mcall, morestack, schedule;
+	uint64_t mallocgc, main_main, clear, stored, after, call, mcall, morestack, schedule, clone;
 	struct scene s;
 
 	if (system("command -v go >/dev/null")) {
@@ -528,6 +528,10 @@ TEST(go_stacks)
 	schedule = addr_of(&s, &prog, ask(NM, prog.path, "runtime.schedule")) + 16;
 	judge(&s, "above mcall", ABI_STACK_NO_TABLE, WORDS(mallocgc, mcall, prog.base + 16), 0, ALL(2));
 	judge(&s, "above mcall, too deep", ABI_STACK_TRUNCATED | ABI_STACK_LOOP, WORDS(mallocgc, mcall, main_main), 0, ALL(2));
+	judge(&s, "above mcall, that a table led to", ABI_STACK_NO_TABLE, WORDS(mallocgc, mcall | ABI_FRAME_BY_TABLE, prog.base + 16), 0,
+	      ALL(2));
+	clone = addr_of(&s, &prog, ask(NM, prog.path, "runtime.clone.abi0")) + 16;
+	judge(&s, "a thread that begins", ABI_STACK_BAD_FP, WORDS(clone, main_main), 0, ALL(1));
 	judge(&s, "a stack that grows", 0, WORDS(mallocgc, morestack, main_main), 0, ALL(3));
 	judge(&s, "a goroutine that yields where its stack grows", 0, WORDS(mallocgc, schedule, morestack, main_main), 0, ALL(3));
 	scene__free(&s);

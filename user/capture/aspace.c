@@ -241,19 +241,20 @@ static const struct gopclntab *go_table(const struct judge *j, uint32_t module)
 	return bin ? gobin__pclntab(bin) : NULL;
 }
 
-/* *ret_go: the name of the Go function that it is in, or "". */
-static bool is_caller(const struct judge *j, const struct event_frame *frame, const char **ret_go)
+/* The Go function at @vaddr of the frame's module; NULL: none. */
+static const char *go_name(const struct judge *j, const struct event_frame *frame, uint64_t vaddr)
 {
 	const struct gopclntab *tab = go_table(j, frame->module);
-	const struct module *mod;
-	uint8_t before[8];
 	struct go_func func;
 
-	*ret_go = "";
-	if (tab && gopclntab__find_pc(tab, frame->vaddr - 1, &func)) {
-		*ret_go = func.name;
-		return true;
-	}
+	return tab && gopclntab__find_pc(tab, vaddr, &func) ? func.name : NULL;
+}
+
+static bool is_behind_call(const struct judge *j, const struct event_frame *frame)
+{
+	const struct module *mod;
+	uint8_t before[8];
+
 	mod = frame->module == MODULE_NONE ? NULL : modules__get(j->mods, frame->module);
 	if (!mod || !mod->elf)
 		return true; /* generated code: no file to look at */
@@ -282,14 +283,22 @@ static bool leaf_has_no_frame(const struct judge *j, const struct event_frame *l
 }
 
 /*
- * Is the Go function @name the first one on the scheduler's stack, and what stands above it not of this thread any more?
- * The frame pointer still leads to the goroutine, but that has been given up: another thread may run it by now, and
- * write the very words that are read. (runtime/traceback.go, topofstack(). morestack gives it up only to schedule.)
+ * Is the Go function @name the first one of the scheduler's stack, and what stands above it not of this thread any more?
+ * At mcall and morestack the frame pointer still leads to the goroutine, but that has been given up: another thread may
+ * run it by now, and write the very words that are read (morestack gives it up only to schedule). A thread that begins
+ * has the frame pointer of the one that made it. (runtime/traceback.go, topofstack(); runtime/sys_linux_amd64.s, clone.)
  */
 static bool is_top(const char *name, bool *scheduled)
 {
+	static const char *const tops[] = { "runtime.mcall", "runtime.mstart", "runtime.clone" };
+
+	if (!name)
+		return false;
 	*scheduled |= strcmp(name, "runtime.schedule") == 0;
-	return strcmp(name, "runtime.mcall") == 0 || (*scheduled && strcmp(name, "runtime.morestack") == 0);
+	for (size_t i = 0; i < sizeof(tops) / sizeof(tops[0]); i++)
+		if (strcmp(name, tops[i]) == 0)
+			return true;
+	return *scheduled && strcmp(name, "runtime.morestack") == 0;
 }
 
 uint32_t aspace__resolve_stack(const struct aspace *as, const struct modules *mods, struct gomods *gomods,
@@ -304,13 +313,14 @@ uint32_t aspace__resolve_stack(const struct aspace *as, const struct modules *mo
 	for (uint32_t i = 0; i < rec->nframes && i < ABI_MAX_FRAMES && !top; i++) {
 		uint64_t addr = rec->frames[i] & ~ABI_FRAME_FLAGS, how = rec->frames[i] & ABI_FRAME_FLAGS;
 		struct event_frame frame = { 0 };
-		const char *go = "";
+		const char *go;
 		bool mapped, ok, behind = is_behind_handler(rec, i);
 
 		if (lost && !(how & ABI_FRAME_CERTAIN))
 			continue;
 		mapped = locate(&j, addr, &frame);
-		ok = mapped && (!i || behind || how & ABI_FRAME_BY_TABLE || is_caller(&j, &frame, &go));
+		go = mapped ? go_name(&j, &frame, frame.vaddr - (i > 0)) : NULL;
+		ok = mapped && (!i || behind || go || how & ABI_FRAME_BY_TABLE || is_behind_call(&j, &frame));
 		if (i == 1 && guess && n && (!ok || !leaf_has_no_frame(&j, &ret[0]))) {
 			missed = !addr && leaf_has_no_frame(&j, &ret[0]);
 			continue;
