@@ -45,6 +45,7 @@ enum { ABI_RSS_FILE, ABI_RSS_ANON, ABI_RSS_SWAP, ABI_RSS_SHMEM, ABI_RSS__N };
 /* What was added and what was given back are sites of their own. */
 #define ABI_RSS_DETAIL(member, released) ((member) | ((released) ? ABI_RSS__N : 0))
 #define ABI_RSS_MEMBER(detail) ((detail) & (ABI_RSS__N - 1))
+#define ABI_RSS_DETAIL__N (2 * ABI_RSS__N)
 
 /* What pages are for; the context of a site of ABI_SOURCE_RSS. */
 enum abi_area {
@@ -57,6 +58,17 @@ enum abi_area {
 	ABI_AREA_GO_ARENA, /* where Go's arenas lie, if it is Go */
 	ABI_AREA_ANON, /* mapped, and no file */
 	ABI_AREA__N,
+};
+
+/*
+ * Without stacks there is a row for each kind and area, of the targets in the first slots; the
+ * others' are sites like those of stacks. Each CPU counts for itself, from the beginning on: nobody takes anything out.
+ */
+#define ABI_RSS_TOTALS_SLOTS 64
+#define ABI_RSS_TOTAL(detail, area) ((detail) * ABI_AREA__N + (area))
+
+struct abi_rss_totals {
+	__s64 pages[ABI_RSS_DETAIL__N * ABI_AREA__N]; /* of ABI_RSS_TOTAL(); negative where they were given back */
 };
 
 struct abi_site_key {

@@ -147,9 +147,9 @@ static __always_inline bool read_mm_seq(const struct mm_struct *mm, __u32 *ret)
 	const struct mm_struct___seq64 *before = (const void *)mm;
 
 	if (bpf_core_field_exists(now->mm_lock_seq.sequence))
-		*ret = BPF_CORE_READ(now, mm_lock_seq.sequence);
+		*ret = now->mm_lock_seq.sequence;
 	else if (bpf_core_field_exists(before->mm_lock_seq))
-		*ret = BPF_CORE_READ(before, mm_lock_seq);
+		*ret = before->mm_lock_seq;
 	else
 		return false;
 	return true;

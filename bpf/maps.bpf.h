@@ -19,6 +19,7 @@ const volatile bool watch_rss = false; /* the RSS ledger is on */
 const volatile bool watch_faults = false; /* and the addresses of faults are known */
 const volatile bool count_goroutines = false;
 const volatile bool rss_stacks = true; /* else RSS is counted without them */
+const volatile bool rss_areas = true; /* and what anonymous pages are for is told, as far as it is known */
 const volatile bool kernel_stacks = false; /* the kernel's frames, too, where it is in the kernel that things happen */
 
 /* New sites since the last sweep; user space sets it back to 0. */

@@ -99,6 +99,14 @@ struct {
 	__type(value, struct rss_parts);
 } rss_parts SEC(".maps");
 
+/* By slot, without stacks. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, ABI_RSS_TOTALS_SLOTS);
+	__type(key, __u32);
+	__type(value, struct abi_rss_totals);
+} rss_totals SEC(".maps");
+
 /* Before 6.2, by thread: what it had not put into the counters when it was first looked at, and has not since. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
@@ -106,6 +114,22 @@ struct {
 	__type(key, __u32);
 	__type(value, struct rss_parts);
 } rss_held SEC(".maps");
+
+/* Of which the kernel has one everywhere, and which is an int. */
+struct refcount_struct___int {
+	int refs;
+} __attribute__((preserve_access_index));
+
+/* Memory of the kernel as of a type that the verifier believes: a load, in place of a call (6.2). */
+extern void *bpf_rdonly_cast(const void *obj, __u32 btf_id) __ksym __weak;
+
+static __always_inline bool read_kernel_int(__s32 *ret, __u64 addr)
+{
+	if (!bpf_rdonly_cast)
+		return !bpf_probe_read_kernel(ret, sizeof(*ret), (void *)addr);
+	*ret = *(const __s32 *)bpf_rdonly_cast((void *)addr, bpf_core_type_id_kernel(struct refcount_struct___int));
+	return true;
+}
 
 static __always_inline bool rss_is_percpu(void)
 {
@@ -206,7 +230,7 @@ static __noinline __s64 rss_amount_percpu(const struct mm_struct *mm, struct abi
 	slot = state->slot;
 	seen = bpf_map_lookup_elem(&rss_parts, &slot);
 	offset = bpf_map_lookup_elem(&cpu_offsets, &cpu);
-	if (!seen || !offset || bpf_probe_read_kernel(&part, sizeof(part), (void *)state->parts[member & 3] + *offset))
+	if (!seen || !offset || !read_kernel_int(&part, state->parts[member & 3] + *offset))
 		return 0;
 	before = seen->pages[member & 3];
 	seen->pages[member & 3] = part;
@@ -465,6 +489,21 @@ static __noinline int tell_touch(struct scratch *s)
 	return 0;
 }
 
+/* A row without a stack. False: it has to be a site. */
+static __always_inline bool rss_total(__u32 slot, __u32 member, __u64 area, __s64 pages)
+{
+	struct abi_rss_totals *totals = bpf_map_lookup_elem(&rss_totals, &slot);
+	__u32 i = ABI_RSS_TOTAL(ABI_RSS_DETAIL(member, pages < 0), (__u32)area);
+
+	if (!totals || i >= sizeof(totals->pages) / sizeof(totals->pages[0]))
+		return false;
+	if (bpf_preempt_disable)
+		totals->pages[i] += pages;
+	else
+		__sync_fetch_and_add(&totals->pages[i], pages);
+	return true;
+}
+
 /* The stack of the current thread, into s->rec and s->key. */
 static __always_inline void find_stack(struct scratch *s, struct task_struct *task, struct abi_target *target)
 {
@@ -500,9 +539,12 @@ static __noinline void rss_change(void *ctx, struct scratch *s, struct mm_struct
 	if (task->mm == mm && !is_worker(task)) {
 		struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
 
-		s->key.context_id = area_of(s, mm, regs, member, slot);
+		if (rss_areas)
+			s->key.context_id = area_of(s, mm, regs, member, slot);
 		if (tell_touches && pages > 0 && member != ABI_RSS_SWAP)
 			note_touch(s, target, regs, member, pages);
+		if (!rss_stacks && rss_total(slot, member, s->key.context_id, pages))
+			return;
 		find_stack(s, task, target);
 		if (kernel_stacks)
 			add_kernel_stack(ctx, s);

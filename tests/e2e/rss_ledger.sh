@@ -51,6 +51,25 @@ test_without_stacks() {
 	P
 }
 
+test_without_areas() {
+	target c "$TARGETS/pages" pattern 20000
+	target_ready c
+	snoop -p "${target_pid[c]}" --source rss --no-stacks --no-areas --format json -o c.json
+	target_work c
+	snoop_stop
+	target_end c
+	check rss-balance c.json
+	check no-losses c.json
+	python3 - <<-'P'
+	import json
+	r, ledger = json.load(open("c.json")), json.load(open("c.ledger"))
+	for key in ("grown", "released"):
+	    want = sum(f[key] for f in ledger["funcs"].values())
+	    assert abs(r["rss"][key + "_bytes"] - want) <= 72 * ledger["page"], (key, want, r["rss"])
+	assert set(r["rss"]["areas"]) <= {"file", "shared", "not known"}, r["rss"]["areas"]
+	P
+}
+
 test_huge_pages() {
 	grep -q '\[never\]' /sys/kernel/mm/transparent_hugepage/enabled && skip "huge pages are off"
 	ledger thp 64 520

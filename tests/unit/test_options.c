@@ -147,6 +147,7 @@ static const struct bad bad_lines[] = {
 	{ "-p 1 -s peak", "-s peak needs --peak" },
 	{ "-p 1 --no-stacks", "--no-stacks needs --source rss, and no other" },
 	{ "-p 1 --no-stacks --source malloc,rss", "--no-stacks needs --source rss, and no other" },
+	{ "-p 1 --no-areas --source rss", "--no-areas needs --no-stacks" },
 	{ "-p 1 --no-stacks --source rss --kernel-stacks", "exclude each other" },
 	{ "check -p 1 5", "check takes no interval" },
 	{ "check -p 1 --format folded", "text or json, not folded" },

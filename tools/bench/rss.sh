@@ -134,7 +134,7 @@ trace() {
 	stop_tracer
 }
 
-tools=(no-stacks ledger asked by-faults)
+tools=(no-areas no-stacks ledger asked by-faults)
 command -v perf >/dev/null && tools+=(perf)
 command -v bpftrace >/dev/null && tools+=(bpftrace)
 measure warm
@@ -143,6 +143,7 @@ for _ in $(seq "$repeats"); do
 		case $tool in
 		# The same, and whose memory it is.
 		asked) trace asked 'said attached' "$snoop" -p "$target" --source mmap,rss --format json -o "$tmp/json" ;;
+		no-areas) trace no-areas 'said attached' "$snoop" -p "$target" --source rss --no-stacks --no-areas --format json -o "$tmp/json" ;;
 		no-stacks) trace no-stacks 'said attached' "$snoop" -p "$target" --source rss --no-stacks --format json -o "$tmp/json" ;;
 		ledger) trace ledger 'said attached' "$snoop" -p "$target" --source rss --format json -o "$tmp/json" ;;
 		by-faults) trace by-faults 'said attached' env ALLOCSNOOP_RSS_METHOD=page_faults \

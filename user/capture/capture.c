@@ -155,6 +155,7 @@ int capture__open(const struct capture_opts *opts, struct modules *mods, struct 
 	session_opts.only_tid = opts->only_tid;
 	session_opts.count_goroutines = opts->count_goroutines;
 	session_opts.no_rss_stacks = opts->no_rss_stacks;
+	session_opts.no_rss_areas = opts->no_rss_areas;
 	session_opts.kernel_stacks = opts->kernel_stacks;
 	session_opts.live = opts->want_live;
 	session_opts.blocks = opts->want_live && opts->want_malloc;

@@ -33,6 +33,7 @@ struct capture_opts {
 	uint32_t only_tid; /* 0: all threads */
 	bool count_goroutines;
 	bool no_rss_stacks; /* RSS by kind and area only */
+	bool no_rss_areas; /* by kind only */
 	bool kernel_stacks; /* the kernel's frames in stacks of source RSS, too */
 	bool want_live; /* follow objects to see which of them stay */
 	uint32_t live_rate_bytes; /* where that is ours to say: one sample in so many bytes */

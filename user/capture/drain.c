@@ -21,6 +21,8 @@ struct drain {
 	struct abi_site *sites;
 	uint8_t *scratch; /* one value of each CPU */
 	uint32_t scratch_bytes, nscratches;
+	struct abi_rss_totals *totals; /* of each CPU */
+	struct abi_rss_totals told[ABI_RSS_TOTALS_SLOTS]; /* of all CPUs, as far as they were handed on */
 };
 
 static int on_ring(void *ctx, void *data, size_t len)
@@ -53,7 +55,8 @@ int drain__new(struct session *session, const struct drain_sink *sink, struct dr
 	drain->keys = calloc(BATCH, sizeof(*drain->keys));
 	drain->sites = calloc(BATCH, sizeof(*drain->sites));
 	drain->scratch = calloc(session__ncpus(session), drain->scratch_bytes);
-	if (!drain->keys || !drain->sites || !drain->scratch)
+	drain->totals = calloc(session__ncpus(session), sizeof(*drain->totals));
+	if (!drain->keys || !drain->sites || !drain->scratch || !drain->totals)
 		goto fail;
 	drain->ring = ring_buffer__new(drain->maps.ring, on_ring, drain, NULL);
 	if (!drain->ring) {
@@ -75,6 +78,7 @@ void drain__free(struct drain *drain)
 	free(drain->keys);
 	free(drain->sites);
 	free(drain->scratch);
+	free(drain->totals);
 	free(drain);
 }
 
@@ -111,9 +115,51 @@ static int read_sites(struct drain *drain, int fd)
 	return 0;
 }
 
+/* What has come in @slot to the rows without stacks since they were read last. */
+static int read_totals(struct drain *drain, uint32_t slot, uint32_t tgid)
+{
+	int ncpus = session__ncpus(drain->session);
+
+	if (bpf_map_lookup_elem(drain->maps.rss_totals, &slot, drain->totals))
+		return -errno;
+	for (uint16_t detail = 0; detail < ABI_RSS_DETAIL__N; detail++) {
+		for (uint32_t area = 0; area < ABI_AREA__N; area++) {
+			struct abi_site_key key = { ABI_STACK_NONE, area, tgid, ABI_SOURCE_RSS, detail };
+			__s64 *told = &drain->told[slot].pages[ABI_RSS_TOTAL(detail, area)];
+			struct abi_site site = { .bytes = -*told };
+
+			for (int cpu = 0; cpu < ncpus; cpu++)
+				site.bytes += drain->totals[cpu].pages[ABI_RSS_TOTAL(detail, area)];
+			*told += site.bytes;
+			if (site.bytes)
+				drain->sink.on_site(drain->sink.ctx, &key, &site);
+		}
+	}
+	return 0;
+}
+
+static int read_all_totals(struct drain *drain)
+{
+	struct abi_target target;
+
+	if (drain->maps.rss_totals < 0)
+		return 0;
+	for (uint32_t slot = 0; slot < ABI_RSS_TOTALS_SLOTS; slot++) {
+		int err;
+
+		/* Slots are given away in turn, and once. */
+		if (bpf_map_lookup_elem(drain->maps.targets, &slot, &target) || !target.tgid)
+			break;
+		err = read_totals(drain, slot, target.tgid);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
 int drain__sweep(struct drain *drain)
 {
-	int rest = drain->live, next = !drain->live;
+	int rest = drain->live, next = !drain->live, err;
 	__u32 zero = 0;
 
 	if (bpf_map_update_elem(drain->maps.sites, &zero, &drain->maps.sites_inner[next], BPF_ANY))
@@ -121,7 +167,8 @@ int drain__sweep(struct drain *drain)
 	drain->live = next;
 	session__reset_sites_used(drain->session);
 	drain__ring(drain);
-	return read_sites(drain, drain->maps.sites_inner[rest]);
+	err = read_sites(drain, drain->maps.sites_inner[rest]);
+	return err ? err : read_all_totals(drain);
 }
 
 struct block_batch {

@@ -79,6 +79,7 @@ static void set_constants(struct session *session, const struct session_opts *op
 	ro->only_tid = opts->only_tid;
 	ro->count_goroutines = opts->count_goroutines;
 	ro->rss_stacks = !opts->no_rss_stacks;
+	ro->rss_areas = !opts->no_rss_areas;
 	ro->kernel_stacks = opts->kernel_stacks && session->has_rss;
 	ro->nr_cpus = session->ncpus;
 	ro->follow_blocks = opts->blocks;
@@ -225,7 +226,7 @@ int session__open(const struct session_opts *opts, struct session **ret, struct 
 		goto fail;
 	}
 	session->has_rss = opts->rss && opts->feat->rss_tp && session->ncpus <= ABI_RSS_MAX_CPUS;
-	session->has_faults = session->has_rss && opts->feat->fault_tps;
+	session->has_faults = session->has_rss && opts->feat->fault_tps && !opts->no_rss_areas;
 	session->has_fault_events = opts->rss && !session->has_rss && opts->feat->fault_event;
 	session->mmap_by_call = opts->mmap && opts->feat->syscall_tps;
 	session->mmap_by_any = opts->mmap && !opts->feat->syscall_tps && opts->feat->sys_exit_tp;
@@ -243,6 +244,8 @@ int session__open(const struct session_opts *opts, struct session **ret, struct 
 		bpf_map__set_max_entries(session->skel->maps.waiting, 1);
 		bpf_map__set_max_entries(session->skel->maps.doors, 1);
 	}
+	if (!opts->no_rss_stacks)
+		bpf_map__set_max_entries(session->skel->maps.rss_totals, 1);
 	bpf_map__set_max_entries(session->skel->maps.blocks, !opts->blocks ? 1 : opts->max_blocks ? opts->max_blocks : ABI_BLOCKS);
 	choose_programs(session, opts);
 	code = allocsnoop_bpf__load(session->skel);
@@ -732,6 +735,7 @@ static void slab_types(const struct session *session, struct session_maps *ret)
 void session__maps(const struct session *session, struct session_maps *ret)
 {
 	slab_types(session, ret);
+	ret->targets = bpf_map__fd(session->skel->maps.targets);
 	ret->sites = bpf_map__fd(session->skel->maps.sites);
 	ret->sites_inner[0] = bpf_map__fd(session->skel->maps.sites_a);
 	ret->sites_inner[1] = bpf_map__fd(session->skel->maps.sites_b);
@@ -742,6 +746,7 @@ void session__maps(const struct session *session, struct session_maps *ret)
 	ret->spaces = bpf_map__fd(session->skel->maps.spaces);
 	ret->unwind_files = bpf_map__fd(session->skel->maps.unwind_files);
 	ret->blocks = bpf_map__fd(session->skel->maps.blocks);
+	ret->rss_totals = session->skel->rodata->rss_stacks ? -1 : bpf_map__fd(session->skel->maps.rss_totals);
 }
 
 uint64_t session__lost_scratch_busy(const struct session *session)

@@ -20,6 +20,7 @@ struct session_opts {
 	uint32_t only_tid; /* 0: all */
 	bool count_goroutines;
 	bool no_rss_stacks; /* none in the RSS ledger */
+	bool no_rss_areas; /* nor what anonymous pages are for */
 	bool kernel_stacks; /* the kernel's frames in stacks of the RSS ledger */
 	bool live; /* follow objects */
 	bool peak; /* marks of heaps and of RSS are looked at */
@@ -88,6 +89,7 @@ void session__detach(struct session *session, pid_t pid, bool has_ended);
 
 /* The maps, as descriptors that the session keeps. */
 struct session_maps {
+	int targets;
 	int sites; /* outer */
 	int sites_inner[2];
 	int ring;
@@ -97,6 +99,7 @@ struct session_maps {
 	int slab_btf; /* 0: without */
 	uint32_t slab_key_type, slab_value_type;
 	int blocks;
+	int rss_totals; /* -1: rows of RSS are sites */
 };
 void session__maps(const struct session *session, struct session_maps *ret);
 /* Counters in memory shared with the programs. */

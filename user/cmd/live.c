@@ -217,6 +217,7 @@ static int open_capture(struct live *live, struct err *err)
 		.want_malloc = o->want_malloc,
 		.want_rss = o->want_rss,
 		.no_rss_stacks = o->no_stacks,
+		.no_rss_areas = o->no_areas,
 		.want_mmap = o->want_mmap,
 		.follow = o->follow,
 		.min_size_bytes = o->min_size_bytes,

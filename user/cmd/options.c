@@ -141,6 +141,13 @@ static int parse_no_stacks(struct options *o, const char *arg)
 	return 0;
 }
 
+static int parse_no_areas(struct options *o, const char *arg)
+{
+	(void)arg;
+	o->no_areas = true;
+	return 0;
+}
+
 static int parse_debuginfod(struct options *o, const char *arg)
 {
 	(void)arg;
@@ -361,7 +368,8 @@ static const struct option_row rows[] = {
 	{ 0, "format", "FMT", NULL, parse_format },
 	{ 'o', "output", "FILE", "where the result goes, may be given again; its format follows from .folded .pb.gz .json; .db is a recording", parse_output },
 	{ 'm', "metric", "M", "for folded: alloc_bytes, alloc_objects, live_bytes, live_objects, rss_bytes", parse_metric },
-	{ 0, "no-stacks", NULL, "with --source rss alone: only what the pages are for; costs the least", parse_no_stacks },
+	{ 0, "no-stacks", NULL, "with --source rss alone: only what the pages are for; costs less", parse_no_stacks },
+	{ 0, "no-areas", NULL, "with --no-stacks: only anonymous, file, shared, swap; costs the least", parse_no_areas },
 	{ 0, "kernel-stacks", NULL, "also the kernel's frames in stacks of source rss", parse_kernel_stacks },
 	{ 0, "debuginfod", NULL, "ask the servers of DEBUGINFOD_URLS for debug files that are not installed", parse_debuginfod },
 	{ 0, "when", "COND", "recordings: keep who did it only around moments when rss>2G (or heap, rate, growth; > < >= <=)", parse_when },
@@ -611,6 +619,8 @@ static int check(struct options *o, struct err *err)
 		o->sort = SORT_LIVE;
 	if (o->no_stacks && (!o->want_rss || o->want_go || o->want_malloc || o->want_mmap))
 		return wrong(err, "--no-stacks needs --source rss, and no other");
+	if (o->no_areas && !o->no_stacks)
+		return wrong(err, "--no-areas needs --no-stacks");
 	if (o->no_stacks && o->kernel_stacks)
 		return wrong(err, "--kernel-stacks and --no-stacks exclude each other");
 	if (o->kernel_stacks && !o->want_rss)

@@ -55,6 +55,7 @@ struct options {
 	const char *outputs[MAX_OUTPUTS];
 	size_t noutputs;
 	bool no_stacks;
+	bool no_areas;
 	/* Of recordings. */
 	const char *files[2]; /* report: the one; diff: before and after */
 	struct window_spec window;
