@@ -10,16 +10,14 @@ static const struct exporter exporters[] = {
 	{ "folded", ".folded", false, folded_write },
 	{ "pprof", ".pb.gz .pprof", false, pprof_write },
 	{ "json", ".json", true, json_write },
+	{ "speedscope", ".speedscope.json", false, speedscope_write },
 };
 
 #define N_EXPORTERS (sizeof(exporters) / sizeof(exporters[0]))
 
-/* Endings that say another format than their last part would: x.speedscope.json is not ours to write as json. */
-static const char *const foreign_suffixes[] = { ".speedscope.json" };
-
 const char *exporter_names(void)
 {
-	return "text, folded, pprof, json"; /* a test holds it against the table */
+	return "text, folded, pprof, json, speedscope"; /* a test holds it against the table */
 }
 
 const struct exporter *exporter_by_name(const char *name)
@@ -57,13 +55,9 @@ const struct exporter *exporter_by_path(const char *path)
 	const struct exporter *found = NULL;
 	size_t best = 0, len;
 
-	for (size_t i = 0; i < sizeof(foreign_suffixes) / sizeof(foreign_suffixes[0]); i++) {
-		len = match_suffix(path, foreign_suffixes[i]);
-		best = len > best ? len : best;
-	}
 	for (size_t i = 0; i < N_EXPORTERS; i++) {
 		len = match_suffix(path, exporters[i].suffixes);
-		if (len && len >= best) {
+		if (len > best) {
 			best = len;
 			found = &exporters[i];
 		}

@@ -82,17 +82,9 @@ static int name_loc(struct folded *f, uint32_t loc)
 
 static uint32_t name_process(struct folded *f, uint32_t pid)
 {
-	const struct prof_target *target = profile__find_target(f->prof, pid);
-	const char *comm = target ? strtab__get(f->prof->strs, target->comm) : "";
-	char buf[256];
+	char buf[PROCESS_NAME_SIZE];
 
-	if (!*comm)
-		snprintf(buf, sizeof(buf), "pid-%u", pid);
-	else if (f->prof->ntargets > 1)
-		snprintf(buf, sizeof(buf), "%.200s-%u", comm, pid);
-	else
-		snprintf(buf, sizeof(buf), "%.200s", comm);
-	return names_add(&f->names, buf, ';', ':');
+	return names_add(&f->names, process_name(f->prof, pid, buf), ';', ':');
 }
 
 static int add_pieces(struct folded *f, uint32_t pid, const struct prof_stack *stack)
@@ -121,24 +113,6 @@ static int add_line(struct folded *f, uint32_t pid, uint32_t stack, int64_t valu
 	if (!err)
 		f->lines[f->nlines++] = (struct line){ first, (uint32_t)(f->npieces - first), value, before };
 	return err;
-}
-
-static int64_t metric_value(const struct profile *prof, enum source source, const struct prof_counts *c, enum metric metric)
-{
-	if (metric == METRIC_RSS_BYTES)
-		return source == SOURCE_RSS ? prof_rss_bytes(c) : 0;
-	if (source == SOURCE_RSS || (source == SOURCE_MMAP && (prof->has_source[SOURCE_GO] || prof->has_source[SOURCE_MALLOC])))
-		return 0;
-	switch (metric) {
-	case METRIC_LIVE_OBJECTS:
-		return (int64_t)prof_whole(c->live_objects);
-	case METRIC_LIVE_BYTES:
-		return (int64_t)prof_whole(c->live_bytes);
-	case METRIC_ALLOC_OBJECTS:
-		return (int64_t)c->alloc_objects;
-	default:
-		return (int64_t)c->alloc_bytes;
-	}
 }
 
 static int order_ids(const void *a, const void *b, void *ctx)
@@ -287,7 +261,7 @@ static void values_of_one(const void *ctx, uint32_t row, int64_t *ret_value, int
 	const struct one *one = ctx;
 	struct prof_counts c = prof_row_counts(&one->prof->rows[row], one->opts->window);
 
-	*ret_value = metric_value(one->prof, one->prof->rows[row].source, &c, one->opts->metric);
+	*ret_value = row_metric(one->prof, one->prof->rows[row].source, &c, one->opts->metric);
 	*ret_before = 0;
 }
 
@@ -308,8 +282,8 @@ static void values_of_two(const void *ctx, uint32_t row, int64_t *ret_value, int
 	const struct two *two = ctx;
 	const struct profile *prof = two->diff->prof;
 
-	*ret_value = metric_value(prof, prof->rows[row].source, &two->diff->after[row].counts, two->metric);
-	*ret_before = metric_value(prof, prof->rows[row].source, &two->diff->before[row].counts, two->metric);
+	*ret_value = row_metric(prof, prof->rows[row].source, &two->diff->after[row].counts, two->metric);
+	*ret_before = row_metric(prof, prof->rows[row].source, &two->diff->before[row].counts, two->metric);
 }
 
 int folded_diff_write(const struct diff *diff, const struct diff_opts *opts, FILE *out)

@@ -15,6 +15,8 @@ int folded_write(const struct profile *prof, const struct export_opts *opts, FIL
 int pprof_write(const struct profile *prof, const struct export_opts *opts, FILE *out);
 int json_write(const struct profile *prof, const struct export_opts *opts, FILE *out);
 
+int speedscope_write(const struct profile *prof, const struct export_opts *opts, FILE *out);
+
 int text_diff_write(const struct diff *diff, const struct diff_opts *opts, FILE *out);
 int folded_diff_write(const struct diff *diff, const struct diff_opts *opts, FILE *out);
 int json_diff_write(const struct diff *diff, const struct diff_opts *opts, FILE *out);
@@ -27,6 +29,24 @@ const char *json_time(uint64_t unix_ns, char *buf, size_t size);
 
 /* Stands for the frames of a STACK_LOST stack where a format needs one, so that sums still add up. */
 #define LOST_STACK_NAME "[lost stack]"
+
+/*
+ * What stands at the root of a stack where a format has no other place for the process: its comm, or comm-PID when there
+ * are several targets. Returns @buf.
+ */
+#define PROCESS_NAME_SIZE 256
+const char *process_name(const struct profile *prof, uint32_t pid, char buf[static PROCESS_NAME_SIZE]);
+
+/*
+ * The one number of a row for formats that have one: what rows of sources go and malloc allocated or have live, or what
+ * rows of source rss made RSS grow. Rows of source mmap only where neither go nor malloc was captured: what these hand
+ * out was mapped before, and would be in the sum twice.
+ */
+int64_t row_metric(const struct profile *prof, enum source source, const struct prof_counts *counts, enum metric metric);
+/* Was that number measured at all? */
+bool has_metric(const struct profile *prof, enum metric metric);
+/* "alloc_bytes", ... */
+const char *metric_name(enum metric metric);
 
 /* Where the window begins. */
 uint64_t window_start_ns(const struct profile *prof, enum window window);
