@@ -410,7 +410,8 @@ void options_print_help(FILE *out)
 	      "Prints a report every INTERVAL seconds (5) until Ctrl-C, COUNT reports, or -d.\n"
 	      "With -o, or a format other than text, and no INTERVAL: one result at the end.\n"
 	      "record: writes all to FILE, an SQLite database, every INTERVAL seconds (10), readable while it grows.\n"
-	      "report: the same reports and formats from it, on any machine. diff: what changed.\n"
+	      "report: the same reports and formats from it, on any machine.\n"
+	      "diff: what changed between recordings, windows of them, or pprof files of memory, also of others.\n"
 	      "check: what this kernel and process allow, what is unsure, and by a trial of SEC (1; 0: none)\n"
 	      "what tracing would cost.\n\n",
 	      out);
@@ -446,7 +447,7 @@ static int parse_files(int argc, char **argv, int at, struct options *o, struct 
 		return 0;
 	for (int i = 0; i < n; i++) {
 		if (at + i >= argc && n == 2)
-			return wrong(err, "diff takes two recordings: BEFORE AFTER");
+			return wrong(err, "diff takes two recordings or pprof files: BEFORE AFTER");
 		if (at + i >= argc)
 			return wrong(err, "which recording? report FILE");
 		o->files[i] = argv[at + i];
