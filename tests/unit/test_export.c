@@ -593,6 +593,27 @@ TEST(folded)
 	profile__free(p);
 }
 
+/* ---- prometheus ---- */
+
+TEST(prometheus)
+{
+	struct profile *p = make_live_profile();
+	char *text = export_to(p, "prometheus", &defaults, NULL);
+	FILE *promtool;
+
+	check_golden("export.prom", text);
+	check_terminal_safe(text, false);
+	if (have("promtool")) {
+		promtool = popen("promtool check metrics >&2", "w");
+		fputs(text, promtool);
+		CHECK_INT(pclose(promtool), 0);
+	} else {
+		SKIP("no promtool: the format was not judged");
+	}
+	free(text);
+	profile__free(p);
+}
+
 /* ---- speedscope ---- */
 
 /* The golden file is what e2e/consumers.sh gives to speedscope's own importer: hostile names are in it. */
@@ -938,7 +959,7 @@ TEST(pprof_of_nothing_and_of_rss_alone)
 TEST(table)
 {
 	char names[128] = "";
-	const char *order[] = { "text", "folded", "pprof", "json", "speedscope" };
+	const char *order[] = { "text", "folded", "pprof", "json", "speedscope", "prometheus" };
 
 	for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++)
 		sprintf(names + strlen(names), "%s%s", i ? ", " : "", CHECK(exporter_by_name(order[i])) ? order[i] : "?");
@@ -959,7 +980,7 @@ TEST(table)
 /* 100,000 stacks of 30 frames through every format, in bounded time. */
 TEST(large)
 {
-	const char *formats[] = { "text", "folded", "pprof", "json", "speedscope" };
+	const char *formats[] = { "text", "folded", "pprof", "json", "speedscope", "prometheus" };
 	struct profile *p;
 	uint32_t locs[30], base[5000];
 	clock_t begin;

@@ -260,6 +260,12 @@ static int parse_format(struct options *o, const char *arg)
 	return o->format ? 0 : -EINVAL;
 }
 
+static int parse_listen(struct options *o, const char *arg)
+{
+	o->listens = true;
+	return listen_parse(arg, &o->listen);
+}
+
 static int parse_output(struct options *o, const char *arg)
 {
 	if (o->noutputs == MAX_OUTPUTS || !arg[0])
@@ -366,7 +372,8 @@ static const struct option_row rows[] = {
 	{ 's', "sort", "COLUMN", "bytes, objects, live, growth, peak, rss, waste, rate", parse_sort },
 	{ 'g', "group-by", "KEY", "stack, func, line, type, goroutine, labels, module, allocation (RSS growth by who asked for the memory)", parse_group },
 	{ 0, "format", "FMT", NULL, parse_format },
-	{ 'o', "output", "FILE", "where the result goes, may be given again; its format follows from .folded .pb.gz .json .speedscope.json; .db is a recording", parse_output },
+	{ 'o', "output", "FILE", "where the result goes, may be given again; its format follows from .folded .pb.gz .json .speedscope.json .prom; .db is a recording", parse_output },
+	{ 0, "listen", "ADDR", "metrics for Prometheus on http://ADDR/metrics while it runs: PORT (on the loopback), HOST:PORT or :PORT", parse_listen },
 	{ 'm', "metric", "M", "for folded: alloc_bytes, alloc_objects, live_bytes, live_objects, rss_bytes", parse_metric },
 	{ 0, "no-stacks", NULL, "with --source rss alone: only what the pages are for; costs less", parse_no_stacks },
 	{ 0, "no-areas", NULL, "with --no-stacks: only anonymous, file, shared, swap; costs the least", parse_no_areas },

@@ -11,13 +11,14 @@ static const struct exporter exporters[] = {
 	{ "pprof", ".pb.gz .pprof", false, pprof_write },
 	{ "json", ".json", true, json_write },
 	{ "speedscope", ".speedscope.json", false, speedscope_write },
+	{ "prometheus", ".prom", false, prometheus_write },
 };
 
 #define N_EXPORTERS (sizeof(exporters) / sizeof(exporters[0]))
 
 const char *exporter_names(void)
 {
-	return "text, folded, pprof, json, speedscope"; /* a test holds it against the table */
+	return "text, folded, pprof, json, speedscope, prometheus"; /* a test holds it against the table */
 }
 
 const struct exporter *exporter_by_name(const char *name)

@@ -21,6 +21,7 @@
 #include "base/hmap.h"
 #include "base/jsonw.h"
 #include "base/units.h"
+#include "base/vec.h"
 #include "export/formats.h"
 #include "profile/frames.h"
 
@@ -34,6 +35,9 @@ struct speedscope {
 	struct jsonw w;
 	struct names names;
 	struct hmap *frames; /* frame_key -> index in "frames" */
+	uint32_t *loc_frames; /* the frames of each location, innermost first, as indices of them */
+	size_t nloc_frames, cap_loc_frames;
+	size_t *loc_first; /* by location: index in loc_frames + 1, 0 is not made yet */
 };
 
 /* Index of a frame; HMAP_NONE when memory is out. */
@@ -51,13 +55,21 @@ static uint32_t process_frame(struct speedscope *s, uint32_t pid)
 	return add_frame(s, process_name(s->prof, pid, buf), "", 0);
 }
 
-/* Frame @i of location @loc. */
-static uint32_t loc_frame(struct speedscope *s, uint32_t loc, uint32_t i)
+static int name_loc(struct speedscope *s, uint32_t loc)
 {
+	uint32_t n = prof_loc_nframes(s->prof, loc);
 	struct frame_view view;
 
-	prof_loc_frame(s->prof, loc, i, &view);
-	return add_frame(s, view.func, view.file, view.line);
+	if (s->loc_first[loc])
+		return 0;
+	if (vec_reserve((void **)&s->loc_frames, &s->cap_loc_frames, s->nloc_frames + n, sizeof(*s->loc_frames)))
+		return -ENOMEM;
+	s->loc_first[loc] = s->nloc_frames + 1;
+	for (uint32_t i = 0; i < n; i++) {
+		prof_loc_frame(s->prof, loc, i, &view);
+		s->loc_frames[s->nloc_frames++] = add_frame(s, view.func, view.file, view.line);
+	}
+	return 0;
 }
 
 typedef int frame_fn(struct speedscope *s, uint32_t frame);
@@ -73,8 +85,9 @@ static int each_frame(struct speedscope *s, const struct prof_row *row, frame_fn
 	for (uint32_t i = stack->nlocs; i-- && !err;) {
 		uint32_t loc = s->prof->stack_locs[stack->first + i];
 
+		err = name_loc(s, loc);
 		for (uint32_t n = prof_loc_nframes(s->prof, loc); n-- && !err;)
-			err = fn(s, loc_frame(s, loc, n));
+			err = fn(s, s->loc_frames[s->loc_first[loc] - 1 + n]);
 	}
 	return err;
 }
@@ -208,6 +221,9 @@ int speedscope_write(const struct profile *prof, const struct export_opts *opts,
 
 	if (!err)
 		err = hmap__new(sizeof(struct frame_key), &s.frames);
+	s.loc_first = err ? NULL : calloc((size_t)prof->nlocs + 1, sizeof(*s.loc_first));
+	if (!err && !s.loc_first)
+		err = -ENOMEM;
 	if (!err) {
 		jsonw_init(&s.w, out);
 		jsonw_object(&s.w, NULL);
@@ -220,6 +236,8 @@ int speedscope_write(const struct profile *prof, const struct export_opts *opts,
 		jsonw_end_object(&s.w);
 		fputc('\n', out);
 	}
+	free(s.loc_first);
+	free(s.loc_frames);
 	hmap__free(s.frames);
 	names_free(&s.names);
 	return err;
