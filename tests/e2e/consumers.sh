@@ -59,3 +59,54 @@ test_speedscope_folded() {
 	assert total == want, (total, want)
 	P
 }
+
+schema() { # report|diff FILE...
+	local which=$1
+	shift
+	python3 -c 'import jsonschema' 2>/dev/null || skip "no python3-jsonschema"
+	python3 "$consumers/schema.py" "$ROOT/user/export/schema/$which.schema.json" "$@"
+}
+
+# JSON of a live capture, of intervals, of a recording, and of differences, against the schemas of the repository.
+test_schemas() {
+	local by
+	capture_work --live --peak --source malloc,mmap,rss -o c.db -o c.pb.gz
+	schema report c.json
+	"$SNOOP" report c.db --format json >report.json
+	"$SNOOP" -p $$ --format json 1 1 >interval.json
+	"$SNOOP" --max-overhead 2 --format json -- ls / >sampled.txt
+	grep '^{' sampled.txt >sampled.json
+	schema report report.json interval.json sampled.json
+	for by in stack func type; do
+		"$SNOOP" diff c.db c.db -g $by --format json >diff-$by.json
+	done
+	"$SNOOP" diff c.pb.gz c.db --format json >mixed.json
+	"$SNOOP" diff c.pb.gz c.pb.gz --format json >pprof.json
+	schema diff diff-stack.json diff-func.json diff-type.json mixed.json pprof.json
+	# It can fail: a document without its totals, a number that is none.
+	python3 -c 'import json
+d = json.load(open("c.json"))
+json.dump({k: v for k, v in d.items() if k != "totals"}, open("bad1.json", "w"))
+d["stacks"][0]["frames"] = [{"func": ""}]
+json.dump(d, open("bad2.json", "w"))'
+	! schema report bad1.json >bad.txt || fail "no totals are a report"
+	! schema report bad2.json >>bad.txt || fail "a frame of nothing is a report"
+}
+
+# go tool pprof: -top, -list with the source, -diff_base.
+test_go_pprof() {
+	need go
+	local name
+	for name in a b; do
+		rm -f c.in c.out
+		capture_work --source malloc -o $name.pb.gz
+	done
+	go tool pprof -top -nodecount=1000 -nodefraction=0 -sample_index=alloc_space -unit=B a.pb.gz >top.txt 2>top.err
+	is "$(sed -n 's/^Showing nodes accounting for \([0-9]*\)B.*/\1/p' top.txt)" \
+		"$(python3 -c 'import json; print(json.load(open("c.json"))["totals"]["malloc"]["alloc_bytes"])')" "sum of -top"
+	go tool pprof -list '^site_malloc_big$' -sample_index=alloc_space -source_path "$ROOT/tests/targets/c" a.pb.gz >list.txt 2>list.err
+	has list.txt 'ROUTINE .*site_malloc_big'
+	has list.txt '[0-9.]+MB +[0-9.]+MB +[0-9]+:.*malloc\('
+	go tool pprof -top -sample_index=alloc_space -unit=B -diff_base a.pb.gz b.pb.gz >diff.txt 2>diff.err
+	has diff.txt '^Showing nodes accounting for 0, 0% of' # the same work
+}
