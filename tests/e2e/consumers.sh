@@ -110,3 +110,11 @@ test_go_pprof() {
 	go tool pprof -top -sample_index=alloc_space -unit=B -diff_base a.pb.gz b.pb.gz >diff.txt 2>diff.err
 	has diff.txt '^Showing nodes accounting for 0, 0% of' # the same work
 }
+
+# A Chrome trace of a live capture and of its recording, by a strict reader of the published format.
+test_perfetto() {
+	capture_work --source malloc,rss -o c.perfetto.json -o c.db 0.5
+	"$SNOOP" report c.db -o whole.json -o report.perfetto.json
+	python3 "$consumers/chrome_trace.py" report.perfetto.json whole.json
+	python3 "$consumers/chrome_trace.py" c.perfetto.json whole.json
+}

@@ -959,7 +959,7 @@ TEST(pprof_of_nothing_and_of_rss_alone)
 TEST(table)
 {
 	char names[128] = "";
-	const char *order[] = { "text", "folded", "pprof", "json", "speedscope", "prometheus" };
+	const char *order[] = { "text", "folded", "pprof", "json", "speedscope", "perfetto", "prometheus" };
 
 	for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++)
 		sprintf(names + strlen(names), "%s%s", i ? ", " : "", CHECK(exporter_by_name(order[i])) ? order[i] : "?");
@@ -980,7 +980,7 @@ TEST(table)
 /* 100,000 stacks of 30 frames through every format, in bounded time. */
 TEST(large)
 {
-	const char *formats[] = { "text", "folded", "pprof", "json", "speedscope", "prometheus" };
+	const char *formats[] = { "text", "folded", "pprof", "json", "speedscope", "perfetto", "prometheus" };
 	struct profile *p;
 	uint32_t locs[30], base[5000];
 	clock_t begin;

@@ -11,6 +11,7 @@ static const struct exporter exporters[] = {
 	{ "pprof", ".pb.gz .pprof", false, pprof_write },
 	{ "json", ".json", true, json_write },
 	{ "speedscope", ".speedscope.json", false, speedscope_write },
+	{ "perfetto", ".perfetto.json", false, perfetto_write },
 	{ "prometheus", ".prom", false, prometheus_write },
 };
 
@@ -18,7 +19,7 @@ static const struct exporter exporters[] = {
 
 const char *exporter_names(void)
 {
-	return "text, folded, pprof, json, speedscope, prometheus"; /* a test holds it against the table */
+	return "text, folded, pprof, json, speedscope, perfetto, prometheus"; /* a test holds it against the table */
 }
 
 const struct exporter *exporter_by_name(const char *name)

@@ -16,6 +16,7 @@ int pprof_write(const struct profile *prof, const struct export_opts *opts, FILE
 int json_write(const struct profile *prof, const struct export_opts *opts, FILE *out);
 
 int speedscope_write(const struct profile *prof, const struct export_opts *opts, FILE *out);
+int perfetto_write(const struct profile *prof, const struct export_opts *opts, FILE *out);
 int prometheus_write(const struct profile *prof, const struct export_opts *opts, FILE *out);
 
 int text_diff_write(const struct diff *diff, const struct diff_opts *opts, FILE *out);

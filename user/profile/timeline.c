@@ -64,7 +64,13 @@ int timeline__add(struct timeline *tl, const struct profile *prof, uint64_t unix
 			return 0;
 	}
 	point = &tl->points[tl->n];
-	*point = (struct timeline_point){ unix_ns, rss_bytes, 0 };
+	*point = (struct timeline_point){ .unix_ns = unix_ns, .rss_bytes = rss_bytes };
+	for (int source = SOURCE_GO; source <= SOURCE_MALLOC; source++) {
+		const struct prof_counts sum = profile__sum(prof, source, WINDOW_ALL);
+
+		point->alloc_objects += sum.alloc_objects;
+		point->alloc_bytes += sum.alloc_bytes;
+	}
 	if (prof->live[SOURCE_GO].measured)
 		point->live_bytes = prof_whole(profile__sum(prof, SOURCE_GO, WINDOW_ALL).live_bytes);
 	for (size_t r = 0; r < tl->nrows; r++)
