@@ -633,6 +633,8 @@ static void put_sampling(struct json *j)
 	jsonw_double(&j->w, "bursts_s", j->sampling.seen_s, 6);
 	jsonw_double(&j->w, "sampled_s", prof_sampled_s(&j->sampling), 6);
 	jsonw_double(&j->w, "uncovered_s", j->sampling.uncovered_s, 6);
+	jsonw_u64(&j->w, "unseen_objects", prof_whole(j->sampling.unseen_objects));
+	jsonw_u64(&j->w, "unseen_bytes", prof_whole(j->sampling.unseen_bytes));
 	jsonw_end_object(&j->w);
 }
 
