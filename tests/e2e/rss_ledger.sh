@@ -273,7 +273,7 @@ test_by_page_faults_of_go() {
 
 # All of a process that another follows, and the breakpoints' pages.
 test_by_page_faults_of_a_child() {
-	ALLOCSNOOP_RSS_METHOD=page_faults "$SNOOP" --source malloc,rss --format json -o c.json -- \
+	ALLOCSNOOP_RSS_METHOD=page_faults "$SNOOP" --mode exact --source malloc,rss --format json -o c.json -- \
 		sh -c "$TARGETS/peak </dev/null; exit 3" >out 2>err
 	python3 - <<-'P'
 	import json

@@ -103,7 +103,7 @@ TEST(what_no_burst_has_seen_is_said)
 	struct gostats_allocs now = allocs(0, 0, 0, 0);
 	struct gototals t = { 0 };
 
-	gototals__restart(&t, 1, &now);
+	gototals__restart(&t, 0, &now);
 	now = allocs(5000, 0, 3, 300000);
 	gototals__add(&t, &layout, &now, 1);
 	gototals__turn(&t);
@@ -112,10 +112,16 @@ TEST(what_no_burst_has_seen_is_said)
 	/* Fewer than were seen: they are due to a burst before. */
 	gototals__see(&t, ABI_GO_ROOM_LARGE, 1, 400000);
 	CHECK_INT(gototals__scale(&t, ABI_GO_ROOM_LARGE, &by_time).objects, 0);
+	/* Nor are they forgotten when for a while everything is seen; with another program they are. */
+	now.small_objects[3] += 1000;
+	gototals__restart(&t, 0, &now);
+	CHECK_INT(gototals__unseen(&t).objects, 5000);
 	/* A counter that goes back is a process that writes what it likes. */
 	now = allocs(0, 0, 0, 0);
 	gototals__add(&t, &layout, &now, 1);
 	CHECK_INT(gototals__unseen(&t).objects, 5000);
+	gototals__restart(&t, 1, &now);
+	CHECK_INT(gototals__unseen(&t).objects, 0);
 }
 
 TEST_MAIN()

@@ -8,7 +8,10 @@
 
 void gototals__restart(struct gototals *t, uint32_t image, const struct gostats_allocs *now)
 {
-	*t = (struct gototals){ .is_known = true, .image = image, .last = *now };
+	if (t->image != image)
+		*t = (struct gototals){ .image = image };
+	t->is_known = true;
+	t->last = *now;
 }
 
 static void add(struct gototals_room *room, double objects, double bytes, double share)

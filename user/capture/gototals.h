@@ -38,7 +38,7 @@ struct gototals {
 	} rooms[ABI_GO_ROOM__N];
 };
 
-/* From now on. What was due is forgotten. */
+/* From now on: what came before was all seen. Of another @image nothing is due any more. */
 void gototals__restart(struct gototals *t, uint32_t image, const struct gostats_allocs *now);
 /* What came since the last look is due: @share of it to the open burst, the rest to the next. */
 void gototals__add(struct gototals *t, const struct go_layout *layout, const struct gostats_allocs *now, double share);

@@ -360,8 +360,8 @@ static const struct option_row rows[] = {
 	{ 0, "older", "SEC", "with --live: only C blocks that are at least so old count as live", parse_older },
 	{ 0, "peak", NULL, "which stacks had the RSS when it was highest; with --live also the live C blocks (-s peak)", parse_peak },
 	{ 0, "max-blocks", "N", "with --live: C blocks that can be followed at a time (4M; 16 bytes each, 96 more when used)", parse_max_blocks },
-	{ 0, "mode", "MODE", "exact (default): every allocation; sampled: those in short bursts; auto: exact while --max-overhead allows it", parse_mode },
-	{ 0, "max-overhead", "PCT", "of the target's CPU time that tracing may take (2); alone it means --mode auto", parse_max_overhead },
+	{ 0, "mode", "MODE", "auto (default): every allocation while --max-overhead allows it, else those in short bursts; exact; sampled", parse_mode },
+	{ 0, "max-overhead", "PCT", "of the target's CPU time that tracing may take (2)", parse_max_overhead },
 	{ 'n', "top", "N", "rows per text report (10)", parse_top },
 	{ 's', "sort", "COLUMN", "bytes, objects, live, growth, peak, rss, waste, rate", parse_sort },
 	{ 'g', "group-by", "KEY", "stack, func, line, type, goroutine, labels, module, allocation (RSS growth by who asked for the memory)", parse_group },
@@ -587,7 +587,7 @@ static int check(struct options *o, struct err *err)
 	if (o->mode == MODE_SAMPLED && o->live)
 		return wrong(err, "--live needs every allocation: no --mode sampled");
 	if (o->mode == MODE_DEFAULT)
-		o->mode = o->max_overhead_given ? MODE_AUTO : MODE_EXACT;
+		o->mode = o->live ? MODE_EXACT : MODE_AUTO;
 	if (o->max_overhead_given && (o->mode == MODE_EXACT || o->live))
 		return wrong(err, "%s sees every allocation, whatever it costs: no --max-overhead",
 			     o->live ? "--live" : "--mode exact");
