@@ -13,8 +13,8 @@
  * what it gave back, rss_swap_bytes what it moved out to swap minus what came back. areas (an addition to the
  * schema) is the same by what the pages are for, as the rows' types say; where that is not known, "not known".
  * hugetlb_bytes (one more) is memory of hugetlbfs that the processes have, which is in no RSS and in none of these sums.
- * timeline (an addition as well) has moments of the window with the rows that grew most since the one
- * before, rss_trend of a row whether it keeps growing (profile/trend.h), and by how much.
+ * timeline (an addition as well) has moments of the window, with what go and malloc had allocated since the attach and
+ * the rows that grew most since the one before, rss_trend of a row whether it keeps growing (profile/trend.h), and by how much.
  *
  * allocated_by of a row of source rss (another addition) splits its rss_grown_bytes by the stacks that had asked for the
  * memory, largest first: of source malloc the block that was touched, of go the object, of mmap, where no more is
@@ -435,6 +435,13 @@ static void put_moment(struct json *j, size_t point)
 		jsonw_u64(&j->w, "live_bytes", tl->points[point].live_bytes);
 	else
 		jsonw_null(&j->w, "live_bytes");
+	if (j->prof->has_source[SOURCE_GO] || j->prof->has_source[SOURCE_MALLOC]) {
+		jsonw_u64(&j->w, "alloc_bytes", tl->points[point].alloc_bytes);
+		jsonw_u64(&j->w, "alloc_objects", tl->points[point].alloc_objects);
+	} else {
+		jsonw_null(&j->w, "alloc_bytes");
+		jsonw_null(&j->w, "alloc_objects");
+	}
 	jsonw_array(&j->w, "growers");
 	for (size_t i = 0; i < n; i++) {
 		bool named = stack_blame(j->prof, j->prof->rows[growers[i]].stack, &view);
