@@ -734,38 +734,65 @@ static int put_stacks(struct json *j)
 	return err;
 }
 
-int json_write(const struct profile *prof, const struct export_opts *opts, FILE *out)
+static struct json json_begin(const struct profile *prof, const struct export_opts *opts, const struct jsonw *w)
 {
-	struct json j = { .prof = prof, .window = opts->window };
-	int err;
+	struct json j = { .prof = prof, .window = opts->window, .w = *w };
 
 	j.sampling = profile__sampling(prof, opts->window);
 	for (int i = 0; i < SOURCE__N; i++)
 		j.sums[i] = profile__sum(prof, (enum source)i, opts->window);
-	jsonw_init(&j.w, out);
-	jsonw_object(&j.w, NULL);
-	jsonw_u64(&j.w, "schema", 1);
-	jsonw_str(&j.w, "tool", opts->tool);
-	jsonw_str(&j.w, "kernel", prof->kernel);
-	put_time(&j, "start", window_start_ns(prof, opts->window));
-	jsonw_double(&j.w, "duration_s", profile__duration_s(prof, opts->window), 6);
-	put_targets(&j);
-	jsonw_str(&j.w, "mode", prof->mode);
-	put_sampling(&j);
-	jsonw_object(&j.w, "totals");
-	put_total(&j, SOURCE_GO);
-	put_total(&j, SOURCE_MALLOC);
+	return j;
+}
+
+/* All but the stacks. */
+static void put_about(struct json *j, const char *tool)
+{
+	const struct profile *prof = j->prof;
+
+	jsonw_u64(&j->w, "schema", 1);
+	jsonw_str(&j->w, "tool", tool);
+	jsonw_str(&j->w, "kernel", prof->kernel);
+	put_time(j, "start", window_start_ns(prof, j->window));
+	jsonw_double(&j->w, "duration_s", profile__duration_s(prof, j->window), 6);
+	put_targets(j);
+	jsonw_str(&j->w, "mode", prof->mode);
+	put_sampling(j);
+	jsonw_object(&j->w, "totals");
+	put_total(j, SOURCE_GO);
+	put_total(j, SOURCE_MALLOC);
 	if (prof->has_source[SOURCE_MMAP])
-		put_total(&j, SOURCE_MMAP);
+		put_total(j, SOURCE_MMAP);
+	jsonw_end_object(&j->w);
+	put_losses(j);
+	put_overhead(j);
+	put_rss(j);
+	put_live_source(j);
+	put_block_source(j);
+	put_peak(j);
+	put_rss_peak(j);
+	jsonw_null(&j->w, "gc");
+}
+
+void json_put_about(struct jsonw *w, const char *key, const struct profile *prof, const struct export_opts *opts)
+{
+	struct json j = json_begin(prof, opts, w);
+
+	jsonw_object(&j.w, key);
+	put_about(&j, opts->tool);
 	jsonw_end_object(&j.w);
-	put_losses(&j);
-	put_overhead(&j);
-	put_rss(&j);
-	put_live_source(&j);
-	put_block_source(&j);
-	put_peak(&j);
-	put_rss_peak(&j);
-	jsonw_null(&j.w, "gc");
+	*w = j.w;
+}
+
+int json_write(const struct profile *prof, const struct export_opts *opts, FILE *out)
+{
+	struct jsonw w;
+	struct json j;
+	int err;
+
+	jsonw_init(&w, out);
+	j = json_begin(prof, opts, &w);
+	jsonw_object(&j.w, NULL);
+	put_about(&j, opts->tool);
 	err = put_stacks(&j);
 	jsonw_end_object(&j.w);
 	fputc('\n', out);
