@@ -67,6 +67,18 @@ $(O)/user/%.o: user/%.c Makefile
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -c $< -o $@
 
+# The page of the HTML report. Where npm is missing it is an empty file, and made again by the next make.
+HTML_SRC := $(wildcard user/export/html/*)
+HTML_PAGE_OBJ := $(O)/user/export/html_page.o $(O)/fuzz/user/export/html_page.o
+
+$(O)/html/page.html: $(HTML_SRC) $(if $(shell [ -s $(O)/html/page.html ] || echo again),again)
+	$(call msg,PAGE,$@)
+	$(Q)user/export/html/build.sh $(O)/html
+.PHONY: again
+
+$(HTML_PAGE_OBJ): $(O)/html/page.html
+$(HTML_PAGE_OBJ): CPPFLAGS_ALL += -DHTML_PAGE='"$(O)/html/page.html"'
+
 $(O)/liballocsnoop.a: $(LIB_OBJ)
 	$(call msg,AR,$@)
 	$(Q)rm -f $@ && $(AR) rcs $@ $^

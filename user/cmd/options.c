@@ -366,7 +366,7 @@ static const struct option_row rows[] = {
 	{ 's', "sort", "COLUMN", "bytes, objects, live, growth, peak, rss, waste, rate", parse_sort },
 	{ 'g', "group-by", "KEY", "stack, func, line, type, goroutine, labels, module, allocation (RSS growth by who asked for the memory)", parse_group },
 	{ 0, "format", "FMT", NULL, parse_format },
-	{ 'o', "output", "FILE", "where the result goes, may be given again; its format follows from .folded .pb.gz .json; .db is a recording", parse_output },
+	{ 'o', "output", "FILE", "where the result goes, may be given again; its format follows from .folded .pb.gz .json .html; .db is a recording", parse_output },
 	{ 'm', "metric", "M", "for folded: alloc_bytes, alloc_objects, live_bytes, live_objects, rss_bytes", parse_metric },
 	{ 0, "no-stacks", NULL, "with --source rss alone: only what the pages are for; costs less", parse_no_stacks },
 	{ 0, "no-areas", NULL, "with --no-stacks: only anonymous, file, shared, swap; costs the least", parse_no_areas },
@@ -559,6 +559,23 @@ static int check_check(const struct options *o, struct err *err)
 	return 0;
 }
 
+static int check_exporter(const struct exporter *exporter, struct err *err)
+{
+	const char *why = exporter && exporter->why_not ? exporter->why_not() : NULL;
+
+	return why ? err_set(err, FAIL_GENERAL, -ENOTSUP, "no %s: %s", exporter->name, why) : 0;
+}
+
+/* Can each format be written? Better to know before the capture than at its end. */
+static int check_formats(const struct options *o, struct err *err)
+{
+	int code = check_exporter(o->format, err);
+
+	for (size_t i = 0; i < o->noutputs && !code; i++)
+		code = check_exporter(exporter_by_path(o->outputs[i]), err);
+	return code;
+}
+
 /* Does each output say its format? */
 static int check_outputs(const struct options *o, struct err *err)
 {
@@ -575,10 +592,15 @@ static int check_outputs(const struct options *o, struct err *err)
 
 static int check(struct options *o, struct err *err)
 {
+	int code;
+
 	if (o->help || o->version)
 		return 0;
 	if (o->action == ACTION_CHECK)
 		return check_check(o, err);
+	code = check_formats(o, err);
+	if (code)
+		return code;
 	if (o->action == ACTION_REPORT || o->action == ACTION_DIFF)
 		return o->command ? wrong(err, "%s reads recordings, and starts no command", actions_name(o->action)) :
 				    check_outputs(o, err);

@@ -6,10 +6,11 @@
 #include "export/formats.h"
 
 static const struct exporter exporters[] = {
-	{ "text", ".txt", true, text_write },
-	{ "folded", ".folded", false, folded_write },
-	{ "pprof", ".pb.gz .pprof", false, pprof_write },
-	{ "json", ".json", true, json_write },
+	{ "text", ".txt", true, NULL, text_write },
+	{ "folded", ".folded", false, NULL, folded_write },
+	{ "pprof", ".pb.gz .pprof", false, NULL, pprof_write },
+	{ "json", ".json", true, NULL, json_write },
+	{ "html", ".html", false, html_why_not, html_write },
 };
 
 #define N_EXPORTERS (sizeof(exporters) / sizeof(exporters[0]))
@@ -19,7 +20,7 @@ static const char *const foreign_suffixes[] = { ".speedscope.json" };
 
 const char *exporter_names(void)
 {
-	return "text, folded, pprof, json"; /* a test holds it against the table */
+	return "text, folded, pprof, json, html"; /* a test holds it against the table */
 }
 
 const struct exporter *exporter_by_name(const char *name)

@@ -61,7 +61,7 @@ static int push(uint32_t **items, size_t *len, size_t *cap, uint32_t value)
 static int name_loc(struct folded *f, uint32_t loc)
 {
 	struct frame_view view;
-	char kernel[512];
+	char buf[FRAME_LABEL_SIZE];
 	int err;
 
 	if (f->loc_first[loc])
@@ -69,11 +69,8 @@ static int name_loc(struct folded *f, uint32_t loc)
 	f->loc_first[loc] = f->nloc_names + 1;
 	for (uint32_t i = 0; i < prof_loc_nframes(f->prof, loc); i++) {
 		prof_loc_frame(f->prof, loc, i, &view);
-		if (view.flags & FRAME_KERNEL) {
-			snprintf(kernel, sizeof(kernel), "%.500s_[k]", view.func);
-			view.func = kernel;
-		}
-		err = push(&f->loc_names, &f->nloc_names, &f->cap_loc_names, names_add(&f->names, view.func, ';', ':'));
+		err = push(&f->loc_names, &f->nloc_names, &f->cap_loc_names,
+			   names_add(&f->names, frame_label(&view, buf), ';', ':'));
 		if (err)
 			return err;
 	}
@@ -82,17 +79,9 @@ static int name_loc(struct folded *f, uint32_t loc)
 
 static uint32_t name_process(struct folded *f, uint32_t pid)
 {
-	const struct prof_target *target = profile__find_target(f->prof, pid);
-	const char *comm = target ? strtab__get(f->prof->strs, target->comm) : "";
 	char buf[256];
 
-	if (!*comm)
-		snprintf(buf, sizeof(buf), "pid-%u", pid);
-	else if (f->prof->ntargets > 1)
-		snprintf(buf, sizeof(buf), "%.200s-%u", comm, pid);
-	else
-		snprintf(buf, sizeof(buf), "%.200s", comm);
-	return names_add(&f->names, buf, ';', ':');
+	return names_add(&f->names, process_name(f->prof, pid, buf), ';', ':');
 }
 
 static int add_pieces(struct folded *f, uint32_t pid, const struct prof_stack *stack)
@@ -121,24 +110,6 @@ static int add_line(struct folded *f, uint32_t pid, uint32_t stack, int64_t valu
 	if (!err)
 		f->lines[f->nlines++] = (struct line){ first, (uint32_t)(f->npieces - first), value, before };
 	return err;
-}
-
-static int64_t metric_value(const struct profile *prof, enum source source, const struct prof_counts *c, enum metric metric)
-{
-	if (metric == METRIC_RSS_BYTES)
-		return source == SOURCE_RSS ? prof_rss_bytes(c) : 0;
-	if (source == SOURCE_RSS || (source == SOURCE_MMAP && (prof->has_source[SOURCE_GO] || prof->has_source[SOURCE_MALLOC])))
-		return 0;
-	switch (metric) {
-	case METRIC_LIVE_OBJECTS:
-		return (int64_t)prof_whole(c->live_objects);
-	case METRIC_LIVE_BYTES:
-		return (int64_t)prof_whole(c->live_bytes);
-	case METRIC_ALLOC_OBJECTS:
-		return (int64_t)c->alloc_objects;
-	default:
-		return (int64_t)c->alloc_bytes;
-	}
 }
 
 static int order_ids(const void *a, const void *b, void *ctx)

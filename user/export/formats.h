@@ -6,18 +6,29 @@
 #ifndef ALLOCSNOOP_EXPORT_FORMATS_H
 #define ALLOCSNOOP_EXPORT_FORMATS_H
 
+#include "base/jsonw.h"
 #include "export/diff.h"
 #include "export/export.h"
 #include "export/paper.h"
+#include "profile/frames.h"
 
 int text_write(const struct profile *prof, const struct export_opts *opts, FILE *out);
 int folded_write(const struct profile *prof, const struct export_opts *opts, FILE *out);
 int pprof_write(const struct profile *prof, const struct export_opts *opts, FILE *out);
 int json_write(const struct profile *prof, const struct export_opts *opts, FILE *out);
 
+/* See export.h: why_not. */
+const char *html_why_not(void);
+int html_write(const struct profile *prof, const struct export_opts *opts, FILE *out);
+
 int text_diff_write(const struct diff *diff, const struct diff_opts *opts, FILE *out);
 int folded_diff_write(const struct diff *diff, const struct diff_opts *opts, FILE *out);
 int json_diff_write(const struct diff *diff, const struct diff_opts *opts, FILE *out);
+int html_diff_write(const struct diff *diff, const struct diff_opts *opts, FILE *out);
+
+/* The JSON document without its stacks or rows, as an object within another. */
+void json_put_about(struct jsonw *w, const char *key, const struct profile *prof, const struct export_opts *opts);
+void json_diff_put_about(struct jsonw *w, const char *key, const struct diff *diff, const struct diff_opts *opts);
 
 /* Of text: a stack under its row, the frame to blame first; @verbose: every frame. */
 void text_put_stack(struct paper *paper, const struct profile *prof, uint32_t stack, bool verbose);
@@ -27,6 +38,21 @@ const char *json_time(uint64_t unix_ns, char *buf, size_t size);
 
 /* Stands for the frames of a STACK_LOST stack where a format needs one, so that sums still add up. */
 #define LOST_STACK_NAME "[lost stack]"
+
+/* What a reader calls process @pid: its comm, comm-PID when there are several. @buf has 256 bytes. */
+const char *process_name(const struct profile *prof, uint32_t pid, char *buf);
+
+/* The name of a frame; one of the kernel ends in "_[k]", as perf's stackcollapse writes it. @buf: FRAME_LABEL_SIZE. */
+#define FRAME_LABEL_SIZE 512
+const char *frame_label(const struct frame_view *view, char *buf);
+
+/*
+ * Do rows of @source count for @metric? mmap only where neither go nor malloc was captured: what these hand out was mapped
+ * before, and would be in the sum twice.
+ */
+bool metric_has_source(const struct profile *prof, enum metric metric, enum source source);
+/* What a row of @source is worth in @metric. */
+int64_t metric_value(const struct profile *prof, enum source source, const struct prof_counts *counts, enum metric metric);
 
 /* Where the window begins. */
 uint64_t window_start_ns(const struct profile *prof, enum window window);
