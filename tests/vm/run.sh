@@ -112,6 +112,10 @@ outcome() {
 compare() { # FOLDER
 	local line rc=0
 	compared=
+	[ -d "$1" ] || {
+		compared="what it left is gone: $1"
+		return 1
+	}
 	[ -e "$1/checks" ] || return 0
 	while IFS= read -r line; do
 		eval "set -- \"\$1\" $line"
