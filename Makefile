@@ -43,7 +43,7 @@ UNIT_BIN := $(UNIT_SRC:%.c=$(O)/%)
 .DELETE_ON_ERROR:
 .SECONDARY:
 .SUFFIXES:
-.PHONY: all static install deps demo bench bench-return bench-rss test test-unit test-e2e test-go test-real test-vm fuzz run-fuzzers check-layers clean help
+.PHONY: all static install deps demo bench bench-return bench-rss test test-unit test-e2e test-go test-real test-vm test-vm-quick fuzz run-fuzzers check-layers clean help
 
 all: $(O)/allocsnoop ## build $(O)/allocsnoop (the default)
 
@@ -172,6 +172,9 @@ test-real: all ## published Go programs against their own counters (as root; fet
 
 test-vm: ## the static binary on Linux 5.10, 6.1, 6.12 and 7.2, emulated (as root; fetches the kernels once)
 	$(Q)O=$(O) ALLOCSNOOP_LAB=$(LAB) tests/vm/run.sh
+
+test-vm-quick: ## the oldest and the newest of them: starts, counts malloc and RSS (as root; fetches the kernels once)
+	$(Q)O=$(O) ALLOCSNOOP_LAB=$(LAB) tests/vm/run.sh -k '^guest/kernel/|^e2e/(c_exact/many_threads|rss_ledger/known_pattern)$$' 6.1 7.2
 
 $(O)/tools/bench/%: tools/bench/%.c $(O)/liballocsnoop.a
 	$(call msg,BENCH,$@)

@@ -34,7 +34,7 @@ cc() {
 
 fp="-O1 -fno-omit-frame-pointer"
 nofp="-O2 -fomit-frame-pointer"
-for name in alloc asker peak stay touch pages mapper loop shares fork exec short dlopen; do
+for name in advise alloc asker peak stay touch pages mapper loop shares fork exec short dlopen; do
 	# shellcheck disable=SC2086
 	cc $name $name.c $fp
 done
