@@ -26,7 +26,7 @@ if ! cmp -s "$here/package-lock.json" installed-lock.json; then
 fi
 for name in page.js page.css; do
 	NODE_PATH=$PWD/node_modules node_modules/.bin/esbuild "$here/$name" --bundle --minify --target=es2020 --charset=utf8 \
-		--log-level=warning --legal-comments=inline --outfile="$PWD/$name"
+		--log-level=warning --legal-comments=inline --outfile="$PWD/$name" || give_up "esbuild does not run here"
 done
-node "$here/assemble.js" "$here/page.html" page.css page.js >page.tmp
-mv page.tmp page.html
+node "$here/assemble.js" "$here/page.html" page.css page.js >"page.tmp.$$" # another make may be at it
+mv "page.tmp.$$" page.html
