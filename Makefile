@@ -43,7 +43,7 @@ UNIT_BIN := $(UNIT_SRC:%.c=$(O)/%)
 .DELETE_ON_ERROR:
 .SECONDARY:
 .SUFFIXES:
-.PHONY: all static install deps demo bench bench-return bench-rss test test-unit test-e2e test-go test-real test-vm fuzz run-fuzzers check-layers clean help
+.PHONY: all static install deps demo bench bench-return bench-rss test test-unit test-e2e test-go test-real test-vm test-vm-quick fuzz run-fuzzers check-layers clean help
 
 all: $(O)/allocsnoop ## build $(O)/allocsnoop (the default)
 
@@ -66,6 +66,18 @@ $(O)/user/%.o: user/%.c Makefile
 	$(call msg,CC,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -c $< -o $@
+
+# The page of the HTML report. Where npm is missing it is an empty file, and made again by the next make.
+HTML_SRC := $(wildcard user/export/html/*)
+HTML_PAGE_OBJ := $(O)/user/export/html_page.o $(O)/fuzz/user/export/html_page.o
+
+$(O)/html/page.html: $(HTML_SRC) $(if $(shell [ -s $(O)/html/page.html ] || echo again),again)
+	$(call msg,PAGE,$@)
+	$(Q)user/export/html/build.sh $(O)/html
+.PHONY: again
+
+$(HTML_PAGE_OBJ): $(O)/html/page.html
+$(HTML_PAGE_OBJ): CPPFLAGS_ALL += -DHTML_PAGE='"$(O)/html/page.html"'
 
 $(O)/liballocsnoop.a: $(LIB_OBJ)
 	$(call msg,AR,$@)
@@ -160,6 +172,9 @@ test-real: all ## published Go programs against their own counters (as root; fet
 
 test-vm: ## the static binary on Linux 5.10, 6.1, 6.12 and 7.2, emulated (as root; fetches the kernels once)
 	$(Q)O=$(O) ALLOCSNOOP_LAB=$(LAB) tests/vm/run.sh
+
+test-vm-quick: ## the oldest and the newest of them: starts, counts malloc and RSS (as root; fetches the kernels once)
+	$(Q)O=$(O) ALLOCSNOOP_LAB=$(LAB) tests/vm/run.sh -k '^guest/kernel/|^e2e/(c_exact/many_threads|rss_ledger/known_pattern)$$' 6.1 7.2
 
 $(O)/tools/bench/%: tools/bench/%.c $(O)/liballocsnoop.a
 	$(call msg,BENCH,$@)

@@ -71,12 +71,20 @@ struct abi_rss_totals {
 	__s64 pages[ABI_RSS_DETAIL__N * ABI_AREA__N]; /* of ABI_RSS_TOTAL(); negative where they were given back */
 };
 
+/*
+ * What an object of Go was put into, the detail of a site where bursts are scaled by the runtime's own counts: the number
+ * of its size class, or one of these.
+ */
+#define ABI_GO_ROOM_SHARED 0 /* a block of the tiny allocator that was there */
+#define ABI_GO_ROOM_LARGE 68 /* pages of its own */
+#define ABI_GO_ROOM__N 69
+
 struct abi_site_key {
 	__u64 stack_id;
 	__u64 context_id; /* 0: none is known; ABI_SOURCE_RSS: enum abi_area */
 	__u32 tgid;
 	__u16 source; /* enum abi_source */
-	__u16 detail; /* ABI_SOURCE_RSS: ABI_RSS_DETAIL(); else 0 */
+	__u16 detail; /* ABI_SOURCE_RSS: ABI_RSS_DETAIL(); ABI_SOURCE_GO: ABI_GO_ROOM, in bursts; else 0 */
 };
 
 struct abi_site {

@@ -116,10 +116,18 @@ static __noinline int go_charge(struct scratch *s, const struct abi_go *go)
 	return 0;
 }
 
+/* What it was put into (abi.h). */
+static __always_inline __u16 go_room_of(const struct scratch *s, const struct abi_go *go)
+{
+	if (!go_rooms || !s->bytes)
+		return ABI_GO_ROOM_SHARED;
+	return s->room == ABI_DOOR_GO_LARGE ? ABI_GO_ROOM_LARGE : go->class[size_index(s->bytes)];
+}
+
 /* Count it: stack and context are in s->key. */
 static __noinline int go_count(struct scratch *s, const struct abi_target *target, const struct abi_go *go)
 {
-	struct abi_site *site = account(s, target->tgid, ABI_SOURCE_GO, 0, 1, s->bytes, s->go.size);
+	struct abi_site *site = account(s, target->tgid, ABI_SOURCE_GO, go_room_of(s, go), 1, s->bytes, s->go.size);
 
 	if (!site) {
 		if (s->has_g && go->live == ABI_GO_LIVE_PROFILER)

@@ -18,6 +18,7 @@ const volatile __u32 sweep_mark = 32768; /* new sites in one epoch after which u
 const volatile bool watch_rss = false; /* the RSS ledger is on */
 const volatile bool watch_faults = false; /* and the addresses of faults are known */
 const volatile bool count_goroutines = false;
+const volatile bool go_rooms = false; /* sites of Go are apart by what the objects were put into */
 const volatile bool rss_stacks = true; /* else RSS is counted without them */
 const volatile bool rss_areas = true; /* and what anonymous pages are for is told, as far as it is known */
 const volatile bool kernel_stacks = false; /* the kernel's frames, too, where it is in the kernel that things happen */

@@ -2079,6 +2079,16 @@ def cmd_sampled_like(report_path, exact_path):
     equal("of the top ten missing", sum(key not in shares[0] for key in top), 0)
 
 
+def cmd_sampled_totals(report_path, objects):
+    """Of Go, whose runtime counts: as many as the program says, less what Ps have not told and bursts have not seen."""
+    report, objects = load(report_path), int(objects)
+    total, unseen = report["totals"]["go"], report["sampling"]["unseen_objects"]
+    note("%d bursts, %d objects and %d not seen, of %d" % (report["sampling"]["bursts"], total["alloc_objects"], unseen, objects))
+    equal("mode", report["mode"], "sampled")
+    within("objects", total["alloc_objects"] + unseen, 0.99 * objects, 1.01 * objects)
+    within("objects not seen", unseen, 0, objects / 2)
+
+
 def cmd_same_totals(report_path, other_path):
     report, other = load(report_path), load(other_path)
     equal("mode", report["mode"], "exact")

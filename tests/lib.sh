@@ -128,6 +128,15 @@ target_end() {
 	wait "${target_pid[$1]}" || fail "$1 ended with $?"
 }
 
+# all_of_it ARG...: into $whole, with --mode exact where nothing else is said: ledgers are compared with every allocation.
+all_of_it() {
+	case " $* " in
+	*" --mode "* | *" --max-overhead "* | *" --live "*) whole=("$@") ;;
+	" record "*) whole=("$1" --mode exact "${@:2}") ;;
+	*) whole=(--mode exact "$@") ;;
+	esac
+}
+
 # snoop ARG...: starts allocsnoop and returns when every probe is armed. One at a time.
 snoop() {
 	snoop_launch "$@"
@@ -137,7 +146,8 @@ snoop() {
 snoop_launch() {
 	[ -x "$SNOOP" ] || fail "no $SNOOP"
 	: >snoop.err
-	"$SNOOP" "$@" >snoop.out 2>snoop.err </dev/null &
+	all_of_it "$@"
+	"$SNOOP" "${whole[@]}" >snoop.out 2>snoop.err </dev/null &
 	snoop_pid=$!
 	pids+=($!)
 }

@@ -10,10 +10,10 @@
 set -euo pipefail
 
 BUILD_PKGS="clang llvm libbpf-dev bpftool libelf-dev libdw-dev zlib1g-dev libiberty-dev make gcc libc6-dev pkg-config
-	liblzma-dev libbz2-dev libzstd-dev libsqlite3-dev"
+	liblzma-dev libbz2-dev libzstd-dev libsqlite3-dev nodejs npm"
 TEST_PKGS="golang-go prometheus wrk curl python3 redis-server redis-tools gdb valgrind perl binutils elfutils g++
 	util-linux procps psmisc strace nginx-light postgresql cppcheck ripgrep dwz xz-utils
-	nodejs debuginfod sqlite3 heaptrack musl-tools libjemalloc-dev libgoogle-perftools-dev
+	nodejs chromium fonts-dejavu-core debuginfod sqlite3 heaptrack musl-tools libjemalloc-dev libgoogle-perftools-dev
 	libtcmalloc-minimal4 libmimalloc-dev python3-dbg python3-jsonschema"
 DEMO_PKGS="golang-go"
 # bcc's memleak needs kernel headers; that of libbpf-tools comes by fetch-lab.sh.
@@ -106,6 +106,9 @@ for pkg in $wanted; do
 	# A toolchain that is not from a package will do as well.
 	if [ "$pkg" = golang-go ] && command -v go >/dev/null; then
 		continue
+	fi
+	if [ "$pkg" = npm ] && command -v npm >/dev/null; then
+		continue # others' nodejs brings it along, and excludes Debian's
 	fi
 	case " $missing " in *" $pkg "*) ;; *) missing+=" $pkg" ;; esac
 done

@@ -241,11 +241,11 @@ test_wrong_names() {
 	preflight 0 -p "$pid" -d 0
 	told 'list(doors) == ["runtime.mallocgc"]'
 	target_say t go
-	"$SNOOP" -p "$pid" --source go -d 1 --format folded >go.folded </dev/null
+	"$SNOOP" --mode exact -p "$pid" --source go -d 1 --format folded >go.folded </dev/null
 	has go.folded ';\[wrong\+0x[0-9a-f]+\]'
 	has go.folded ';runtime\.mallocgc[^;]* [0-9]+$'
 	! grep -q 'main\.siteNode;' go.folded || fail "a name that is not there"
-	"$SNOOP" -p "$pid" --source go -d 1 --format json >go.json </dev/null
+	"$SNOOP" --mode exact -p "$pid" --source go -d 1 --format json >go.json </dev/null
 	python3 -c 'import json; l = json.load(open("go.json"))["losses"]; assert l["code_unnamed"] > 0 and l["events"] == 0, l' ||
 		fail "what has no name is not told"
 	kill -0 "$pid" || fail "the program is dead"

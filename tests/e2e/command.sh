@@ -8,7 +8,7 @@
 as_valgrind() {
 	need valgrind
 	env -i "PATH=$PATH" valgrind --run-libc-freeres=no --run-cxx-freeres=no --log-file=valgrind.log "$@" >valgrind.out </dev/null
-	env -i "PATH=$PATH" "$SNOOP" --source malloc --format json -o c.json -- "$@" >ours.out 2>snoop.err </dev/null
+	env -i "PATH=$PATH" "$SNOOP" --mode exact --source malloc --format json -o c.json -- "$@" >ours.out 2>snoop.err </dev/null
 	cmp valgrind.out ours.out
 	check valgrind c.json valgrind.log
 }
@@ -25,7 +25,7 @@ test_counts_cplusplus() {
 	# libstdc++ allocates before main: 72704 bytes for exceptions when memory is out.
 	env -i "PATH=$PATH" valgrind --run-libc-freeres=no --run-cxx-freeres=no --log-file=valgrind.log "$TARGETS/new" 100 \
 		<script >/dev/null
-	env -i "PATH=$PATH" "$SNOOP" --source malloc --format json -o c.json -- "$TARGETS/new" 100 <script >/dev/null 2>snoop.err
+	env -i "PATH=$PATH" "$SNOOP" --mode exact --source malloc --format json -o c.json -- "$TARGETS/new" 100 <script >/dev/null 2>snoop.err
 	check valgrind c.json valgrind.log
 }
 
@@ -35,31 +35,31 @@ test_counts_system_program() {
 }
 
 test_exit_code() {
-	"$SNOOP" --format json -o c.json -- "$TARGETS/short" 10 7 >out 2>err </dev/null
+	"$SNOOP" --mode exact --format json -o c.json -- "$TARGETS/short" 10 7 >out 2>err </dev/null
 	has out '^10 blocks$'
 	check exit-code c.json first 7
 	# Killed by a signal: as a shell says it.
-	"$SNOOP" --format json -o c.json -- /bin/sh -c 'kill -9 $$' >out 2>err </dev/null
+	"$SNOOP" --mode exact --format json -o c.json -- /bin/sh -c 'kill -9 $$' >out 2>err </dev/null
 	check exit-code c.json first 137
 }
 
 test_no_such_command() {
 	local rc=0
-	"$SNOOP" --format json -o c.json -- "$T/no-such-program" >out 2>err </dev/null || rc=$?
+	"$SNOOP" --mode exact --format json -o c.json -- "$T/no-such-program" >out 2>err </dev/null || rc=$?
 	[ $rc = 4 ] || [ $rc = 1 ] || fail "exit code $rc, want 1 or 4"
 	has err 'no-such-program'
 }
 
 # Its input and output are the command's own.
 test_stdio() {
-	printf 'b\na\n' | "$SNOOP" --format json -o c.json -- sort >out 2>err
+	printf 'b\na\n' | "$SNOOP" --mode exact --format json -o c.json -- sort >out 2>err
 	is "$(paste -sd, out)" a,b "output of sort"
 }
 
 # A child is attached to when it is seen: what it did before is missed, and said so.
 test_children() {
 	printf 'go\nquit\n' >script
-	"$SNOOP" --source malloc --format json -o c.json -- "$TARGETS/fork" 3 1000 <script >out 2>err
+	"$SNOOP" --mode exact --source malloc --format json -o c.json -- "$TARGETS/fork" 3 1000 <script >out 2>err
 	check site-or-loss c.json malloc site_child 3000 late_attach not_followed process_event_lost
 	check site c.json malloc site_parent 1000 32000
 	python3 - <<-'P'
@@ -72,7 +72,7 @@ test_children() {
 
 test_children_that_exec() {
 	printf 'go\nquit\n' >script
-	"$SNOOP" --source malloc --format json -o c.json -- "$TARGETS/fork" 2 100 "$TARGETS/short" 20000 <script >out 2>err
+	"$SNOOP" --mode exact --source malloc --format json -o c.json -- "$TARGETS/fork" 2 100 "$TARGETS/short" 20000 <script >out 2>err
 	check site-or-loss c.json malloc site_child 200 late_attach not_followed process_event_lost
 	check site-or-loss c.json malloc site_short 40000 late_attach not_followed process_event_lost
 }

@@ -107,7 +107,7 @@ test_output_full() {
 	target c "$TARGETS/loop"
 	target_ready c
 	local rc=0
-	"$SNOOP" -p "${target_pid[c]}" --source malloc --format json -d 1 >/dev/full 2>err </dev/null || rc=$?
+	"$SNOOP" --mode exact -p "${target_pid[c]}" --source malloc --format json -d 1 >/dev/full 2>err </dev/null || rc=$?
 	is $rc 1 "exit code"
 	has err 'space|write|full'
 }
@@ -140,7 +140,7 @@ survives() {
 	target_ready "$name"
 	pid=${target_pid[$name]}
 	[ $# = 0 ] || target_say "$name" go
-	timeout -s ABRT 60 "$SNOOP" -p "$pid" --format json -o "$name.json" -d 1 >"$name.so" 2>"$name.se" </dev/null || rc=$?
+	timeout -s ABRT 60 "$SNOOP" --mode exact -p "$pid" --format json -o "$name.json" -d 1 >"$name.so" 2>"$name.se" </dev/null || rc=$?
 	case $rc in
 	0) python3 -c 'import json, sys; json.load(open(sys.argv[1]))' "$name.json" ;;
 	1 | 4) [ -s "$name.se" ] || fail "$name: exit code $rc without a word" ;;
@@ -226,8 +226,8 @@ test_hostile_names() {
 	target evil "./$name"
 	target_ready evil
 	# Whatever it allocates in a second; all text goes through standard output.
-	"$SNOOP" -p "${target_pid[evil]}" --source malloc -d 1 >text.out 2>text.err </dev/null
-	"$SNOOP" -p "${target_pid[evil]}" --source malloc --format folded -d 1 >folded.out 2>folded.err </dev/null
+	"$SNOOP" --mode exact -p "${target_pid[evil]}" --source malloc -d 1 >text.out 2>text.err </dev/null
+	"$SNOOP" --mode exact -p "${target_pid[evil]}" --source malloc --format folded -d 1 >folded.out 2>folded.err </dev/null
 	! LC_ALL=C grep -q "$(printf '[\001-\010\013-\037\177]')" text.out text.err folded.out folded.err ||
 		fail "control characters in the output"
 	has folded.out '^[^;]+(;[^;]+)+ [0-9]+$'
@@ -240,7 +240,7 @@ test_exits_while_attaching() {
 	for i in $(seq 30); do
 		sleep "0.0$((i % 8))" &
 		rc=0
-		timeout -s ABRT 30 "$SNOOP" -p $! --format json -o x.json -d 5 >x.out 2>x.err </dev/null || rc=$?
+		timeout -s ABRT 30 "$SNOOP" --mode exact -p $! --format json -o x.json -d 5 >x.out 2>x.err </dev/null || rc=$?
 		case $rc in
 		0 | 4) ;;
 		*)

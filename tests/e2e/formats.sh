@@ -92,7 +92,7 @@ test_top_limits_text_only() {
 test_duration() {
 	target c "$TARGETS/loop"
 	target_ready c
-	"$SNOOP" -p "${target_pid[c]}" --source malloc --format json -d 1 >c.json 2>err </dev/null
+	"$SNOOP" --mode exact -p "${target_pid[c]}" --source malloc --format json -d 1 >c.json 2>err </dev/null
 	check schema c.json
 	python3 -c 'import json
 d = json.load(open("c.json"))["duration_s"]

@@ -92,7 +92,7 @@ test_types() {
 # The tool and the program start together: the first allocation counts, too.
 test_from_the_start() {
 	mkfifo in
-	"$SNOOP" --format json -o go.json -- "$TARGETS/go-plain" -n 500 <in >out 2>err &
+	"$SNOOP" --mode exact --format json -o go.json -- "$TARGETS/go-plain" -n 500 <in >out 2>err &
 	snoop_pid=$!
 	pids+=("$snoop_pid")
 	printf 'go\nquit\n' >in

@@ -93,7 +93,7 @@ test_sigkill_anywhere() {
 	local delay rc
 	for delay in 0.02 0.05 0.1 0.15 0.2 0.3 0.4 0.5; do
 		rc=0
-		timeout -s KILL $delay "$SNOOP" -p "${target_pid[c]},${target_pid[go]}" --format json -o x.json \
+		timeout -s KILL $delay "$SNOOP" --mode exact -p "${target_pid[c]},${target_pid[go]}" --format json -o x.json \
 			>x.out 2>x.err </dev/null || rc=$?
 		is $rc 137 "exit code of the killed allocsnoop"
 		answers c

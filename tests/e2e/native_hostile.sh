@@ -216,7 +216,7 @@ test_tables_that_lie() {
 whole() {
 	local name=$1
 	shift
-	"$SNOOP" --source malloc --format json -o "$name.json" -- "$@" >"$name.out" 2>"$name.err" </dev/null || {
+	"$SNOOP" --mode exact --source malloc --format json -o "$name.json" -- "$@" >"$name.out" 2>"$name.err" </dev/null || {
 		cat "$name.err"
 		fail "$*"
 	}
@@ -253,7 +253,7 @@ test_overlayfs() {
 		rm -rf mnt
 		unshare -m bash inside.sh "$TARGETS/$program" true || skip "no overlayfs"
 		rm -rf mnt
-		unshare -m bash inside.sh "$TARGETS/$program" "$SNOOP" --source malloc --format json -o $program.json -- \
+		unshare -m bash inside.sh "$TARGETS/$program" "$SNOOP" --mode exact --source malloc --format json -o $program.json -- \
 			mnt/merged/program </dev/null >$program.out 2>$program.err
 		check whole $program.json
 	done

@@ -21,7 +21,7 @@ like_gdb() {
 		fail "gdb has no stacks of $name"
 	}
 	for round in 1 2 3 4 5 6; do
-		"$SNOOP" -p "$pid" --source malloc,rss -d 2 -o "$name.$round.json" -o "$name.$round.pb.gz" 2>"$name.err" || {
+		"$SNOOP" --mode exact -p "$pid" --source malloc,rss -d 2 -o "$name.$round.json" -o "$name.$round.pb.gz" 2>"$name.err" || {
 			cat "$name.err"
 			fail "allocsnoop -p $pid"
 		}

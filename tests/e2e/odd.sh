@@ -76,7 +76,7 @@ test_vfork_children_that_allocate() {
 
 # What a program allocated before it executed another at the same addresses is not the other's.
 test_exec_at_the_same_addresses() {
-	"$SNOOP" --source malloc --format json -o c.json -- "$TARGETS/odd" burst 5000 "$TARGETS/short-fixed" 300 \
+	"$SNOOP" --mode exact --source malloc --format json -o c.json -- "$TARGETS/odd" burst 5000 "$TARGETS/short-fixed" 300 \
 		>out 2>err </dev/null
 	check site c.json malloc site_malloc 5000 5000000
 	check site c.json malloc site_short 300 19200
@@ -84,7 +84,7 @@ test_exec_at_the_same_addresses() {
 
 # With an exec the RSS ledger of a command balances from nothing to nothing.
 test_ledger_of_a_command() {
-	"$SNOOP" --format json -o c.json -- "$TARGETS/odd" burst 5000 "$TARGETS/short-fixed" 300 >out 2>err </dev/null
+	"$SNOOP" --mode exact --format json -o c.json -- "$TARGETS/odd" burst 5000 "$TARGETS/short-fixed" 300 >out 2>err </dev/null
 	python3 - <<-'P'
 	import json
 	r = json.load(open("c.json"))["rss"]
@@ -97,7 +97,7 @@ test_ledger_of_a_command() {
 test_closed_pipe() {
 	target c "$TARGETS/loop"
 	target_ready c
-	"$SNOOP" -p "${target_pid[c]}" -o kept.folded 1 3 2>err | head -1 >first
+	"$SNOOP" --mode exact -p "${target_pid[c]}" -o kept.folded 1 3 2>err | head -1 >first
 	has first '#1'
 	has kept.folded '^loop;.* [0-9]+$'
 }
@@ -108,7 +108,7 @@ test_three_capabilities() {
 	target c "$TARGETS/loop"
 	target_ready c
 	setpriv --bounding-set=-all,+bpf,+perfmon,+sys_ptrace --inh-caps=-all,+bpf,+perfmon,+sys_ptrace \
-		"$SNOOP" -p "${target_pid[c]}" --source malloc -d 1 --format json -o c.json 2>err </dev/null || {
+		"$SNOOP" --mode exact -p "${target_pid[c]}" --source malloc -d 1 --format json -o c.json 2>err </dev/null || {
 		cat err >&2
 		fail "refused"
 	}

@@ -92,7 +92,7 @@ test_the_same_go_program_again() {
 	local run='"$0" -n 300 <script >/dev/null'
 	printf 'go\nquit\n' >script
 	# The shell's child lives for a while before it executes the program.
-	"$SNOOP" --source go --format json -o c.json -- sh -c "$run; (sleep 0.5; exec $run); true" "$TARGETS/go-plain" \
+	"$SNOOP" --mode exact --source go --format json -o c.json -- sh -c "$run; (sleep 0.5; exec $run); true" "$TARGETS/go-plain" \
 		>out 2>err </dev/null
 	python3 - <<-'P'
 	import collections, json

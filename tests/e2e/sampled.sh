@@ -69,6 +69,18 @@ test_go() {
 	check sampled_like out.json exact.json
 }
 
+# How much it was is the runtime's own count, whatever part of a burst the probes take.
+test_go_totals() {
+	need "$TARGETS/go-jsonloop"
+	target json "$TARGETS/go-jsonloop"
+	target_ready json
+	snoop -p "${target_pid[json]}" --source go --mode sampled --format json -o out.json
+	target_say json 300000
+	target_hear json
+	snoop_stop
+	check sampled_totals out.json "${heard#* }"
+}
+
 # A command is exact from its first instruction on, and stays so while that is cheap.
 test_command() {
 	"$SNOOP" --source malloc --mode auto --format json -o out.json -- "$TARGETS/short" 200 0 300 2>snoop.err >/dev/null

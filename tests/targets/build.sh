@@ -34,10 +34,12 @@ cc() {
 
 fp="-O1 -fno-omit-frame-pointer"
 nofp="-O2 -fomit-frame-pointer"
-for name in alloc asker peak stay touch pages mapper loop shares fork exec short dlopen; do
+for name in advise alloc asker peak stay touch pages mapper loop shares fork exec short dlopen; do
 	# shellcheck disable=SC2086
 	cc $name $name.c $fp
 done
+# shellcheck disable=SC2086
+cc crowd crowd.c $fp -g0 # its names are in the symbol table
 # shellcheck disable=SC2086
 {
 	cc alloc-nofp alloc.c $nofp

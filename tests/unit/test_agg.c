@@ -528,7 +528,7 @@ static double chance(uint64_t *state)
 static void simulate(uint64_t seed, double *ret_off, double *ret_se)
 {
 	enum { BURSTS = 100, SCALE = 50 };
-	struct event_burst burst = { .seen_s = 0.01, .stands_for_s = 0.5, .scale = SCALE };
+	struct event_burst burst = { .seen_s = 0.01, .stands_for_s = 0.5, .scale = { SCALE, SCALE, 0 } };
 	uint64_t state = seed;
 	struct prof_counts sum;
 	struct prof_sampling sampling;
@@ -578,7 +578,7 @@ TEST(standard_errors_of_bursts)
 
 TEST(one_burst_has_no_error_to_tell)
 {
-	struct event_burst burst = { .seen_s = 0.01, .stands_for_s = 0.5, .scale = 2.5, .doubt = 0.1 };
+	struct event_burst burst = { .seen_s = 0.01, .stands_for_s = 0.5, .scale = { 2.5, 2.5, 0.1 } };
 	struct event_counts counts = { .objects = 3, .bytes = 30, .requested_bytes = 29, .is_sampled = true };
 	struct prof_sampling sampling;
 	struct prof_counts sum;

@@ -959,7 +959,7 @@ TEST(pprof_of_nothing_and_of_rss_alone)
 TEST(table)
 {
 	char names[128] = "";
-	const char *order[] = { "text", "folded", "pprof", "json", "speedscope", "perfetto", "prometheus" };
+	const char *order[] = { "text", "folded", "pprof", "json", "html", "speedscope", "perfetto", "prometheus" };
 
 	for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++)
 		sprintf(names + strlen(names), "%s%s", i ? ", " : "", CHECK(exporter_by_name(order[i])) ? order[i] : "?");
@@ -971,16 +971,56 @@ TEST(table)
 	CHECK_STR(exporter_by_path("x.pprof")->name, "pprof");
 	CHECK_STR(exporter_by_path("x.json")->name, "json");
 	CHECK_STR(exporter_by_path("x.speedscope.json")->name, "speedscope");
-	CHECK(!exporter_by_path("x.html"));
+	CHECK_STR(exporter_by_path("x.html")->name, "html");
 	CHECK(!exporter_by_path("json"));
 	CHECK(!exporter_by_path(".json"));
 	CHECK(!exporter_by_path(""));
 }
 
+/* ---- html: what a browser makes of it is tested in tests/e2e/html.sh ---- */
+
+TEST(html)
+{
+	const struct exporter *html = exporter_by_name("html");
+	const char *names[] = { "</script><script>alert(1)</script>", "<!--", "bad\xff\xe2\x80\xa8\033[31m" };
+	struct profile *p;
+	uint32_t locs[3];
+	size_t len;
+	char *text, *data, *end;
+	FILE *out = open_memstream(&text, &len);
+
+	CHECK_INT(profile__new(&p), 0);
+	p->has_source[SOURCE_MALLOC] = true;
+	for (uint32_t i = 0; i < 3; i++)
+		locs[i] = add_loc(p, PROF_NONE, i, NULL, names[i], names[i], 1, 0);
+	add_row(p, 1, SOURCE_MALLOC, names[0], profile__add_stack(p, locs, 3, 0), ALLOCATED(1, 10, 10));
+	add_row(p, 1, SOURCE_MALLOC, names[0], profile__add_stack(p, locs + 1, 2, 0), ALLOCATED(2, 20, 20));
+	if (html->why_not()) {
+		CHECK_INT(html->write(p, &defaults, out), -ENOTSUP);
+		fclose(out);
+		CHECK_INT(len, 0);
+	} else {
+		CHECK_INT(html->write(p, &defaults, out), 0);
+		fclose(out);
+		data = strstr(text, "id=\"data\">{");
+		end = data ? strstr(data, "</script>") : NULL;
+		if (!CHECK(end))
+			return;
+		*end = '\0';
+		CHECK(!strchr(data, '<'));
+		check_has(data, "\"strings\":[\"\",\"pid-1\",\"bad???[31m\",\"\\u003c!--\",\"\\u003c/script>");
+		/* Two stacks that share their outer functions, and a node that is a function of both. */
+		check_has(data, "\"nodes\":{\"parent\":[0,0,1,2,3],");
+		check_has(data, "\"values\":{\"alloc_bytes\":[10,20],\"alloc_objects\":[1,2]}");
+	}
+	profile__free(p);
+	free(text);
+}
+
 /* 100,000 stacks of 30 frames through every format, in bounded time. */
 TEST(large)
 {
-	const char *formats[] = { "text", "folded", "pprof", "json", "speedscope", "perfetto", "prometheus" };
+	const char *formats[] = { "text", "folded", "pprof", "json", "html", "speedscope", "perfetto", "prometheus" };
 	struct profile *p;
 	uint32_t locs[30], base[5000];
 	clock_t begin;
@@ -1001,6 +1041,8 @@ TEST(large)
 		add_row(p, 1, SOURCE_GO, "", profile__add_stack(p, locs, 30, 0), ALLOCATED(1, i, i));
 	}
 	for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++) {
+		if (exporter_by_name(formats[i])->why_not && exporter_by_name(formats[i])->why_not())
+			continue;
 		begin = clock();
 		CHECK_INT(exporter_by_name(formats[i])->write(p, &defaults, null), 0);
 		fprintf(stderr, "%s of 100,000 stacks of 30: %.2f s\n", formats[i],

@@ -179,6 +179,42 @@ TEST(reads_what_the_runtime_counts)
 	CHECK(nknown >= 8);
 }
 
+/* MemStats.Mallocs and TotalAlloc, by what they are made of. */
+TEST(reads_what_was_allocated)
+{
+	size_t nknown = 0;
+
+	for (size_t i = 0; i < go_nlayouts; i++) {
+		struct gostats_allocs allocs = { .tiny_objects = 77 };
+		struct gostats_vars vars;
+
+		if (!is_known(&go_layouts[i]))
+			continue;
+		begin(&go_layouts[i]);
+		if (!CHECK(!find(&vars)))
+			continue;
+		if (layout->minor < 17) {
+			CHECK_STR(gostats_allocs(layout, &vars, &reader, &allocs),
+				  "where this version of Go keeps its statistics is not known");
+			CHECK_INT(allocs.tiny_objects, 77);
+			continue;
+		}
+		nknown++;
+		put_delta(layout->delta_large_alloc - 8, 1000, 123456);
+		put_delta(layout->delta_large_alloc + 8, 1, 21);
+		if (!CHECK(!gostats_allocs(layout, &vars, &reader, &allocs)))
+			continue;
+		CHECK_INT(allocs.small_objects[0], 0);
+		CHECK_INT(allocs.small_objects[1], 1000);
+		CHECK_INT(allocs.small_objects[layout->nclasses - 1], 1000 * (layout->nclasses - 1));
+		CHECK_INT(allocs.tiny_objects, 123456);
+		CHECK_INT(allocs.large_objects, 21);
+		CHECK_INT(allocs.large_bytes, 14 * MIB);
+		CHECK_INT(allocs.ncaches, 2);
+	}
+	CHECK(nknown >= 7);
+}
+
 TEST(versions_whose_statistics_are_not_known_say_so)
 {
 	struct gostats_vars vars = { 0 };

@@ -88,7 +88,7 @@ static double govern(struct model *m, uint64_t for_ns, const struct governor_opt
 		if (g->due_ns > to.now_ns)
 			continue;
 		if (bursts__end(&b, bursts__middle(&b, to.now_ns), &burst))
-			estimate += open * burst.scale;
+			estimate += open * burst.scale.objects;
 		before = from = to;
 		seen = m->seen;
 		run(m, from.now_ns + (uint64_t)g->window_ns, true);
@@ -100,7 +100,7 @@ static double govern(struct model *m, uint64_t for_ns, const struct governor_opt
 		m->nexact += exact;
 		if (exact) {
 			bursts__end(&b, to.now_ns, &burst);
-			estimate += open * burst.scale;
+			estimate += open * burst.scale.objects;
 			governor__begin_exact(g, &to);
 			continue;
 		}
@@ -109,7 +109,7 @@ static double govern(struct model *m, uint64_t for_ns, const struct governor_opt
 		governor__burst(g, (uint64_t)g->window_ns, &before, &to);
 	}
 	if (bursts__end(&b, (uint64_t)m->now_ns, &burst))
-		estimate += open * burst.scale;
+		estimate += open * burst.scale.objects;
 	return estimate;
 }
 

@@ -62,6 +62,19 @@ TEST(doubles)
 	doc_check(&d, "[3.14,-0.500,null,null,10]");
 }
 
+/* Nothing in it ends the script that the document stands in, nor begins a comment. */
+TEST(in_html)
+{
+	struct doc d;
+
+	doc_open(&d);
+	d.w.in_html = true;
+	jsonw_object(&d.w, NULL);
+	jsonw_str(&d.w, "</script>", "<!--<script>\xe2\x80\xa8");
+	jsonw_end_object(&d.w);
+	doc_check(&d, "{\"\\u003c/script>\":\"\\u003c!--\\u003cscript>\\u2028\"}");
+}
+
 TEST(strings)
 {
 	struct doc d;

@@ -21,6 +21,7 @@ mount -t bpf bpf /sys/fs/bpf
 mount -t cgroup2 cgroup /sys/fs/cgroup
 ip link set lo up
 cd /
+: >"$folder/started"
 bash "$folder/command" >"$folder/log" 2>&1
 echo $? >"$folder/rc"
 sync

@@ -116,7 +116,7 @@ snoop_start() { # PID ARGS: its JSON document will be in $T/snoop.json
 	local pid=$1
 	shift
 	rm -f "$T/tool.err" # of the tool before
-	"$snoop" -q -p "$pid" -d 120 --format json -o "$T/snoop.json" "$@" >"$T/tool.out" 2>"$T/tool.err" </dev/null &
+	"$snoop" -q -p "$pid" --mode exact -d 120 --format json -o "$T/snoop.json" "$@" >"$T/tool.out" 2>"$T/tool.err" </dev/null &
 	tool_pid=$!
 	wait_line "$T/tool.err" "attached to" "$tool_pid"
 }

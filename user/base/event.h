@@ -61,6 +61,12 @@ struct event_context {
 	uint32_t nlabels;
 };
 
+/* By what counts of a burst are to be multiplied. */
+struct event_scale {
+	double objects, bytes;
+	double doubt; /* how far it may be off, as a part of it: by the same for all bursts */
+};
+
 struct event_counts {
 	uint64_t objects;
 	int64_t bytes; /* RSS: signed; what was added and what was given back come apart */
@@ -69,6 +75,7 @@ struct event_counts {
 	uint64_t free_objects, free_bytes; /* given back of what this stack allocated, where that is seen */
 	enum event_rss_kind rss_kind; /* RSS */
 	bool is_sampled; /* of the burst that on_burst() told of: each stands for several */
+	struct event_scale scale; /* for how many, if it is known better than by the burst's length: else zero */
 };
 
 /* A time in which allocations were seen, among others in which they were not. */
@@ -76,8 +83,7 @@ struct event_burst {
 	uint32_t nr; /* 0, 1, 2... */
 	double seen_s; /* its length */
 	double stands_for_s; /* the time that its counts stand for, the burst included */
-	double scale; /* by which they are to be multiplied for that */
-	double doubt; /* how far the scale may be off, as a part of it: by the same for all bursts */
+	struct event_scale scale;
 };
 
 /* What is live more (or, negative, less) than before: an estimate, with its variance. */

@@ -35,7 +35,7 @@ static void put_escape(FILE *out, uint32_t cp)
  * JSON would let DEL, C1 controls and bidi overrides through as they are, but the
  * document may be printed to a terminal: they are escaped too, which loses nothing.
  */
-static void put_string(FILE *out, const char *s)
+static void put_string(FILE *out, const char *s, bool in_html)
 {
 	const char *run = s;
 	size_t bytes;
@@ -44,7 +44,7 @@ static void put_string(FILE *out, const char *s)
 	putc_unlocked('"', out);
 	for (; *s; s += bytes) {
 		bytes = utf8_next(s, &cp);
-		if (cp != '"' && cp != '\\' && !codepoint_is_unsafe(cp))
+		if (cp != '"' && cp != '\\' && !(in_html && cp == '<') && !codepoint_is_unsafe(cp))
 			continue;
 		put_run(out, run, s);
 		put_escape(out, cp);
@@ -61,7 +61,7 @@ static void put_prefix(struct jsonw *w, const char *key)
 		putc_unlocked(',', w->out);
 	w->has_item[w->depth] = true;
 	if (key) {
-		put_string(w->out, key);
+		put_string(w->out, key, w->in_html);
 		putc_unlocked(':', w->out);
 	}
 }
@@ -110,7 +110,7 @@ void jsonw_str(struct jsonw *w, const char *key, const char *value)
 {
 	put_prefix(w, key);
 	if (value)
-		put_string(w->out, value);
+		put_string(w->out, value, w->in_html);
 	else
 		fputs_unlocked("null", w->out);
 }

@@ -15,6 +15,7 @@
 
 struct jsonw {
 	FILE *out;
+	bool in_html; /* the document stands in a <script> of HTML: no '<' as it is, which could end that */
 	int depth;
 	bool has_item[JSONW_MAX_DEPTH];
 };

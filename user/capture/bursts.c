@@ -57,9 +57,10 @@ bool bursts__end(struct bursts *b, uint64_t until_ns, struct event_burst *ret)
 		.nr = b->nr++,
 		.seen_s = window_ns / 1e9,
 		.stands_for_s = stands_for_ns / 1e9,
-		.scale = bursts_scale(stands_for_ns, window_ns, cost_ns, b->governor.cpus),
-		.doubt = bursts_doubt(window_ns, cost_ns, b->governor.cpus),
 	};
+	ret->scale.objects = bursts_scale(stands_for_ns, window_ns, cost_ns, b->governor.cpus);
+	ret->scale.bytes = ret->scale.objects;
+	ret->scale.doubt = bursts_doubt(window_ns, cost_ns, b->governor.cpus);
 	b->covered_ns = until_ns;
 	b->is_open = false;
 	return true;

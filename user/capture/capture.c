@@ -21,6 +21,7 @@
 #include "capture/bursts.h"
 #include "capture/drain.h"
 #include "capture/goasker.h"
+#include "capture/gotally.h"
 #include "capture/image.h"
 #include "capture/kfeat.h"
 #include "capture/mmapwatch.h"
@@ -54,7 +55,8 @@ struct capture {
 	struct golive *live; /* NULL: objects are not followed */
 	struct unwind_load *unwind;
 	struct blocks *blocks; /* NULL: neither are C blocks */
-	struct bursts bursts; /* if the mode is not exact */
+	struct bursts bursts; /* if the mode is not exact: */
+	struct gotally tally; /* what a burst has seen of Go */
 	struct goasker *goasker; /* NULL: it is not looked for, whose the memory is that becomes resident */
 	struct target **targets;
 	size_t ntargets, cap_targets;
@@ -154,6 +156,7 @@ int capture__open(const struct capture_opts *opts, struct modules *mods, struct 
 	session_opts.max_size_bytes = opts->max_size_bytes;
 	session_opts.only_tid = opts->only_tid;
 	session_opts.count_goroutines = opts->count_goroutines;
+	session_opts.go_rooms = opts->mode != CAPTURE_EXACT;
 	session_opts.no_rss_stacks = opts->no_rss_stacks;
 	session_opts.no_rss_areas = opts->no_rss_areas;
 	session_opts.kernel_stacks = opts->kernel_stacks;
@@ -236,6 +239,7 @@ void capture__free(struct capture *capture)
 	blocks__free(capture->blocks);
 	goasker__free(capture->goasker);
 	drain__free(capture->drain);
+	gotally__free(&capture->tally);
 	session__free(capture->session);
 	for (size_t i = 0; i < capture->ntargets; i++)
 		target__free(capture->targets[i]);
@@ -1164,7 +1168,7 @@ static bool is_of_doors(uint16_t abi_source)
 	return abi_source == ABI_SOURCE_GO || abi_source == ABI_SOURCE_MALLOC;
 }
 
-static void on_site(void *ctx, const struct abi_site_key *key, const struct abi_site *site)
+static void tell_site(void *ctx, const struct abi_site_key *key, const struct abi_site *site, const struct event_scale *scale)
 {
 	static const enum event_source sources[] = {
 		[ABI_SOURCE_GO] = EVENT_GO,
@@ -1178,7 +1182,8 @@ static void on_site(void *ctx, const struct abi_site_key *key, const struct abi_
 				       .goroutines = site->goroutines,
 				       .free_objects = site->free_objects,
 				       .free_bytes = site->free_bytes,
-				       .is_sampled = c->bursts.is_sampling && is_of_doors(key->source) };
+				       .is_sampled = c->bursts.is_sampling && is_of_doors(key->source),
+				       .scale = *scale };
 	struct event_live live = { (double)site->live_objects, (double)site->live_bytes, 0, 0 };
 	uint64_t context = key->context_id;
 
@@ -1193,6 +1198,15 @@ static void on_site(void *ctx, const struct abi_site_key *key, const struct abi_
 			   &counts);
 	if ((site->live_objects || site->live_bytes) && c->blocks && !blocks__counts_live(c->blocks))
 		c->sink.on_live(c->sink.ctx, key->tgid, EVENT_MALLOC, event_stack_id(key->stack_id), key->context_id, &live);
+}
+
+static void on_site(void *ctx, const struct abi_site_key *key, const struct abi_site *site)
+{
+	struct capture *c = ctx;
+	struct target *t = key->source == ABI_SOURCE_GO && c->bursts.is_sampling ? find_target(c, key->tgid) : NULL;
+
+	if (!t || !gotally__hold(&c->tally, &t->totals, key, site))
+		tell_site(c, key, site, &(struct event_scale){ 0 });
 }
 
 /* The Go program that runs in @t, with its bias; NULL: none, or it has not begun. */
@@ -1273,14 +1287,41 @@ static void sleep_until(uint64_t ns)
 		;
 }
 
-/* Read the counts; those of a burst stand for the time until @until_ns. */
+/*
+ * Ask Go's runtimes what they have allocated by now: @share of what is new is the open burst's, the rest the next one's.
+ * @again: nothing is, from now on it counts.
+ */
+static void ask_runtimes(struct capture *c, double share, bool again)
+{
+	for (size_t i = 0; i < c->ntargets; i++) {
+		struct target *t = c->targets[i];
+		struct gostats_allocs allocs;
+		const struct gobin *bin;
+		uint64_t bias;
+
+		bin = go_program(c, t, &bias);
+		if (!bin || !gomem__allocs(&t->gomem, t->info.pid, t->go_image, bin, bias, &allocs))
+			t->totals.is_known = false; /* by time then */
+		else if (again || !t->totals.is_known || t->totals.image != t->go_image)
+			gototals__restart(&t->totals, t->go_image, &allocs);
+		else
+			gototals__add(&t->totals, gobin__layout(bin, &(bool){ false }), &allocs, share);
+	}
+}
+
+/* Read the counts; those of a burst stand for the time until @until_ns, and what was asked for Go. */
 static int sweep_until(struct capture *c, uint64_t until_ns)
 {
-	struct event_burst burst;
+	struct event_burst burst = { .scale = { 1, 1, 0 } };
+	int err;
 
 	if (bursts__end(&c->bursts, until_ns, &burst))
 		c->sink.on_burst(c->sink.ctx, &burst);
-	return drain__sweep(c->drain);
+	err = drain__sweep(c->drain);
+	gotally__tell(&c->tally, &burst.scale, tell_site, c);
+	for (size_t i = 0; i < c->ntargets; i++)
+		gototals__turn(&c->targets[i]->totals);
+	return err;
 }
 
 /* The doors are in for a moment; or, if the governor has said so, they stay, and that moment stands for the time before. */
@@ -1292,6 +1333,8 @@ static int run_burst(struct capture *c)
 	bool stays = g->state == GOVERNOR_BEGIN_EXACT;
 	int err;
 
+	/* Half of what came between two bursts is each one's. */
+	ask_runtimes(c, c->bursts.is_open ? 0.5 : 1, false);
 	if (c->bursts.is_open) {
 		err = sweep_until(c, bursts__middle(&c->bursts, target_clock_ns()));
 		if (err)
@@ -1321,6 +1364,7 @@ static int run_burst(struct capture *c)
 	}
 	setpriority(PRIO_PROCESS, 0, nice_was);
 	c->bursts.is_sampling = true;
+	ask_runtimes(c, 1, false);
 	bursts__add(&c->bursts, &from, &to);
 	if (!stays) {
 		to = take_reading(c);
@@ -1339,6 +1383,7 @@ static int leave_exact(struct capture *c)
 	uint64_t now_ns = target_clock_ns();
 
 	session__set_window(c->session, now_ns);
+	ask_runtimes(c, 0, true);
 	session__disarm(c->session);
 	c->bursts.covered_ns = now_ns;
 	return drain__sweep(c->drain);
@@ -1374,6 +1419,7 @@ void capture__start(struct capture *capture)
 	reading = take_reading(capture);
 	governor__init(&capture->bursts.governor, &opts, &reading);
 	capture->bursts.covered_ns = reading.now_ns;
+	ask_runtimes(capture, 0, true);
 	if (opts.begins_exact)
 		session__arm(capture->session);
 }
@@ -1381,6 +1427,19 @@ void capture__start(struct capture *capture)
 uint64_t capture__due_ns(const struct capture *capture)
 {
 	return capture->opts.mode == CAPTURE_EXACT ? UINT64_MAX : capture->bursts.governor.due_ns;
+}
+
+struct gototals_amount capture__unseen(const struct capture *capture)
+{
+	struct gototals_amount sum = { 0 };
+
+	for (size_t i = 0; i < capture->ntargets; i++) {
+		const struct gototals_amount unseen = gototals__unseen(&capture->targets[i]->totals);
+
+		sum.objects += unseen.objects;
+		sum.bytes += unseen.bytes;
+	}
+	return sum;
 }
 
 double capture__uncovered_s(const struct capture *capture)
@@ -1426,6 +1485,8 @@ int capture__sweep(struct capture *capture)
 	capture->wants_sweep = false;
 	for (size_t i = 0; i < capture->ntargets; i++)
 		target__note_counters(capture->targets[i], capture->session);
+	if (capture->opts.mode != CAPTURE_EXACT && capture->bursts.governor.state == GOVERNOR_BURSTS)
+		ask_runtimes(capture, 1, false);
 	err = sweep_until(capture, target_clock_ns());
 	if (!err)
 		err = capture->sweep_err;

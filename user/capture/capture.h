@@ -13,6 +13,7 @@
 #include "capture/calib.h"
 #include "capture/golive.h"
 #include "capture/gomem.h"
+#include "capture/gototals.h"
 #include "capture/mmaps.h"
 #include "go/gomods.h"
 #include "target/modules.h"
@@ -134,6 +135,8 @@ struct capture_cost {
 
 /* How much time nobody has looked at, at the end: of bursts, since the last one. 0 in exact mode. */
 double capture__uncovered_s(const struct capture *capture);
+/* Go: what the runtimes have counted and no burst has seen the like of (yet). */
+struct gototals_amount capture__unseen(const struct capture *capture);
 
 void capture__cost(struct capture *capture, struct capture_cost *ret);
 

@@ -130,6 +130,18 @@ uint64_t gomem__heap_start(struct gomem *mem, pid_t pid, uint32_t image, const s
 	return start;
 }
 
+bool gomem__allocs(struct gomem *mem, pid_t pid, uint32_t image, const struct gobin *bin, uint64_t bias,
+		   struct gostats_allocs *ret)
+{
+	const struct mem_reader reader = proc_mem_reader(&pid);
+	const struct go_moduledata *md = gobin__moduledata(bin);
+	const struct go_layout *layout = gobin__layout(bin, &(bool){ false });
+
+	enter_image(mem, image);
+	return layout && md->vaddr && !find_vars(mem, layout, md, bias, &reader) &&
+	       !gostats_allocs(layout, &mem->vars, &reader, ret);
+}
+
 void gomem__forget(struct gomem *mem)
 {
 	mem->looked = false;

@@ -25,6 +25,10 @@ void gomem__forget(struct gomem *mem);
 /* Where its lowest arena is; 0: not known, or there is none yet. */
 uint64_t gomem__heap_start(struct gomem *mem, pid_t pid, uint32_t image, const struct gobin *bin, uint64_t bias);
 
+/* What it has allocated, by its own count. false: not known. */
+bool gomem__allocs(struct gomem *mem, pid_t pid, uint32_t image, const struct gobin *bin, uint64_t bias,
+		   struct gostats_allocs *ret);
+
 /* Where in a process its Go program has its memory. */
 struct gomem_places {
 	const struct gostats_arenas *arenas;

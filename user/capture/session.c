@@ -78,6 +78,7 @@ static void set_constants(struct session *session, const struct session_opts *op
 	ro->max_size_bytes = opts->max_size_bytes;
 	ro->only_tid = opts->only_tid;
 	ro->count_goroutines = opts->count_goroutines;
+	ro->go_rooms = opts->go_rooms;
 	ro->rss_stacks = !opts->no_rss_stacks;
 	ro->rss_areas = !opts->no_rss_areas;
 	ro->kernel_stacks = opts->kernel_stacks && session->has_rss;

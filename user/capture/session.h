@@ -19,6 +19,7 @@ struct session_opts {
 	uint64_t min_size_bytes, max_size_bytes;
 	uint32_t only_tid; /* 0: all */
 	bool count_goroutines;
+	bool go_rooms; /* Go's sites are apart by what objects were put into (abi.h) */
 	bool no_rss_stacks; /* none in the RSS ledger */
 	bool no_rss_areas; /* nor what anonymous pages are for */
 	bool kernel_stacks; /* the kernel's frames in stacks of the RSS ledger */

@@ -12,6 +12,7 @@
 
 #include "capture/aspace.h"
 #include "capture/gomem.h"
+#include "capture/gototals.h"
 #include "capture/mmaps.h"
 #include "capture/session.h"
 #include "capture/touches.h"
@@ -46,6 +47,7 @@ struct target {
 	bool has_rss_start, has_ledger;
 	struct proc_rss rss_start, rss;
 	struct gomem gomem; /* of go_module; looked at for reports */
+	struct gototals totals; /* of go_module, for bursts */
 	bool has_hugetlb;
 	uint64_t hugetlb_bytes; /* as last seen alive */
 	bool has_mm;

@@ -87,7 +87,7 @@ static int write_one(const struct options *o, const struct diff *diff, struct di
 	opts->export = output_export_opts(o, WINDOW_ALL);
 	code = diff_write(diff, exporter, opts, out.file);
 	if (code == -ENOTSUP)
-		err_set(err, FAIL_USAGE, code, "a difference can be text, json, folded or pprof, not %s", exporter->name);
+		err_set(err, FAIL_USAGE, code, "a difference can be text, json, folded, pprof or html, not %s", exporter->name);
 	else if (code)
 		err_set(err, FAIL_GENERAL, code, "cannot make the difference in %s", exporter->name);
 	else

@@ -423,6 +423,8 @@ static void update_profile(struct live *live)
 	}
 	capture__cost(live->capture, &cost);
 	prof->mode = prof->sampling.bursts ? "sampled" : "exact";
+	prof->sampling.unseen_objects = capture__unseen(live->capture).objects;
+	prof->sampling.unseen_bytes = capture__unseen(live->capture).bytes;
 	prof->sampling.uncovered_s = capture__uncovered_s(live->capture);
 	prof->cost = (struct prof_cost){ cost.hits, cost.trap_ns, cost.bpf_ns };
 	capture__each_loss(live->capture, set_loss, prof);

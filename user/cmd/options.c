@@ -366,13 +366,13 @@ static const struct option_row rows[] = {
 	{ 0, "older", "SEC", "with --live: only C blocks that are at least so old count as live", parse_older },
 	{ 0, "peak", NULL, "which stacks had the RSS when it was highest; with --live also the live C blocks (-s peak)", parse_peak },
 	{ 0, "max-blocks", "N", "with --live: C blocks that can be followed at a time (4M; 16 bytes each, 96 more when used)", parse_max_blocks },
-	{ 0, "mode", "MODE", "exact (default): every allocation; sampled: those in short bursts; auto: exact while --max-overhead allows it", parse_mode },
-	{ 0, "max-overhead", "PCT", "of the target's CPU time that tracing may take (2); alone it means --mode auto", parse_max_overhead },
+	{ 0, "mode", "MODE", "auto (default): every allocation while --max-overhead allows it, else those in short bursts; exact; sampled", parse_mode },
+	{ 0, "max-overhead", "PCT", "of the target's CPU time that tracing may take (2)", parse_max_overhead },
 	{ 'n', "top", "N", "rows per text report (10)", parse_top },
 	{ 's', "sort", "COLUMN", "bytes, objects, live, growth, peak, rss, waste, rate", parse_sort },
 	{ 'g', "group-by", "KEY", "stack, func, line, type, goroutine, labels, module, allocation (RSS growth by who asked for the memory)", parse_group },
 	{ 0, "format", "FMT", NULL, parse_format },
-	{ 'o', "output", "FILE", "where the result goes, may be given again; its format follows from .folded .pb.gz .json .speedscope.json .perfetto.json .prom; .db is a recording", parse_output },
+	{ 'o', "output", "FILE", "where the result goes, may be given again; its format follows from .folded .pb.gz .json .html .speedscope.json .perfetto.json .prom; .db is a recording", parse_output },
 	{ 0, "listen", "ADDR", "metrics for Prometheus on http://ADDR/metrics while it runs: PORT (on the loopback), HOST:PORT or :PORT", parse_listen },
 	{ 'm', "metric", "M", "for folded: alloc_bytes, alloc_objects, live_bytes, live_objects, rss_bytes", parse_metric },
 	{ 0, "no-stacks", NULL, "with --source rss alone: only what the pages are for; costs less", parse_no_stacks },
@@ -567,6 +567,23 @@ static int check_check(const struct options *o, struct err *err)
 	return 0;
 }
 
+static int check_exporter(const struct exporter *exporter, struct err *err)
+{
+	const char *why = exporter && exporter->why_not ? exporter->why_not() : NULL;
+
+	return why ? err_set(err, FAIL_GENERAL, -ENOTSUP, "no %s: %s", exporter->name, why) : 0;
+}
+
+/* Can each format be written? Better to know before the capture than at its end. */
+static int check_formats(const struct options *o, struct err *err)
+{
+	int code = check_exporter(o->format, err);
+
+	for (size_t i = 0; i < o->noutputs && !code; i++)
+		code = check_exporter(exporter_by_path(o->outputs[i]), err);
+	return code;
+}
+
 /* Does each output say its format? */
 static int check_outputs(const struct options *o, struct err *err)
 {
@@ -583,10 +600,15 @@ static int check_outputs(const struct options *o, struct err *err)
 
 static int check(struct options *o, struct err *err)
 {
+	int code;
+
 	if (o->help || o->version)
 		return 0;
 	if (o->action == ACTION_CHECK)
 		return check_check(o, err);
+	code = check_formats(o, err);
+	if (code)
+		return code;
 	if (o->action == ACTION_REPORT || o->action == ACTION_DIFF)
 		return o->command ? wrong(err, "%s reads recordings, and starts no command", actions_name(o->action)) :
 				    check_outputs(o, err);
@@ -595,7 +617,7 @@ static int check(struct options *o, struct err *err)
 	if (o->mode == MODE_SAMPLED && o->live)
 		return wrong(err, "--live needs every allocation: no --mode sampled");
 	if (o->mode == MODE_DEFAULT)
-		o->mode = o->max_overhead_given ? MODE_AUTO : MODE_EXACT;
+		o->mode = o->live ? MODE_EXACT : MODE_AUTO;
 	if (o->max_overhead_given && (o->mode == MODE_EXACT || o->live))
 		return wrong(err, "%s sees every allocation, whatever it costs: no --max-overhead",
 			     o->live ? "--live" : "--mode exact");

@@ -20,7 +20,7 @@ int diff_write(const struct diff *diff, const struct exporter *exporter, const s
 		const char *name;
 		int (*write)(const struct diff *diff, const struct diff_opts *opts, FILE *out);
 	} formats[] = { { "text", text_diff_write }, { "json", json_diff_write }, { "folded", folded_diff_write },
-			{ "pprof", pprof_diff_write } };
+			{ "pprof", pprof_diff_write },	{ "html", html_diff_write } };
 
 	for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++)
 		if (strcmp(formats[i].name, exporter->name) == 0)

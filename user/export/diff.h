@@ -22,7 +22,7 @@ struct diff_opts {
 
 /*
  * In the format of @exporter: text and json; folded as difffolded.pl writes it ("stack BEFORE AFTER"), one metric, in
- * units and not per second; pprof with after less before, as `go tool pprof -diff_base` makes it.
+ * units and not per second; html per second, as json; pprof with after less before, as `go tool pprof -diff_base` makes it.
  * 0 or -errno; -ENOTSUP for the others.
  */
 int diff_write(const struct diff *diff, const struct exporter *exporter, const struct diff_opts *opts, FILE *out);

@@ -129,17 +129,30 @@ static void put_row(struct jsonw *w, const struct diff *d, uint32_t index, bool 
 	jsonw_end_object(w);
 }
 
+/* All but the rows. */
+static void put_about(struct jsonw *w, const struct diff *d, const struct diff_opts *opts)
+{
+	jsonw_u64(w, "schema", 1);
+	jsonw_str(w, "tool", opts->export.tool);
+	put_side(w, "before", &opts->before, &d->sums_before);
+	put_side(w, "after", &opts->after, &d->sums_after);
+	put_summary(w, d);
+}
+
+void json_diff_put_about(struct jsonw *w, const char *key, const struct diff *d, const struct diff_opts *opts)
+{
+	jsonw_object(w, key);
+	put_about(w, d, opts);
+	jsonw_end_object(w);
+}
+
 int json_diff_write(const struct diff *d, const struct diff_opts *opts, FILE *out)
 {
 	struct jsonw w;
 
 	jsonw_init(&w, out);
 	jsonw_object(&w, NULL);
-	jsonw_u64(&w, "schema", 1);
-	jsonw_str(&w, "tool", opts->export.tool);
-	put_side(&w, "before", &opts->before, &d->sums_before);
-	put_side(&w, "after", &opts->after, &d->sums_after);
-	put_summary(&w, d);
+	put_about(&w, d, opts);
 	jsonw_array(&w, "rows");
 	for (uint32_t i = 0; i < d->prof->nrows; i++)
 		put_row(&w, d, i, opts->is_stacks);

@@ -6,20 +6,21 @@
 #include "export/formats.h"
 
 static const struct exporter exporters[] = {
-	{ "text", ".txt", true, text_write },
-	{ "folded", ".folded", false, folded_write },
-	{ "pprof", ".pb.gz .pprof", false, pprof_write },
-	{ "json", ".json", true, json_write },
-	{ "speedscope", ".speedscope.json", false, speedscope_write },
-	{ "perfetto", ".perfetto.json", false, perfetto_write },
-	{ "prometheus", ".prom", false, prometheus_write },
+	{ "text", ".txt", true, NULL, text_write },
+	{ "folded", ".folded", false, NULL, folded_write },
+	{ "pprof", ".pb.gz .pprof", false, NULL, pprof_write },
+	{ "json", ".json", true, NULL, json_write },
+	{ "html", ".html", false, html_why_not, html_write },
+	{ "speedscope", ".speedscope.json", false, NULL, speedscope_write },
+	{ "perfetto", ".perfetto.json", false, NULL, perfetto_write },
+	{ "prometheus", ".prom", false, NULL, prometheus_write },
 };
 
 #define N_EXPORTERS (sizeof(exporters) / sizeof(exporters[0]))
 
 const char *exporter_names(void)
 {
-	return "text, folded, pprof, json, speedscope, perfetto, prometheus"; /* a test holds it against the table */
+	return "text, folded, pprof, json, html, speedscope, perfetto, prometheus"; /* a test holds it against the table */
 }
 
 const struct exporter *exporter_by_name(const char *name)

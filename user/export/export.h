@@ -34,6 +34,7 @@ struct exporter {
 	const char *name; /* --format */
 	const char *suffixes; /* space-separated, longest first: ".pb.gz .pprof" */
 	bool one_per_line; /* may be written once per interval into one file */
+	const char *(*why_not)(void); /* why this build cannot write it, static; NULL if it can; no function: it always can */
 	/* 0 or -errno (errors of @out are found by the caller with ferror). */
 	int (*write)(const struct profile *prof, const struct export_opts *opts, FILE *out);
 };

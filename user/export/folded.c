@@ -61,7 +61,7 @@ static int push(uint32_t **items, size_t *len, size_t *cap, uint32_t value)
 static int name_loc(struct folded *f, uint32_t loc)
 {
 	struct frame_view view;
-	char kernel[512];
+	char buf[FRAME_LABEL_SIZE];
 	int err;
 
 	if (f->loc_first[loc])
@@ -69,11 +69,8 @@ static int name_loc(struct folded *f, uint32_t loc)
 	f->loc_first[loc] = f->nloc_names + 1;
 	for (uint32_t i = 0; i < prof_loc_nframes(f->prof, loc); i++) {
 		prof_loc_frame(f->prof, loc, i, &view);
-		if (view.flags & FRAME_KERNEL) {
-			snprintf(kernel, sizeof(kernel), "%.500s_[k]", view.func);
-			view.func = kernel;
-		}
-		err = push(&f->loc_names, &f->nloc_names, &f->cap_loc_names, names_add(&f->names, view.func, ';', ':'));
+		err = push(&f->loc_names, &f->nloc_names, &f->cap_loc_names,
+			   names_add(&f->names, frame_label(&view, buf), ';', ':'));
 		if (err)
 			return err;
 	}
@@ -82,7 +79,7 @@ static int name_loc(struct folded *f, uint32_t loc)
 
 static uint32_t name_process(struct folded *f, uint32_t pid)
 {
-	char buf[PROCESS_NAME_SIZE];
+	char buf[256];
 
 	return names_add(&f->names, process_name(f->prof, pid, buf), ';', ':');
 }
@@ -261,7 +258,7 @@ static void values_of_one(const void *ctx, uint32_t row, int64_t *ret_value, int
 	const struct one *one = ctx;
 	struct prof_counts c = prof_row_counts(&one->prof->rows[row], one->opts->window);
 
-	*ret_value = row_metric(one->prof, one->prof->rows[row].source, &c, one->opts->metric);
+	*ret_value = metric_value(one->prof, one->prof->rows[row].source, &c, one->opts->metric);
 	*ret_before = 0;
 }
 
@@ -282,8 +279,8 @@ static void values_of_two(const void *ctx, uint32_t row, int64_t *ret_value, int
 	const struct two *two = ctx;
 	const struct profile *prof = two->diff->prof;
 
-	*ret_value = row_metric(prof, prof->rows[row].source, &two->diff->after[row].counts, two->metric);
-	*ret_before = row_metric(prof, prof->rows[row].source, &two->diff->before[row].counts, two->metric);
+	*ret_value = metric_value(prof, prof->rows[row].source, &two->diff->after[row].counts, two->metric);
+	*ret_before = metric_value(prof, prof->rows[row].source, &two->diff->before[row].counts, two->metric);
 }
 
 int folded_diff_write(const struct diff *diff, const struct diff_opts *opts, FILE *out)

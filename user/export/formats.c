@@ -13,34 +13,43 @@ uint64_t window_start_ns(const struct profile *prof, enum window window)
 	return window == WINDOW_INTERVAL && prof->mark_unix_ns ? prof->mark_unix_ns : prof->start_unix_ns;
 }
 
-const char *process_name(const struct profile *prof, uint32_t pid, char buf[static PROCESS_NAME_SIZE])
+const char *process_name(const struct profile *prof, uint32_t pid, char *buf)
 {
 	const struct prof_target *target = profile__find_target(prof, pid);
 	const char *comm = target ? strtab__get(prof->strs, target->comm) : "";
 
 	if (!*comm)
-		snprintf(buf, PROCESS_NAME_SIZE, "pid-%u", pid);
+		snprintf(buf, 256, "pid-%u", pid);
 	else if (prof->ntargets > 1)
-		snprintf(buf, PROCESS_NAME_SIZE, "%.200s-%u", comm, pid);
+		snprintf(buf, 256, "%.200s-%u", comm, pid);
 	else
-		snprintf(buf, PROCESS_NAME_SIZE, "%.200s", comm);
+		snprintf(buf, 256, "%.200s", comm);
 	return buf;
 }
 
-/* Of the sources that allocate, those that count in one sum. */
-static bool is_summed(const struct profile *prof, enum source source)
+const char *frame_label(const struct frame_view *view, char *buf)
 {
+	if (!(view->flags & FRAME_KERNEL))
+		return view->func;
+	snprintf(buf, FRAME_LABEL_SIZE, "%.500s_[k]", view->func);
+	return buf;
+}
+
+bool metric_has_source(const struct profile *prof, enum metric metric, enum source source)
+{
+	if (metric == METRIC_RSS_BYTES)
+		return source == SOURCE_RSS;
 	return source == SOURCE_GO || source == SOURCE_MALLOC ||
 	       (source == SOURCE_MMAP && !prof->has_source[SOURCE_GO] && !prof->has_source[SOURCE_MALLOC]);
 }
 
-int64_t row_metric(const struct profile *prof, enum source source, const struct prof_counts *c, enum metric metric)
+int64_t metric_value(const struct profile *prof, enum source source, const struct prof_counts *c, enum metric metric)
 {
-	if (metric == METRIC_RSS_BYTES)
-		return source == SOURCE_RSS ? prof_rss_bytes(c) : 0;
-	if (!is_summed(prof, source))
+	if (!metric_has_source(prof, metric, source))
 		return 0;
 	switch (metric) {
+	case METRIC_RSS_BYTES:
+		return prof_rss_bytes(c);
 	case METRIC_LIVE_OBJECTS:
 		return (int64_t)prof_whole(c->live_objects);
 	case METRIC_LIVE_BYTES:
@@ -54,24 +63,12 @@ int64_t row_metric(const struct profile *prof, enum source source, const struct 
 
 bool has_metric(const struct profile *prof, enum metric metric)
 {
-	bool is_live = metric == METRIC_LIVE_BYTES || metric == METRIC_LIVE_OBJECTS;
+	const bool is_live = metric == METRIC_LIVE_BYTES || metric == METRIC_LIVE_OBJECTS;
 
-	if (metric == METRIC_RSS_BYTES)
-		return prof->has_source[SOURCE_RSS];
-	for (int s = 0; s < SOURCE_RSS; s++)
-		if (is_summed(prof, (enum source)s) && (is_live ? prof->live[s].measured : prof->has_source[s]))
+	for (int s = 0; s < SOURCE__N; s++)
+		if (metric_has_source(prof, metric, s) && (is_live ? prof->live[s].measured : prof->has_source[s]))
 			return true;
 	return false;
-}
-
-const char *metric_name(enum metric metric)
-{
-	static const char *const names[] = {
-		[METRIC_ALLOC_BYTES] = "alloc_bytes",	  [METRIC_ALLOC_OBJECTS] = "alloc_objects", [METRIC_LIVE_BYTES] = "live_bytes",
-		[METRIC_LIVE_OBJECTS] = "live_objects", [METRIC_RSS_BYTES] = "rss_bytes",
-	};
-
-	return names[metric];
 }
 
 int names_init(struct names *names)

@@ -6,15 +6,20 @@
 #ifndef ALLOCSNOOP_EXPORT_FORMATS_H
 #define ALLOCSNOOP_EXPORT_FORMATS_H
 
+#include "base/jsonw.h"
 #include "export/diff.h"
 #include "export/export.h"
 #include "export/paper.h"
+#include "profile/frames.h"
 
 int text_write(const struct profile *prof, const struct export_opts *opts, FILE *out);
 int folded_write(const struct profile *prof, const struct export_opts *opts, FILE *out);
 int pprof_write(const struct profile *prof, const struct export_opts *opts, FILE *out);
 int json_write(const struct profile *prof, const struct export_opts *opts, FILE *out);
 
+/* See export.h: why_not. */
+const char *html_why_not(void);
+int html_write(const struct profile *prof, const struct export_opts *opts, FILE *out);
 int speedscope_write(const struct profile *prof, const struct export_opts *opts, FILE *out);
 int perfetto_write(const struct profile *prof, const struct export_opts *opts, FILE *out);
 int prometheus_write(const struct profile *prof, const struct export_opts *opts, FILE *out);
@@ -22,6 +27,11 @@ int prometheus_write(const struct profile *prof, const struct export_opts *opts,
 int text_diff_write(const struct diff *diff, const struct diff_opts *opts, FILE *out);
 int folded_diff_write(const struct diff *diff, const struct diff_opts *opts, FILE *out);
 int json_diff_write(const struct diff *diff, const struct diff_opts *opts, FILE *out);
+int html_diff_write(const struct diff *diff, const struct diff_opts *opts, FILE *out);
+
+/* The JSON document without its stacks or rows, as an object within another. */
+void json_put_about(struct jsonw *w, const char *key, const struct profile *prof, const struct export_opts *opts);
+void json_diff_put_about(struct jsonw *w, const char *key, const struct diff *diff, const struct diff_opts *opts);
 
 /* Of text: a stack under its row, the frame to blame first; @verbose: every frame. */
 void text_put_stack(struct paper *paper, const struct profile *prof, uint32_t stack, bool verbose);
@@ -32,23 +42,23 @@ const char *json_time(uint64_t unix_ns, char *buf, size_t size);
 /* Stands for the frames of a STACK_LOST stack where a format needs one, so that sums still add up. */
 #define LOST_STACK_NAME "[lost stack]"
 
-/*
- * What stands at the root of a stack where a format has no other place for the process: its comm, or comm-PID when there
- * are several targets. Returns @buf.
- */
+/* What a reader calls process @pid: its comm, comm-PID when there are several. @buf: PROCESS_NAME_SIZE. */
 #define PROCESS_NAME_SIZE 256
-const char *process_name(const struct profile *prof, uint32_t pid, char buf[static PROCESS_NAME_SIZE]);
+const char *process_name(const struct profile *prof, uint32_t pid, char *buf);
+
+/* The name of a frame; one of the kernel ends in "_[k]", as perf's stackcollapse writes it. @buf: FRAME_LABEL_SIZE. */
+#define FRAME_LABEL_SIZE 512
+const char *frame_label(const struct frame_view *view, char *buf);
 
 /*
- * The one number of a row for formats that have one: what rows of sources go and malloc allocated or have live, or what
- * rows of source rss made RSS grow. Rows of source mmap only where neither go nor malloc was captured: what these hand
- * out was mapped before, and would be in the sum twice.
+ * Do rows of @source count for @metric? mmap only where neither go nor malloc was captured: what these hand out was mapped
+ * before, and would be in the sum twice.
  */
-int64_t row_metric(const struct profile *prof, enum source source, const struct prof_counts *counts, enum metric metric);
-/* Was that number measured at all? */
+bool metric_has_source(const struct profile *prof, enum metric metric, enum source source);
+/* Was it measured, of any source that counts for it? */
 bool has_metric(const struct profile *prof, enum metric metric);
-/* "alloc_bytes", ... */
-const char *metric_name(enum metric metric);
+/* What a row of @source is worth in @metric. */
+int64_t metric_value(const struct profile *prof, enum source source, const struct prof_counts *counts, enum metric metric);
 
 /* Where the window begins. */
 uint64_t window_start_ns(const struct profile *prof, enum window window);

@@ -13,8 +13,8 @@
  * what it gave back, rss_swap_bytes what it moved out to swap minus what came back. areas (an addition to the
  * schema) is the same by what the pages are for, as the rows' types say; where that is not known, "not known".
  * hugetlb_bytes (one more) is memory of hugetlbfs that the processes have, which is in no RSS and in none of these sums.
- * timeline (an addition as well) has moments of the window with the rows that grew most since the one
- * before, rss_trend of a row whether it keeps growing (profile/trend.h), and by how much.
+ * timeline (an addition as well) has moments of the window, with what go and malloc had allocated since the attach and
+ * the rows that grew most since the one before, rss_trend of a row whether it keeps growing (profile/trend.h), and by how much.
  *
  * allocated_by of a row of source rss (another addition) splits its rss_grown_bytes by the stacks that had asked for the
  * memory, largest first: of source malloc the block that was touched, of go the object, of mmap, where no more is
@@ -435,6 +435,13 @@ static void put_moment(struct json *j, size_t point)
 		jsonw_u64(&j->w, "live_bytes", tl->points[point].live_bytes);
 	else
 		jsonw_null(&j->w, "live_bytes");
+	if (j->prof->has_source[SOURCE_GO] || j->prof->has_source[SOURCE_MALLOC]) {
+		jsonw_u64(&j->w, "alloc_bytes", tl->points[point].alloc_bytes);
+		jsonw_u64(&j->w, "alloc_objects", tl->points[point].alloc_objects);
+	} else {
+		jsonw_null(&j->w, "alloc_bytes");
+		jsonw_null(&j->w, "alloc_objects");
+	}
 	jsonw_array(&j->w, "growers");
 	for (size_t i = 0; i < n; i++) {
 		bool named = stack_blame(j->prof, j->prof->rows[growers[i]].stack, &view);
@@ -633,6 +640,8 @@ static void put_sampling(struct json *j)
 	jsonw_double(&j->w, "bursts_s", j->sampling.seen_s, 6);
 	jsonw_double(&j->w, "sampled_s", prof_sampled_s(&j->sampling), 6);
 	jsonw_double(&j->w, "uncovered_s", j->sampling.uncovered_s, 6);
+	jsonw_u64(&j->w, "unseen_objects", prof_whole(j->sampling.unseen_objects));
+	jsonw_u64(&j->w, "unseen_bytes", prof_whole(j->sampling.unseen_bytes));
 	jsonw_end_object(&j->w);
 }
 
@@ -725,38 +734,65 @@ static int put_stacks(struct json *j)
 	return err;
 }
 
-int json_write(const struct profile *prof, const struct export_opts *opts, FILE *out)
+static struct json json_begin(const struct profile *prof, const struct export_opts *opts, const struct jsonw *w)
 {
-	struct json j = { .prof = prof, .window = opts->window };
-	int err;
+	struct json j = { .prof = prof, .window = opts->window, .w = *w };
 
 	j.sampling = profile__sampling(prof, opts->window);
 	for (int i = 0; i < SOURCE__N; i++)
 		j.sums[i] = profile__sum(prof, (enum source)i, opts->window);
-	jsonw_init(&j.w, out);
-	jsonw_object(&j.w, NULL);
-	jsonw_u64(&j.w, "schema", 1);
-	jsonw_str(&j.w, "tool", opts->tool);
-	jsonw_str(&j.w, "kernel", prof->kernel);
-	put_time(&j, "start", window_start_ns(prof, opts->window));
-	jsonw_double(&j.w, "duration_s", profile__duration_s(prof, opts->window), 6);
-	put_targets(&j);
-	jsonw_str(&j.w, "mode", prof->mode);
-	put_sampling(&j);
-	jsonw_object(&j.w, "totals");
-	put_total(&j, SOURCE_GO);
-	put_total(&j, SOURCE_MALLOC);
+	return j;
+}
+
+/* All but the stacks. */
+static void put_about(struct json *j, const char *tool)
+{
+	const struct profile *prof = j->prof;
+
+	jsonw_u64(&j->w, "schema", 1);
+	jsonw_str(&j->w, "tool", tool);
+	jsonw_str(&j->w, "kernel", prof->kernel);
+	put_time(j, "start", window_start_ns(prof, j->window));
+	jsonw_double(&j->w, "duration_s", profile__duration_s(prof, j->window), 6);
+	put_targets(j);
+	jsonw_str(&j->w, "mode", prof->mode);
+	put_sampling(j);
+	jsonw_object(&j->w, "totals");
+	put_total(j, SOURCE_GO);
+	put_total(j, SOURCE_MALLOC);
 	if (prof->has_source[SOURCE_MMAP])
-		put_total(&j, SOURCE_MMAP);
+		put_total(j, SOURCE_MMAP);
+	jsonw_end_object(&j->w);
+	put_losses(j);
+	put_overhead(j);
+	put_rss(j);
+	put_live_source(j);
+	put_block_source(j);
+	put_peak(j);
+	put_rss_peak(j);
+	jsonw_null(&j->w, "gc");
+}
+
+void json_put_about(struct jsonw *w, const char *key, const struct profile *prof, const struct export_opts *opts)
+{
+	struct json j = json_begin(prof, opts, w);
+
+	jsonw_object(&j.w, key);
+	put_about(&j, opts->tool);
 	jsonw_end_object(&j.w);
-	put_losses(&j);
-	put_overhead(&j);
-	put_rss(&j);
-	put_live_source(&j);
-	put_block_source(&j);
-	put_peak(&j);
-	put_rss_peak(&j);
-	jsonw_null(&j.w, "gc");
+	*w = j.w;
+}
+
+int json_write(const struct profile *prof, const struct export_opts *opts, FILE *out)
+{
+	struct jsonw w;
+	struct json j;
+	int err;
+
+	jsonw_init(&w, out);
+	j = json_begin(prof, opts, &w);
+	jsonw_object(&j.w, NULL);
+	put_about(&j, opts->tool);
 	err = put_stacks(&j);
 	jsonw_end_object(&j.w);
 	fputc('\n', out);

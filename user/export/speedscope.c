@@ -107,7 +107,7 @@ static int put_frame_index(struct speedscope *s, uint32_t frame)
 static uint64_t weight_of(const struct speedscope *s, uint32_t row, enum metric metric)
 {
 	struct prof_counts counts = prof_row_counts(&s->prof->rows[row], s->opts->window);
-	int64_t value = row_metric(s->prof, s->prof->rows[row].source, &counts, metric);
+	int64_t value = metric_value(s->prof, s->prof->rows[row].source, &counts, metric);
 
 	return value > 0 ? (uint64_t)value : 0;
 }
@@ -154,7 +154,7 @@ static int put_profile(struct speedscope *s, enum metric metric)
 
 	jsonw_object(&s->w, NULL);
 	jsonw_str(&s->w, "type", "sampled");
-	jsonw_str(&s->w, "name", metric_name(metric));
+	jsonw_str(&s->w, "name", diff_metric_name((enum diff_metric)metric));
 	jsonw_str(&s->w, "unit", objects ? "none" : "bytes");
 	jsonw_array(&s->w, "samples");
 	for (uint32_t i = 0; i < s->prof->nrows && !err; i++) {

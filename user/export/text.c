@@ -108,6 +108,8 @@ static void put_sampling(struct report *r)
 		return;
 	paper_item(&r->paper, STYLE_PLAIN, "%s bursts of %s for %s", fmt_grouped(UNITS_TMP, s->bursts),
 		   fmt_duration(UNITS_TMP, s->seen_s / (double)s->bursts), fmt_duration(UNITS_TMP, of_s));
+	if (prof_whole(s->unseen_bytes))
+		paper_item(&r->paper, STYLE_PLAIN, "%s of Go not seen", fmt_bytes(UNITS_TMP, prof_whole(s->unseen_bytes)));
 	if (s->uncovered_s > r->seconds / 20)
 		paper_item(&r->paper, STYLE_ALERT, "%s of the time not looked at", fmt_duration(UNITS_TMP, s->uncovered_s));
 }

@@ -289,6 +289,43 @@ const char *gostats_read(const struct go_layout *l, const struct gostats_vars *v
 	return why;
 }
 
+/* tinyAllocCount, largeAlloc, largeAllocCount, smallAllocCount: in this order, and nothing before the first but inPtrScalarBits. */
+static bool has_tiny_count(const struct go_layout *l)
+{
+	return l->delta_in_scalar_bits != GO_NO_FIELD ? l->delta_in_scalar_bits + 16u == l->delta_large_alloc :
+							l->delta_in_work_bufs + 16u == l->delta_large_alloc;
+}
+
+const char *gostats_allocs(const struct go_layout *l, const struct gostats_vars *vars, const struct mem_reader *reader,
+			   struct gostats_allocs *ret)
+{
+	struct gostats_allocs allocs = { 0 };
+	struct counts *c;
+
+	if (!has_deltas(l) || l->nclasses > GOSTATS_CLASSES || !has_tiny_count(l) ||
+	    l->delta_large_alloc + 16u != l->delta_small_alloc_count || l->delta_bytes > MAX_DELTA_BYTES ||
+	    l->memstats_ndeltas > MAX_DELTAS || l->delta_small_alloc_count + 8u * l->nclasses > l->delta_bytes)
+		return no_layout;
+	c = calloc(1, sizeof(*c));
+	if (!c || !read_counts(l, vars, reader, c)) {
+		free(c);
+		return not_readable;
+	}
+	for (size_t i = 1; i < l->nclasses; i++)
+		allocs.small_objects[i] = delta_sum(l, c, l->delta_small_alloc_count + 8 * i);
+	allocs.tiny_objects = delta_sum(l, c, l->delta_large_alloc - 8);
+	allocs.large_bytes = delta_sum(l, c, l->delta_large_alloc);
+	allocs.large_objects = delta_sum(l, c, l->delta_large_alloc + 8);
+	allocs.ncaches = c->caches.inuse / c->caches.size;
+	if (allocs.ncaches > MAX_CACHES) {
+		free(c);
+		return moving;
+	}
+	*ret = allocs;
+	free(c);
+	return NULL;
+}
+
 static int by_value(const void *a, const void *b)
 {
 	const uint64_t *x = a, *y = b;

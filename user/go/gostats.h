@@ -38,6 +38,23 @@ const char *gostats_find(const struct go_layout *layout, const struct go_moduled
 const char *gostats_read(const struct go_layout *layout, const struct gostats_vars *vars,
 			 const struct mem_reader *reader, struct go_rss *ret);
 
+#define GOSTATS_CLASSES 68 /* of sizes, at most; 0 is none */
+
+/*
+ * What was allocated since the program began. What Ps have allocated from the spans that they hold is not in it yet:
+ * up to a span of each class and P.
+ */
+struct gostats_allocs {
+	uint64_t small_objects[GOSTATS_CLASSES]; /* by class; blocks of the tiny allocator are of that of 16 bytes */
+	uint64_t tiny_objects; /* that shared such a block: without bytes of their own */
+	uint64_t large_objects, large_bytes;
+	uint32_t ncaches; /* Ps that hold spans */
+};
+
+/* From Go 1.17 on. NULL, or (static) why it is not known. */
+const char *gostats_allocs(const struct go_layout *layout, const struct gostats_vars *vars,
+			   const struct mem_reader *reader, struct gostats_allocs *ret);
+
 #define GOSTATS_ARENA_BYTES (64ull << 20) /* on Linux with 64-bit words: heapArenaBytes, runtime/malloc.go */
 
 struct gostats_arenas {

@@ -337,7 +337,9 @@ static uint64_t take_whole(double *rest, double value)
 static int add_sampled(struct agg *agg, struct prof_row *row, const struct event_counts *counts)
 {
 	size_t index = row - agg->prof->rows;
-	double scale = agg->burst.scale, objects = (double)counts->objects * scale, bytes = (double)counts->bytes * scale;
+	bool by_time = counts->scale.objects == 0;
+	const struct event_scale *scale = by_time ? &agg->burst.scale : &counts->scale;
+	double objects = (double)counts->objects * scale->objects, bytes = (double)counts->bytes * scale->bytes;
 	uint32_t part = agg->burst.nr % PROF_PARTS;
 	struct rest *rest;
 
@@ -348,11 +350,15 @@ static int add_sampled(struct agg *agg, struct prof_row *row, const struct event
 	rest = &agg->rests[index];
 	row->total.alloc_objects += take_whole(&rest->objects, objects);
 	row->total.alloc_bytes += take_whole(&rest->bytes, bytes);
-	row->total.requested_bytes += take_whole(&rest->requested_bytes, (double)counts->requested_bytes * scale);
+	row->total.requested_bytes += take_whole(&rest->requested_bytes, (double)counts->requested_bytes * scale->bytes);
 	row->total.parts.objects[part] += (float)objects;
 	row->total.parts.bytes[part] += (float)bytes;
-	row->total.parts.objects_doubt += (float)(objects * agg->burst.doubt);
-	row->total.parts.bytes_doubt += (float)(bytes * agg->burst.doubt);
+	row->total.parts.objects_doubt += (float)(objects * scale->doubt);
+	row->total.parts.bytes_doubt += (float)(bytes * scale->doubt);
+	if (by_time) {
+		row->total.parts.objects_by_time += (float)objects;
+		row->total.parts.bytes_by_time += (float)bytes;
+	}
 	return 0;
 }
 

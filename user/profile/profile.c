@@ -512,6 +512,8 @@ void prof_counts_add(struct prof_counts *to, const struct prof_counts *counts)
 	}
 	to->parts.objects_doubt += counts->parts.objects_doubt;
 	to->parts.bytes_doubt += counts->parts.bytes_doubt;
+	to->parts.objects_by_time += counts->parts.objects_by_time;
+	to->parts.bytes_by_time += counts->parts.bytes_by_time;
 	to->free_objects += counts->free_objects;
 	to->free_bytes += counts->free_bytes;
 	for (int k = 0; k < RSS_KIND__N; k++) {
@@ -550,6 +552,8 @@ struct prof_counts prof_row_counts(const struct prof_row *row, enum window windo
 		}
 		c.parts.objects_doubt -= row->marked.parts.objects_doubt;
 		c.parts.bytes_doubt -= row->marked.parts.bytes_doubt;
+		c.parts.objects_by_time -= row->marked.parts.objects_by_time;
+		c.parts.bytes_by_time -= row->marked.parts.bytes_by_time;
 		c.free_objects = grown(c.free_objects, row->marked.free_objects);
 		c.free_bytes = grown(c.free_bytes, row->marked.free_bytes);
 		c.live_grown_bytes -= row->marked.live_bytes;
@@ -687,10 +691,13 @@ static double sampled(const float *parts)
 	return sum;
 }
 
-/* Its share of all that was sampled, by the parts; and how much that was, by the time that the bursts stand for. */
-static double part_se(const float *parts, const float *sums, double doubt, const double *seconds)
+/*
+ * Its share of all that was sampled, by the parts; and how much that was, by the time that the bursts stand for, as far as
+ * nothing else told: @by_time of it.
+ */
+static double part_se(const float *parts, const float *sums, double by_time, double doubt, const double *seconds)
 {
-	double of[PROF_PARTS], all = sampled(sums), share = all > 0 ? sampled(parts) / all : 0;
+	double of[PROF_PARTS], all = sampled(sums), share = all > 0 ? sampled(parts) / all * (by_time / all) : 0;
 
 	for (int i = 0; i < PROF_PARTS; i++)
 		of[i] = sums[i];
@@ -701,8 +708,8 @@ struct prof_error prof_alloc_se(const struct prof_counts *counts, const struct p
 				const struct prof_sampling *sampling)
 {
 	return (struct prof_error){
-		part_se(counts->parts.objects, sum->parts.objects, counts->parts.objects_doubt, sampling->parts_s),
-		part_se(counts->parts.bytes, sum->parts.bytes, counts->parts.bytes_doubt, sampling->parts_s),
+		part_se(counts->parts.objects, sum->parts.objects, sum->parts.objects_by_time, counts->parts.objects_doubt, sampling->parts_s),
+		part_se(counts->parts.bytes, sum->parts.bytes, sum->parts.bytes_by_time, counts->parts.bytes_doubt, sampling->parts_s),
 	};
 }
 

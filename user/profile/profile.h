@@ -122,6 +122,7 @@ struct prof_moved {
 struct prof_parts {
 	float objects[PROF_PARTS], bytes[PROF_PARTS];
 	float objects_doubt, bytes_doubt; /* by how much all of them may be off in the same direction */
+	float objects_by_time, bytes_by_time; /* of the estimate: only the length of the bursts tells how much it is */
 };
 
 struct prof_counts {
@@ -220,6 +221,7 @@ struct prof_sampling {
 	uint64_t bursts;
 	double seen_s; /* their length */
 	double parts_s[PROF_PARTS]; /* what the bursts of each part stand for */
+	double unseen_objects, unseen_bytes; /* Go: counted by the runtime, and no burst has seen the like: in no row; a state */
 	double uncovered_s; /* since the last one: of that time nothing is known (yet); a state */
 };
 

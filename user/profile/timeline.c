@@ -65,11 +65,11 @@ int timeline__add(struct timeline *tl, const struct profile *prof, uint64_t unix
 	}
 	point = &tl->points[tl->n];
 	*point = (struct timeline_point){ .unix_ns = unix_ns, .rss_bytes = rss_bytes };
-	for (int source = SOURCE_GO; source <= SOURCE_MALLOC; source++) {
-		const struct prof_counts sum = profile__sum(prof, source, WINDOW_ALL);
+	for (int s = SOURCE_GO; s <= SOURCE_MALLOC; s++) {
+		const struct prof_counts sum = profile__sum(prof, (enum source)s, WINDOW_ALL);
 
-		point->alloc_objects += sum.alloc_objects;
 		point->alloc_bytes += sum.alloc_bytes;
+		point->alloc_objects += sum.alloc_objects;
 	}
 	if (prof->live[SOURCE_GO].measured)
 		point->live_bytes = prof_whole(profile__sum(prof, SOURCE_GO, WINDOW_ALL).live_bytes);

@@ -17,7 +17,7 @@ struct timeline_point {
 	uint64_t unix_ns;
 	uint64_t rss_bytes;
 	uint64_t live_bytes; /* of Go's heap, where it is measured */
-	uint64_t alloc_objects, alloc_bytes; /* of Go and malloc, since the attach */
+	uint64_t alloc_bytes, alloc_objects; /* of go and malloc, since the attach */
 };
 
 struct timeline {

@@ -651,8 +651,8 @@ static int replay_rss(struct load *l, struct timeline *tl)
 	return code;
 }
 
-/* Of sums, which the replay has none of: timeline__add() saw rows that have those of the end. */
-static int set_sums_of_moments(struct load *l, struct timeline *tl)
+/* timeline__add() has nothing of what is in no row while RSS is replayed: live and allocated memory. */
+static int set_heap_moments(struct load *l, struct timeline *tl)
 {
 	struct source_at_record record = { 0 };
 	uint32_t keys[TABLE_MAX_KEYS];
@@ -663,14 +663,14 @@ static int set_sums_of_moments(struct load *l, struct timeline *tl)
 			i++;
 		if (i == l->reader->nmoments)
 			break;
-		tl->points[p].alloc_objects = tl->points[p].alloc_bytes = 0;
+		tl->points[p].alloc_bytes = tl->points[p].alloc_objects = 0;
 		code = db__select(l->db, TABLE_SOURCE_AT, l->reader->moments[i].id, l->reader->moments[i].id, l->err);
 		while (!code && (code = next(l, TABLE_SOURCE_AT, keys, &record)) == 1) {
 			if (keys[1] == SOURCE_GO && record.live.measured)
 				tl->points[p].live_bytes = prof_whole(record.sum.live_bytes);
 			if (keys[1] == SOURCE_GO || keys[1] == SOURCE_MALLOC) {
-				tl->points[p].alloc_objects += record.sum.alloc_objects;
 				tl->points[p].alloc_bytes += record.sum.alloc_bytes;
+				tl->points[p].alloc_objects += record.sum.alloc_objects;
 			}
 			code = 0;
 		}
@@ -706,7 +706,7 @@ static int read_timeline(struct load *l)
 		code = db__damaged(l->db, l->err, "what rows added to RSS is not the sum of what they did");
 	memcpy(prof->rows, rows, prof->nrows * sizeof(*rows));
 	free(rows);
-	return code ? code : set_sums_of_moments(l, prof->timeline);
+	return code ? code : set_heap_moments(l, prof->timeline);
 }
 
 /* ---- states ---- */

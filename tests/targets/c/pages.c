@@ -308,7 +308,6 @@ static void wait_for_others(size_t n)
 	read_file(mem, n);
 	expect("read_file", n, 0);
 	mem2 = (char *)(((uintptr_t)mem2 + HUGE_BYTES - 1) & -(uintptr_t)HUGE_BYTES);
-	madvise(mem2, HUGE_BYTES, MADV_HUGEPAGE);
 	touch(mem2, 1); /* a page, as no huge one is to be had */
 	expect("touch", 1, 0);
 }
@@ -379,7 +378,11 @@ static void prepare(const char *what, size_t n)
 
 		mem = map(n, MAP_PRIVATE, fd);
 		madvise(mem, n * page, MADV_RANDOM);
-		mem2 = *what == 'f' ? map(n, MAP_SHARED, file_of(n)) : map(2 * HUGE_BYTES / page, ANON, -1);
+		if (*what == 'w') { /* no other advice: a huge page has to lie in one area */
+			mem2 = map(2 * HUGE_BYTES / page, ANON, -1);
+			return;
+		}
+		mem2 = map(n, MAP_SHARED, file_of(n));
 		madvise(mem2, n * page, MADV_RANDOM);
 		mem3 = map(n, MAP_SHARED | MAP_ANONYMOUS, -1);
 		return;

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What a burst has seen of Go, held back until all of it is there and the runtime's counts can scale it (gototals.h). */
+#ifndef ALLOCSNOOP_CAPTURE_GOTALLY_H
+#define ALLOCSNOOP_CAPTURE_GOTALLY_H
+
+#include <stddef.h>
+
+#include "capture/gototals.h"
+
+struct gotally_row {
+	struct gototals *totals; /* borrowed: its target outlives the sweep */
+	struct abi_site_key key;
+	struct abi_site site;
+};
+
+struct gotally {
+	struct gotally_row *rows;
+	size_t nrows, cap_rows;
+};
+
+/* false: not held, nobody knows more of it than the clock. */
+bool gotally__hold(struct gotally *tally, struct gototals *totals, const struct abi_site_key *key,
+		   const struct abi_site *site);
+/* Hand on what is held, each with its scale, zero where only time (@by_time) tells. */
+typedef void gotally_fn(void *ctx, const struct abi_site_key *key, const struct abi_site *site,
+			const struct event_scale *scale);
+void gotally__tell(struct gotally *tally, const struct event_scale *by_time, gotally_fn *fn, void *ctx);
+void gotally__free(struct gotally *tally);
+
+#endif
