@@ -152,7 +152,7 @@ run-fuzzers: $(FUZZ_BIN) $(O)/tests/unit/test_gopclntab
 			ALLOCSNOOP_FUZZ_SEEDS=$$corpus $(O)/tests/unit/test_gopclntab >/dev/null 2>&1 || exit 1 ;; \
 		esac; \
 		if $$bin -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=2048 -artifact_prefix=$$bin- \
-			$$corpus >$$bin.log 2>&1; then \
+			$$corpus $$(ls -d tests/fuzz/corpus/$${bin##*/fuzz_} 2>/dev/null) >$$bin.log 2>&1; then \
 			passed=$$((passed + 1)); \
 			echo "ok     $${bin##*/} ($$(sed -n 's/^Done \([0-9]* runs\).*/\1/p' $$bin.log))"; \
 		else \

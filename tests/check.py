@@ -1428,6 +1428,24 @@ def cmd_folded(folded_path, report_path, key="alloc_bytes"):
     note("%d folded stacks, %d %s" % (len(lines), total, key))
 
 
+def cmd_speedscope(imported_path, report_path):
+    """What speedscope's importer made of a file, against the JSON of the same capture: each profile, stack by stack."""
+    imported, report = load(imported_path), load(report_path)
+    keys = ["alloc_bytes", "alloc_objects"] + ["live_bytes", "live_objects"] * (report["blocks"] is not None) + \
+        ["rss_bytes"] * (report["rss"]["method"] == "rss_stat")
+    equal("profiles", [p["name"] for p in imported["profiles"]], keys)
+    for profile, key in zip(imported["profiles"], keys):
+        got, want = collections.Counter(), collections.Counter()
+        for names, weight in profile["stacks"]:
+            got[tuple(names)] += weight
+        for s in report["stacks"]:
+            if (s["source"] == "rss") == (key == "rss_bytes") and (s[key] or 0) > 0:
+                want[tuple([report["target"][0]["comm"]] + (funcs(s)[::-1] or ["[lost stack]"]))] += s[key]
+        equal(key, got, want)
+        equal("unit of " + key, profile["unit"], "none" if "objects" in key else "bytes")
+        note("%s: %d stacks, %d" % (key, len(got), profile["total"]))
+
+
 def go_pprof(*args):
     """What `go tool pprof` prints."""
     env = dict(os.environ, PPROF_TMPDIR=".", HOME=os.environ.get("HOME", "."))

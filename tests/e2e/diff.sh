@@ -100,6 +100,6 @@ test_windows() {
 	done
 	expect_error 2 'nothing in that window' diff run.db@+100000.. run.db
 	expect_error 2 "is no window" diff run.db@yesterday..now run.db
-	expect_error 2 'diff takes two recordings' diff run.db
+	expect_error 2 'diff takes two recordings or pprof files' diff run.db
 	expect_error 1 'No such file' diff run.db none.db
 }

@@ -59,10 +59,10 @@ static void make_good(void)
 
 static void print(const struct profile *prof)
 {
-	static const char *const formats[] = { "json", "text", "folded", "pprof" };
+	static const char *const formats[] = { "json", "text", "folded", "pprof", "speedscope", "perfetto", "prometheus" };
 	const struct export_opts opts = { .tool = "fuzz", .window = WINDOW_INTERVAL, .top = 10, .width = 100 };
 
-	for (size_t i = 0; i < 4; i++) {
+	for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++) {
 		char *text = NULL;
 		size_t text_len;
 		FILE *out = open_memstream(&text, &text_len);

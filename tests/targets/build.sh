@@ -103,3 +103,4 @@ gobuild memory memory-pie-stripped 0 -buildmode=pie -ldflags '-s -w'
 gobuild live live-plain 0
 gobuild live live-stripped 0 -ldflags '-s -w'
 gobuild live live-noprofile 0 -tags noprofile
+gobuild heap heap 0

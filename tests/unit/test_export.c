@@ -593,6 +593,49 @@ TEST(folded)
 	profile__free(p);
 }
 
+/* ---- prometheus ---- */
+
+TEST(prometheus)
+{
+	struct profile *p = make_live_profile();
+	char *text = export_to(p, "prometheus", &defaults, NULL);
+	FILE *promtool;
+
+	check_golden("export.prom", text);
+	check_terminal_safe(text, false);
+	if (have("promtool")) {
+		promtool = popen("promtool check metrics >&2", "w");
+		fputs(text, promtool);
+		CHECK_INT(pclose(promtool), 0);
+	} else {
+		SKIP("no promtool: the format was not judged");
+	}
+	free(text);
+	profile__free(p);
+}
+
+/* ---- speedscope ---- */
+
+/* The golden file is what e2e/consumers.sh gives to speedscope's own importer: hostile names are in it. */
+TEST(speedscope)
+{
+	struct export_opts opts = defaults;
+	struct profile *p = make_live_profile();
+	char *text;
+
+	opts.metric = METRIC_RSS_BYTES;
+	text = export_to(p, "speedscope", &opts, NULL);
+	check_golden("export.speedscope.json", text);
+	check_terminal_safe(text, false);
+	free(text);
+	profile__free(p);
+	CHECK_INT(profile__new(&p), 0);
+	text = export_to(p, "speedscope", &defaults, NULL);
+	CHECK(strstr(text, "\"profiles\":[]"));
+	free(text);
+	profile__free(p);
+}
+
 /* Names in which one is the beginning of another, and bytes below ';' and ' ' follow: sort(1) is the judge. */
 TEST(folded_is_sorted_as_sort_does)
 {
@@ -916,9 +959,9 @@ TEST(pprof_of_nothing_and_of_rss_alone)
 TEST(table)
 {
 	char names[128] = "";
-	const char *order[] = { "text", "folded", "pprof", "json", "html" };
+	const char *order[] = { "text", "folded", "pprof", "json", "html", "speedscope", "perfetto", "prometheus" };
 
-	for (size_t i = 0; i < 5; i++)
+	for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++)
 		sprintf(names + strlen(names), "%s%s", i ? ", " : "", CHECK(exporter_by_name(order[i])) ? order[i] : "?");
 	CHECK_STR(exporter_names(), names);
 	CHECK(!exporter_by_name("xml"));
@@ -927,7 +970,7 @@ TEST(table)
 	CHECK_STR(exporter_by_path("x.pb.gz")->name, "pprof");
 	CHECK_STR(exporter_by_path("x.pprof")->name, "pprof");
 	CHECK_STR(exporter_by_path("x.json")->name, "json");
-	CHECK(!exporter_by_path("x.speedscope.json"));
+	CHECK_STR(exporter_by_path("x.speedscope.json")->name, "speedscope");
 	CHECK_STR(exporter_by_path("x.html")->name, "html");
 	CHECK(!exporter_by_path("json"));
 	CHECK(!exporter_by_path(".json"));
@@ -977,7 +1020,7 @@ TEST(html)
 /* 100,000 stacks of 30 frames through every format, in bounded time. */
 TEST(large)
 {
-	const char *formats[] = { "text", "folded", "pprof", "json", "html" };
+	const char *formats[] = { "text", "folded", "pprof", "json", "html", "speedscope", "perfetto", "prometheus" };
 	struct profile *p;
 	uint32_t locs[30], base[5000];
 	clock_t begin;
@@ -997,7 +1040,7 @@ TEST(large)
 		locs[1] = base[i / 5000];
 		add_row(p, 1, SOURCE_GO, "", profile__add_stack(p, locs, 30, 0), ALLOCATED(1, i, i));
 	}
-	for (size_t i = 0; i < 5; i++) {
+	for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++) {
 		if (exporter_by_name(formats[i])->why_not && exporter_by_name(formats[i])->why_not())
 			continue;
 		begin = clock();

@@ -6,10 +6,12 @@
 #include "cmd/recording.h"
 #include "cmd/report.h"
 #include "export/diff.h"
+#include "store/pprof.h"
 
-/* A recording with its window, read. */
+/* A recording with its window, or a pprof file, read. */
 struct side {
-	struct recording rec;
+	bool is_pprof;
+	struct recording rec; /* of a pprof file only the window */
 	struct profile *prof;
 	double *spread;
 };
@@ -28,7 +30,18 @@ static enum diff_key key_of(enum group_key group)
 static int side__open(struct side *side, const char *name, struct err *err)
 {
 	const struct window_spec whole = { 0 };
-	int code = recording__open(&side->rec, name, &whole, err);
+	int code;
+
+	side->is_pprof = pprof_is(name);
+	if (side->is_pprof) {
+		code = pprof_load(name, &side->prof, err);
+		if (code)
+			return code;
+		side->rec.from_unix_ns = side->prof->start_unix_ns;
+		side->rec.to_unix_ns = side->prof->now_unix_ns;
+		return 0;
+	}
+	code = recording__open(&side->rec, name, &whole, err);
 
 	return code ? code : reader__load(side->rec.reader, &side->rec.ids, &side->prof, &side->spread, err);
 }
@@ -38,6 +51,24 @@ static void side__close(struct side *side)
 	free(side->spread);
 	profile__free(side->prof);
 	recording__close(&side->rec);
+}
+
+/*
+ * A pprof file does not say which sources were captured, only what they did: one that did nothing in this file, and
+ * something in the other, had nothing to do.
+ */
+static void agree(struct side *side, const struct side *other)
+{
+	bool allocs = false, lives = false;
+
+	for (int s = 0; s < SOURCE_RSS; s++) {
+		allocs |= side->prof->has_source[s];
+		lives |= side->prof->live[s].measured;
+	}
+	for (int s = 0; side->is_pprof && s < SOURCE_RSS; s++) {
+		side->prof->has_source[s] |= allocs && other->prof->has_source[s];
+		side->prof->live[s].measured |= lives && other->prof->live[s].measured;
+	}
 }
 
 static struct diff_origin origin_of(const struct side *side, const char *name)
@@ -74,6 +105,10 @@ int diff_run(const struct options *o, struct err *err)
 
 	if (!code)
 		code = side__open(&after, o->files[1], err);
+	if (!code) {
+		agree(&before, &after);
+		agree(&after, &before);
+	}
 	if (!code) {
 		const struct diff_side a = { before.prof, before.rec.window, before.spread };
 		const struct diff_side b = { after.prof, after.rec.window, after.spread };

@@ -21,6 +21,7 @@
 #include "capture/capture.h"
 #include "cmd/child.h"
 #include "cmd/ending.h"
+#include "cmd/listen.h"
 #include "cmd/output.h"
 #include "profile/agg.h"
 #include "profile/timeline.h"
@@ -55,6 +56,7 @@ struct live {
 	struct child child;
 	struct output outputs[MAX_OUTPUTS + 1];
 	size_t noutputs;
+	struct listen *listen; /* NULL: not asked for */
 	struct err output_err; /* the first output that could not be written; the others go on */
 	double interval_s; /* 0: one result at the end */
 	double record_s; /* 0: there is no recording */
@@ -557,13 +559,10 @@ static bool wants(const struct output *out, int what)
 	return what & (out->writer ? REPORT_RECORD | REPORT_END : out->streams ? REPORT_INTERVAL : REPORT_END);
 }
 
-/* Write to the outputs that want this. */
-static int report(struct live *live, int what, struct err *err)
+/* Bring all that a report shows up to date. */
+static int look(struct live *live, struct err *err)
 {
-	struct export_opts opts;
-	int code;
-
-	code = capture__look_at_blocks(live->capture);
+	int code = capture__look_at_blocks(live->capture);
 	if (code)
 		return err_set(err, FAIL_GENERAL, code, "cannot read the live blocks: %s", strerror(-code));
 	capture__look_at_go_memory(live->capture);
@@ -572,6 +571,44 @@ static int report(struct live *live, int what, struct err *err)
 	if (code)
 		return err_set(err, FAIL_GENERAL, code, "cannot find the names of functions: %s", strerror(-code));
 	update_names(live);
+	return 0;
+}
+
+/* The page that somebody waits for. It stands for what was there when it was swept. */
+static int make_page(struct live *live, struct err *err)
+{
+	struct export_opts opts = output_export_opts(live->opts, WINDOW_ALL);
+	uint64_t begin = clock_ns(CLOCK_MONOTONIC), end;
+	char *text = NULL;
+	size_t len;
+	FILE *out;
+	int code = sweep(live, false, err);
+
+	if (!code)
+		code = look(live, err);
+	if (code)
+		return code;
+	out = open_memstream(&text, &len);
+	code = out ? exporter_by_name("prometheus")->write(live->prof, &opts, out) : -ENOMEM;
+	if (out && fclose(out))
+		code = -ENOMEM;
+	if (code) {
+		free(text);
+		return err_set(err, FAIL_GENERAL, code, "cannot make the metrics: %s", strerror(-code));
+	}
+	end = clock_ns(CLOCK_MONOTONIC);
+	listen__set_page(live->listen, text, len, end, end - begin);
+	return 0;
+}
+
+/* Write to the outputs that want this. */
+static int report(struct live *live, int what, struct err *err)
+{
+	struct export_opts opts;
+	int code = look(live, err);
+
+	if (code)
+		return code;
 	if (what & REPORT_INTERVAL)
 		live->nreports++;
 	for (size_t i = 0; i < live->noutputs; i++) {
@@ -664,7 +701,8 @@ static int loop(struct live *live, struct err *err)
 	uint64_t next_report = interval_ns ? start + interval_ns : UINT64_MAX;
 	uint64_t next_record = record_ns ? start + record_ns : UINT64_MAX;
 	uint64_t end = o->duration_s > 0 ? start + (uint64_t)(o->duration_s * 1e9) : UINT64_MAX;
-	struct pollfd fds[] = { { capture__fd(live->capture), POLLIN, 0 }, { live->signal_fd, POLLIN, 0 } };
+	struct pollfd fds[] = { { capture__fd(live->capture), POLLIN, 0 }, { live->signal_fd, POLLIN, 0 },
+				{ live->listen ? listen__fd(live->listen) : -1, POLLIN, 0 } };
 	bool over = false;
 	int code = 0, what;
 
@@ -675,12 +713,17 @@ static int loop(struct live *live, struct err *err)
 		next = burst < next ? burst : next;
 		wait_ms = next > now ? (next - now + 999999) / 1000000 : 0;
 
-		poll(fds, 2, wait_ms < STEP_MS ? (int)wait_ms : STEP_MS);
+		poll(fds, 3, wait_ms < STEP_MS ? (int)wait_ms : STEP_MS);
 		capture__step(live->capture);
 		reap(live);
 		now = clock_ns(CLOCK_MONOTONIC);
+		if (live->listen) {
+			listen__step(live->listen, now);
+			if (listen__wants_page(live->listen, now))
+				code = make_page(live, err);
+		}
 		over = is_over(live, now, next_report, end);
-		if (over || now >= due || now - last_sweep >= SWEEP_NS || capture__wants_sweep(live->capture)) {
+		if (!code && (over || now >= due || now - last_sweep >= SWEEP_NS || capture__wants_sweep(live->capture))) {
 			code = sweep(live, over, err);
 			last_sweep = now;
 			if (!code && condition_begins(live, now)) /* this moment is an interval's end, too */
@@ -717,6 +760,7 @@ static int finish(struct live *live, struct err *err)
 
 static void live_free(struct live *live)
 {
+	listen__free(live->listen);
 	capture__free(live->capture);
 	child__free(&live->child);
 	sym__free(live->sym);
@@ -742,6 +786,8 @@ int live_run(const struct options *opts, struct err *err)
 	code = open_outputs(&live, err);
 	if (!code)
 		code = open_model(&live, err);
+	if (!code && opts->listens)
+		code = listen__open(&opts->listen, &live.listen, err);
 	if (!code)
 		code = open_signals(&live, err);
 	if (!code)

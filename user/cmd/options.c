@@ -260,6 +260,12 @@ static int parse_format(struct options *o, const char *arg)
 	return o->format ? 0 : -EINVAL;
 }
 
+static int parse_listen(struct options *o, const char *arg)
+{
+	o->listens = true;
+	return listen_parse(arg, &o->listen);
+}
+
 static int parse_output(struct options *o, const char *arg)
 {
 	if (o->noutputs == MAX_OUTPUTS || !arg[0])
@@ -366,7 +372,8 @@ static const struct option_row rows[] = {
 	{ 's', "sort", "COLUMN", "bytes, objects, live, growth, peak, rss, waste, rate", parse_sort },
 	{ 'g', "group-by", "KEY", "stack, func, line, type, goroutine, labels, module, allocation (RSS growth by who asked for the memory)", parse_group },
 	{ 0, "format", "FMT", NULL, parse_format },
-	{ 'o', "output", "FILE", "where the result goes, may be given again; its format follows from .folded .pb.gz .json .html; .db is a recording", parse_output },
+	{ 'o', "output", "FILE", "where the result goes, may be given again; its format follows from .folded .pb.gz .json .html .speedscope.json .perfetto.json .prom; .db is a recording", parse_output },
+	{ 0, "listen", "ADDR", "metrics for Prometheus on http://ADDR/metrics while it runs: PORT (on the loopback), HOST:PORT or :PORT", parse_listen },
 	{ 'm', "metric", "M", "for folded: alloc_bytes, alloc_objects, live_bytes, live_objects, rss_bytes", parse_metric },
 	{ 0, "no-stacks", NULL, "with --source rss alone: only what the pages are for; costs less", parse_no_stacks },
 	{ 0, "no-areas", NULL, "with --no-stacks: only anonymous, file, shared, swap; costs the least", parse_no_areas },
@@ -410,7 +417,8 @@ void options_print_help(FILE *out)
 	      "Prints a report every INTERVAL seconds (5) until Ctrl-C, COUNT reports, or -d.\n"
 	      "With -o, or a format other than text, and no INTERVAL: one result at the end.\n"
 	      "record: writes all to FILE, an SQLite database, every INTERVAL seconds (10), readable while it grows.\n"
-	      "report: the same reports and formats from it, on any machine. diff: what changed.\n"
+	      "report: the same reports and formats from it, on any machine.\n"
+	      "diff: what changed between recordings, windows of them, or pprof files of memory, also of others.\n"
 	      "check: what this kernel and process allow, what is unsure, and by a trial of SEC (1; 0: none)\n"
 	      "what tracing would cost.\n\n",
 	      out);
@@ -446,7 +454,7 @@ static int parse_files(int argc, char **argv, int at, struct options *o, struct 
 		return 0;
 	for (int i = 0; i < n; i++) {
 		if (at + i >= argc && n == 2)
-			return wrong(err, "diff takes two recordings: BEFORE AFTER");
+			return wrong(err, "diff takes two recordings or pprof files: BEFORE AFTER");
 		if (at + i >= argc)
 			return wrong(err, "which recording? report FILE");
 		o->files[i] = argv[at + i];

@@ -10,6 +10,7 @@
 
 #include "base/err.h"
 #include "cmd/condition.h"
+#include "cmd/listen.h"
 #include "export/export.h"
 #include "store/window.h"
 
@@ -52,6 +53,8 @@ struct options {
 	double older_s; /* 0: any age */
 	const char *malloc_prefixes; /* NULL: none */
 	const struct exporter *format; /* NULL: not given */
+	bool listens;
+	struct listen_addr listen;
 	const char *outputs[MAX_OUTPUTS];
 	size_t noutputs;
 	bool no_stacks;

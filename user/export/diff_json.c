@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * A difference as JSON, schema 1: each number as { before, after, change, change_pct, change_se, noise }. Names that end
- * in _per_s are rates of the windows, others states at their ends. change_se and noise are null where chance is not
+ * in _per_s are rates of the windows (null where it is not known how long these are), others what there was in them, of live
+ * objects at their ends. change_se and noise are null where chance is not
  * known: a window of few intervals, numbers that are only counted. noise is true where the change is no more than chance.
  */
 #include "base/jsonw.h"
@@ -28,12 +29,19 @@ static void put_change(struct jsonw *w, const char *key, const struct change *c)
 	jsonw_end_object(w);
 }
 
-static void put_metric(struct jsonw *w, enum diff_metric metric, const struct change *c)
+/* @rate NULL: it is not known how long the windows are. */
+static void put_metric(struct jsonw *w, enum diff_metric metric, const struct change *amount, const struct change *rate)
 {
 	char key[40];
 
-	snprintf(key, sizeof(key), "%s%s", diff_metric_name(metric), diff_is_rate(metric) ? "_per_s" : "");
-	put_change(w, key, c);
+	put_change(w, diff_metric_name(metric), amount);
+	if (!diff_is_rate(metric))
+		return;
+	snprintf(key, sizeof(key), "%s_per_s", diff_metric_name(metric));
+	if (rate)
+		put_change(w, key, rate);
+	else
+		jsonw_null(w, key);
 }
 
 static void put_side(struct jsonw *w, const char *key, const struct diff_origin *origin, const struct diff_sums *sums)
@@ -42,8 +50,11 @@ static void put_side(struct jsonw *w, const char *key, const struct diff_origin 
 
 	jsonw_object(w, key);
 	jsonw_str(w, "name", origin->name);
-	jsonw_str(w, "start", json_time(origin->from_unix_ns, buf, sizeof(buf)));
-	jsonw_double(w, "duration_s", sums->seconds, 6);
+	jsonw_str(w, "start", origin->from_unix_ns ? json_time(origin->from_unix_ns, buf, sizeof(buf)) : NULL);
+	if (sums->seconds > 0)
+		jsonw_double(w, "duration_s", sums->seconds, 6);
+	else
+		jsonw_null(w, "duration_s");
 	jsonw_u64(w, "lost_events", sums->losses);
 	jsonw_end_object(w);
 }
@@ -51,7 +62,7 @@ static void put_side(struct jsonw *w, const char *key, const struct diff_origin 
 static void put_summary(struct jsonw *w, const struct diff *d)
 {
 	const struct diff_sums *b = &d->sums_before, *a = &d->sums_after;
-	struct change c;
+	struct change c, rate;
 
 	jsonw_object(w, "totals");
 	if (b->has_rss && a->has_rss) {
@@ -72,8 +83,9 @@ static void put_summary(struct jsonw *w, const struct diff *d)
 		for (int m = 0; m < DIFF_METRIC__N; m++) {
 			if (!diff__has(d, s, m))
 				continue;
-			c = diff__sum(d, s, m);
-			put_metric(w, m, &c);
+			c = diff__sum_amount(d, s, m);
+			rate = diff__sum(d, s, m);
+			put_metric(w, m, &c, diff__has_rates(d) ? &rate : NULL);
 		}
 		jsonw_end_object(w);
 	}
@@ -85,7 +97,7 @@ static void put_row(struct jsonw *w, const struct diff *d, uint32_t index, bool 
 	const struct prof_row *row = &d->prof->rows[index];
 	struct frame_iter it = frames_of(d->prof, row->stack);
 	struct frame_view view;
-	struct change c;
+	struct change c, rate;
 
 	jsonw_object(w, NULL);
 	jsonw_str(w, "source", source_name(row->source));
@@ -94,8 +106,9 @@ static void put_row(struct jsonw *w, const struct diff *d, uint32_t index, bool 
 	for (int m = 0; m < DIFF_METRIC__N; m++) {
 		if (!diff__has(d, row->source, m))
 			continue;
-		c = diff__row(d, index, m);
-		put_metric(w, m, &c);
+		c = diff__row_amount(d, index, m);
+		rate = diff__row(d, index, m);
+		put_metric(w, m, &c, diff__has_rates(d) ? &rate : NULL);
 	}
 	if (is_stacks) {
 		jsonw_array(w, "frames");

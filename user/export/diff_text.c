@@ -6,6 +6,7 @@
  *                               before         after        change
  * RSS                         95.1 MiB     195.3 MiB    +100.2 MiB   +105.4 %
  * go allocates              6.3 MiB/s     6.4 MiB/s    +0.1 MiB/s     +1.6 %   noise (+-0.2 MiB/s)
+ * go in all                   3.7 GiB       3.8 GiB      +0.1 GiB     +1.6 %
  *
  *   #        change   +-      before         after    go: bytes allocated per second
  *   1   +4.2 MiB/s  ...
@@ -32,17 +33,17 @@ struct report {
 };
 
 /* A number with its unit; signed ones with a sign. */
-static const char *number(char buf[static UNITS_SIZE], double value, enum diff_metric metric, bool has_sign)
+static const char *number(char buf[static UNITS_SIZE], double value, enum diff_metric metric, bool is_rate, bool has_sign)
 {
 	bool bytes = metric != DIFF_ALLOC_OBJECTS && metric != DIFF_LIVE_OBJECTS;
 	const char *sign = value < 0 ? "-" : has_sign ? "+" : "";
 	char magnitude[UNITS_SIZE];
 
-	if (bytes && diff_is_rate(metric))
+	if (bytes && is_rate)
 		fmt_byte_rate(magnitude, fabs(value));
 	else if (bytes)
 		fmt_bytes(magnitude, prof_whole(fabs(value)));
-	else if (diff_is_rate(metric))
+	else if (is_rate)
 		fmt_count_rate(magnitude, fabs(value));
 	else
 		fmt_grouped(magnitude, prof_whole(fabs(value)));
@@ -50,17 +51,17 @@ static const char *number(char buf[static UNITS_SIZE], double value, enum diff_m
 	return buf;
 }
 
-static void put_numbers(struct report *r, const struct change *c, enum diff_metric metric)
+static void put_numbers(struct report *r, const struct change *c, enum diff_metric metric, bool is_rate)
 {
 	struct paper *p = &r->paper;
 	char pct[UNITS_SIZE], signed_pct[UNITS_SIZE + 4];
 
-	paper_right(p, STYLE_PLAIN, NUMBER_COLUMNS, number(UNITS_TMP, c->before, metric, false));
-	paper_right(p, STYLE_PLAIN, NUMBER_COLUMNS, number(UNITS_TMP, c->after, metric, false));
-	paper_right(p, c->is_noise ? STYLE_DIM : STYLE_BOLD, NUMBER_COLUMNS, number(UNITS_TMP, c->by, metric, true));
+	paper_right(p, STYLE_PLAIN, NUMBER_COLUMNS, number(UNITS_TMP, c->before, metric, is_rate, false));
+	paper_right(p, STYLE_PLAIN, NUMBER_COLUMNS, number(UNITS_TMP, c->after, metric, is_rate, false));
+	paper_right(p, c->is_noise ? STYLE_DIM : STYLE_BOLD, NUMBER_COLUMNS, number(UNITS_TMP, c->by, metric, is_rate, true));
 	snprintf(signed_pct, sizeof(signed_pct), "%s%s %%", c->pct < 0 ? "" : "+", fmt_fixed(pct, c->pct, 1));
 	paper_right(p, STYLE_PLAIN, 12, c->has_pct ? signed_pct : c->after > 0 ? "new" : "-");
-	paper_right(p, STYLE_DIM, NUMBER_COLUMNS, c->has_se ? number(UNITS_TMP, c->se, metric, false) : "-");
+	paper_right(p, STYLE_DIM, NUMBER_COLUMNS, c->has_se ? number(UNITS_TMP, c->se, metric, is_rate, false) : "-");
 	paper_put(p, STYLE_DIM, c->is_noise ? "  noise" : "");
 }
 
@@ -71,8 +72,10 @@ static void put_origin(struct report *r, const char *label, const struct diff_or
 	paper_put(&r->paper, STYLE_BOLD, label);
 	paper_indent(&r->paper, 6);
 	paper_item(&r->paper, STYLE_BOLD, "%s", origin->name);
-	paper_item(&r->paper, STYLE_PLAIN, "from %s", json_time(origin->from_unix_ns, time, sizeof(time)));
-	paper_item(&r->paper, STYLE_PLAIN, "%s", fmt_duration(UNITS_TMP, sums->seconds));
+	if (origin->from_unix_ns)
+		paper_item(&r->paper, STYLE_PLAIN, "from %s", json_time(origin->from_unix_ns, time, sizeof(time)));
+	paper_item(&r->paper, STYLE_PLAIN, "%s",
+		   sums->seconds > 0 ? fmt_duration(UNITS_TMP, sums->seconds) : "it is not known how long");
 	if (sums->losses)
 		paper_item(&r->paper, STYLE_ALERT, "LOST %s events", fmt_grouped(UNITS_TMP, sums->losses));
 	paper_newline(&r->paper);
@@ -91,45 +94,53 @@ static void put_titles(struct report *r, size_t indent)
 		paper_right(&r->paper, STYLE_BOLD, titles[i].columns, titles[i].name);
 }
 
-static void put_total(struct report *r, const char *label, const struct change *c, enum diff_metric metric)
+static void put_total(struct report *r, const char *label, const struct change *c, enum diff_metric metric, bool is_rate)
 {
 	paper_put(&r->paper, STYLE_PLAIN, label);
 	paper_indent(&r->paper, LABEL_COLUMNS);
-	put_numbers(r, c, metric);
+	put_numbers(r, c, metric, is_rate);
 	paper_newline(&r->paper);
+}
+
+/* The total of @source: per second, if it is that and known, and what it comes to. */
+static void put_source_total(struct report *r, enum source source, enum diff_metric metric, const char *rate, const char *amount)
+{
+	struct change c;
+	char label[40];
+
+	if (!diff__has(r->diff, source, metric))
+		return;
+	if (diff_is_rate(metric) && diff__has_rates(r->diff)) {
+		c = diff__sum(r->diff, source, metric);
+		snprintf(label, sizeof(label), "%s %s", source == SOURCE_RSS ? "RSS" : source_name(source), rate);
+		put_total(r, label, &c, metric, true);
+	}
+	c = diff__sum_amount(r->diff, source, metric);
+	snprintf(label, sizeof(label), "%s %s", source == SOURCE_RSS ? "RSS" : source_name(source), amount);
+	put_total(r, label, &c, metric, false);
 }
 
 static void put_totals(struct report *r)
 {
 	static const struct {
 		enum diff_metric metric;
-		const char *what;
-	} rows[] = { { DIFF_ALLOC_BYTES, "allocates" }, { DIFF_ALLOC_OBJECTS, "objects" }, { DIFF_LIVE_BYTES, "live" },
-		     { DIFF_LIVE_OBJECTS, "live objects" } };
+		const char *rate, *amount;
+	} rows[] = { { DIFF_ALLOC_BYTES, "allocates", "in all" }, { DIFF_ALLOC_OBJECTS, "objects", "objects in all" },
+		     { DIFF_LIVE_BYTES, NULL, "live" }, { DIFF_LIVE_OBJECTS, NULL, "live objects" } };
 	const struct diff_sums *b = &r->diff->sums_before, *a = &r->diff->sums_after;
 	struct change c;
-	char label[40];
 
 	paper_newline(&r->paper);
 	put_titles(r, LABEL_COLUMNS);
 	paper_newline(&r->paper);
 	if (b->has_rss && a->has_rss) {
 		c = change_of((double)b->rss_bytes, (double)a->rss_bytes, -1, -1);
-		put_total(r, "RSS at the end", &c, DIFF_LIVE_BYTES);
+		put_total(r, "RSS at the end", &c, DIFF_LIVE_BYTES, false);
 	}
-	if (diff__has(r->diff, SOURCE_RSS, DIFF_RSS_BYTES)) {
-		c = diff__sum(r->diff, SOURCE_RSS, DIFF_RSS_BYTES);
-		put_total(r, "RSS grows", &c, DIFF_RSS_BYTES);
-	}
-	for (int s = SOURCE_GO; s < SOURCE_RSS; s++) {
-		for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-			if (!diff__has(r->diff, s, rows[i].metric))
-				continue;
-			snprintf(label, sizeof(label), "%s %s", source_name(s), rows[i].what);
-			c = diff__sum(r->diff, s, rows[i].metric);
-			put_total(r, label, &c, rows[i].metric);
-		}
-	}
+	put_source_total(r, SOURCE_RSS, DIFF_RSS_BYTES, "grows", "grown");
+	for (int s = SOURCE_GO; s < SOURCE_RSS; s++)
+		for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+			put_source_total(r, s, rows[i].metric, rows[i].rate, rows[i].amount);
 	if (b->cost_pct >= 0 && a->cost_pct >= 0) {
 		paper_put(&r->paper, STYLE_PLAIN, "cost of tracing");
 		paper_indent(&r->paper, LABEL_COLUMNS);
@@ -137,6 +148,12 @@ static void put_totals(struct report *r)
 		paper_right(&r->paper, STYLE_PLAIN, NUMBER_COLUMNS, fmt_pct(UNITS_TMP, a->cost_pct, 100));
 		paper_newline(&r->paper);
 	}
+}
+
+/* Is @metric shown per second? */
+static bool per_second(const struct report *r, enum diff_metric metric)
+{
+	return diff_is_rate(metric) && diff__has_rates(r->diff);
 }
 
 struct mover {
@@ -166,7 +183,7 @@ static void put_mover(struct report *r, const struct mover *m, size_t nr, enum d
 
 	snprintf(buf, sizeof(buf), "%zu", nr);
 	paper_right(&r->paper, STYLE_DIM, 4, buf);
-	put_numbers(r, &m->change, metric);
+	put_numbers(r, &m->change, metric, per_second(r, metric));
 	if (*type && r->opts->is_stacks) {
 		paper_put(&r->paper, STYLE_PLAIN, "  ");
 		paper_name(&r->paper, STYLE_PLAIN, type, paper_left(&r->paper));
@@ -194,7 +211,7 @@ static int put_movers(struct report *r, enum source source, enum diff_metric met
 	if (!movers)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < prof->nrows; i++) {
-		struct mover m = { i, diff__row(r->diff, i, metric) };
+		struct mover m = { i, per_second(r, metric) ? diff__row(r->diff, i, metric) : diff__row_amount(r->diff, i, metric) };
 
 		if (prof->rows[i].source != source || m.change.by == 0)
 			continue;
@@ -205,7 +222,7 @@ static int put_movers(struct report *r, enum source source, enum diff_metric met
 	paper_newline(&r->paper);
 	put_titles(r, 4);
 	paper_item(&r->paper, STYLE_BOLD, "%s: %s%s", source_name(source), diff_metric_name(metric),
-		   diff_is_rate(metric) ? " per second" : "");
+		   per_second(r, metric) ? " per second" : "");
 	paper_newline(&r->paper);
 	for (size_t i = 0; i < n && i < r->opts->export.top; i++)
 		put_mover(r, &movers[i], i + 1, metric);

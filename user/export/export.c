@@ -11,16 +11,16 @@ static const struct exporter exporters[] = {
 	{ "pprof", ".pb.gz .pprof", false, NULL, pprof_write },
 	{ "json", ".json", true, NULL, json_write },
 	{ "html", ".html", false, html_why_not, html_write },
+	{ "speedscope", ".speedscope.json", false, NULL, speedscope_write },
+	{ "perfetto", ".perfetto.json", false, NULL, perfetto_write },
+	{ "prometheus", ".prom", false, NULL, prometheus_write },
 };
 
 #define N_EXPORTERS (sizeof(exporters) / sizeof(exporters[0]))
 
-/* Endings that say another format than their last part would: x.speedscope.json is not ours to write as json. */
-static const char *const foreign_suffixes[] = { ".speedscope.json" };
-
 const char *exporter_names(void)
 {
-	return "text, folded, pprof, json, html"; /* a test holds it against the table */
+	return "text, folded, pprof, json, html, speedscope, perfetto, prometheus"; /* a test holds it against the table */
 }
 
 const struct exporter *exporter_by_name(const char *name)
@@ -58,13 +58,9 @@ const struct exporter *exporter_by_path(const char *path)
 	const struct exporter *found = NULL;
 	size_t best = 0, len;
 
-	for (size_t i = 0; i < sizeof(foreign_suffixes) / sizeof(foreign_suffixes[0]); i++) {
-		len = match_suffix(path, foreign_suffixes[i]);
-		best = len > best ? len : best;
-	}
 	for (size_t i = 0; i < N_EXPORTERS; i++) {
 		len = match_suffix(path, exporters[i].suffixes);
-		if (len && len >= best) {
+		if (len > best) {
 			best = len;
 			found = &exporters[i];
 		}

@@ -61,6 +61,16 @@ int64_t metric_value(const struct profile *prof, enum source source, const struc
 	}
 }
 
+bool has_metric(const struct profile *prof, enum metric metric)
+{
+	const bool is_live = metric == METRIC_LIVE_BYTES || metric == METRIC_LIVE_OBJECTS;
+
+	for (int s = 0; s < SOURCE__N; s++)
+		if (metric_has_source(prof, metric, s) && (is_live ? prof->live[s].measured : prof->has_source[s]))
+			return true;
+	return false;
+}
+
 int names_init(struct names *names)
 {
 	*names = (struct names){ 0 };

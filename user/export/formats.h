@@ -20,6 +20,9 @@ int json_write(const struct profile *prof, const struct export_opts *opts, FILE 
 /* See export.h: why_not. */
 const char *html_why_not(void);
 int html_write(const struct profile *prof, const struct export_opts *opts, FILE *out);
+int speedscope_write(const struct profile *prof, const struct export_opts *opts, FILE *out);
+int perfetto_write(const struct profile *prof, const struct export_opts *opts, FILE *out);
+int prometheus_write(const struct profile *prof, const struct export_opts *opts, FILE *out);
 
 int text_diff_write(const struct diff *diff, const struct diff_opts *opts, FILE *out);
 int folded_diff_write(const struct diff *diff, const struct diff_opts *opts, FILE *out);
@@ -39,7 +42,8 @@ const char *json_time(uint64_t unix_ns, char *buf, size_t size);
 /* Stands for the frames of a STACK_LOST stack where a format needs one, so that sums still add up. */
 #define LOST_STACK_NAME "[lost stack]"
 
-/* What a reader calls process @pid: its comm, comm-PID when there are several. @buf has 256 bytes. */
+/* What a reader calls process @pid: its comm, comm-PID when there are several. @buf: PROCESS_NAME_SIZE. */
+#define PROCESS_NAME_SIZE 256
 const char *process_name(const struct profile *prof, uint32_t pid, char *buf);
 
 /* The name of a frame; one of the kernel ends in "_[k]", as perf's stackcollapse writes it. @buf: FRAME_LABEL_SIZE. */
@@ -51,6 +55,8 @@ const char *frame_label(const struct frame_view *view, char *buf);
  * before, and would be in the sum twice.
  */
 bool metric_has_source(const struct profile *prof, enum metric metric, enum source source);
+/* Was it measured, of any source that counts for it? */
+bool has_metric(const struct profile *prof, enum metric metric);
 /* What a row of @source is worth in @metric. */
 int64_t metric_value(const struct profile *prof, enum source source, const struct prof_counts *counts, enum metric metric);
 

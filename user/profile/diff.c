@@ -312,29 +312,56 @@ static double variance_of(const struct prof_counts *c, enum diff_metric metric, 
 	}
 }
 
-static struct change compare(const struct diff *d, enum diff_metric metric, const struct prof_counts *before,
-			     double before_var, const struct prof_counts *after, double after_var)
+/* @before_s, @after_s: by what rates are divided. */
+static struct change compare(const struct diff *d, enum diff_metric metric, const struct prof_counts *before, double before_var,
+			     double before_s, const struct prof_counts *after, double after_var, double after_s)
 {
 	double b = value_of(before, metric), a = value_of(after, metric);
 	double bv = variance_of(before, metric, d->sums_before.has_spread, before_var);
 	double av = variance_of(after, metric, d->sums_after.has_spread, after_var);
-	double bs = d->sums_before.seconds, as = d->sums_after.seconds;
 
 	if (!diff_is_rate(metric))
 		return change_of(b, a, bv, av);
-	return change_of(bs > 0 ? b / bs : 0, as > 0 ? a / as : 0, bs > 0 ? bv / (bs * bs) : -1, as > 0 ? av / (as * as) : -1);
+	return change_of(before_s > 0 ? b / before_s : 0, after_s > 0 ? a / after_s : 0,
+			 before_s > 0 ? bv / (before_s * before_s) : -1, after_s > 0 ? av / (after_s * after_s) : -1);
+}
+
+bool diff__has_rates(const struct diff *d)
+{
+	return d->sums_before.seconds > 0 && d->sums_after.seconds > 0;
+}
+
+static struct change compare_row(const struct diff *d, uint32_t row, enum diff_metric metric, double before_s, double after_s)
+{
+	const struct diff_part *b = &d->before[row], *a = &d->after[row];
+
+	return compare(d, metric, &b->counts, b->alloc_bytes_var, before_s, &a->counts, a->alloc_bytes_var, after_s);
+}
+
+static struct change compare_sum(const struct diff *d, enum source source, enum diff_metric metric, double before_s, double after_s)
+{
+	const struct diff_sums *b = &d->sums_before, *a = &d->sums_after;
+
+	return compare(d, metric, &b->sums[source], b->alloc_bytes_var[source], before_s, &a->sums[source],
+		       a->alloc_bytes_var[source], after_s);
 }
 
 struct change diff__row(const struct diff *d, uint32_t row, enum diff_metric metric)
 {
-	const struct diff_part *b = &d->before[row], *a = &d->after[row];
-
-	return compare(d, metric, &b->counts, b->alloc_bytes_var, &a->counts, a->alloc_bytes_var);
+	return compare_row(d, row, metric, d->sums_before.seconds, d->sums_after.seconds);
 }
 
 struct change diff__sum(const struct diff *d, enum source source, enum diff_metric metric)
 {
-	const struct diff_sums *b = &d->sums_before, *a = &d->sums_after;
+	return compare_sum(d, source, metric, d->sums_before.seconds, d->sums_after.seconds);
+}
 
-	return compare(d, metric, &b->sums[source], b->alloc_bytes_var[source], &a->sums[source], a->alloc_bytes_var[source]);
+struct change diff__row_amount(const struct diff *d, uint32_t row, enum diff_metric metric)
+{
+	return compare_row(d, row, metric, 1, 1);
+}
+
+struct change diff__sum_amount(const struct diff *d, enum source source, enum diff_metric metric)
+{
+	return compare_sum(d, source, metric, 1, 1);
 }

@@ -6,7 +6,8 @@
  * names of all their functions are (with DIFF_STACK also their type); a place without a symbol is named by module and
  * offset. Whose process it was is left out.
  *
- * Windows are seldom equally long. So counters are compared per second, and states (live, RSS) as they are.
+ * Windows are seldom equally long. So counters are compared per second, and states (live, RSS) as they are. What counters
+ * come to in their windows can be asked for, too; it is all there is where nobody wrote down how long a window was.
  *
  * Noise. A difference means something when it is larger than what chance does. For counters chance is how uneven the
  * intervals of each window were (reader.h: spread); for live objects that are sampled it is the variance of the
@@ -78,8 +79,13 @@ const char *diff_metric_name(enum diff_metric metric);
 bool diff_is_rate(enum diff_metric metric);
 /* Was it measured of @source on both sides? */
 bool diff__has(const struct diff *diff, enum source source, enum diff_metric metric);
-/* Of a row, and of all rows of a source. */
+/* Does it know how long both windows are? Else nothing of it is per second. */
+bool diff__has_rates(const struct diff *diff);
+/* Of a row, and of all rows of a source: rates per second. */
 struct change diff__row(const struct diff *diff, uint32_t row, enum diff_metric metric);
 struct change diff__sum(const struct diff *diff, enum source source, enum diff_metric metric);
+/* The same, rates as what they come to in their windows, however long those are. */
+struct change diff__row_amount(const struct diff *diff, uint32_t row, enum diff_metric metric);
+struct change diff__sum_amount(const struct diff *diff, enum source source, enum diff_metric metric);
 
 #endif

@@ -16,6 +16,7 @@
 #include "base/strtab.h"
 #include "go/gobin.h"
 #include "profile/profile.h"
+#include "profile/plumbing.h"
 #include "sym/debuginfod.h"
 #include "target/elf.h"
 #include "target/modules.h"
@@ -106,13 +107,5 @@ int debugimage_make(struct elf_file *elf, uint16_t machine, char **ret, size_t *
  * terminated); cut with "..." when longer. false, @buf untouched or "", if it is not mangled.
  */
 bool demangle(const char *mangled, char *buf, size_t size);
-
-/*
- * Is @func (demangled) runtime or allocator internals, which a text report leaves out? A pure function of the
- * name; a stack that consists of nothing else is the report's case to care for.
- */
-bool plumbing_is(const char *func);
-/* glibc's inner names of what it exports ("__GI___libc_malloc") as programs call it ("malloc"); others as they are. */
-const char *plumbing_public_name(const char *func);
 
 #endif

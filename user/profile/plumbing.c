@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "sym/sym_backend.h"
+#include "profile/plumbing.h"
 
 #include <string.h>
 
