@@ -436,7 +436,8 @@ struct abi_rec_touch {
 	__u64 ns; /* CLOCK_MONOTONIC */
 	__u32 image;
 	__u32 tid;
-	__u64 span_stack_id; /* of the allocation that took the span of Go's heap; 0: not known, or there is none */
+	__u64 span_stack_id; /* of the allocation that took the span of Go's heap; 0: not known, or there is none. Else: */
+	__u64 span_start, span_bytes; /* where that lies: a large folio holds others, too */
 	__u32 pages; /* of a fault that brought several: a large folio, or a file's pages around it */
 	__u8 member; /* of mm->rss_stat */
 	__u8 area; /* enum abi_area */
@@ -464,7 +465,7 @@ struct abi_rec_freed {
 	__u32 pad;
 };
 
-_Static_assert(sizeof(struct abi_rec_touch) == 56, "abi");
+_Static_assert(sizeof(struct abi_rec_touch) == 72, "abi");
 _Static_assert(sizeof(struct abi_rec_door) == 32, "abi");
 _Static_assert(sizeof(struct abi_rec_freed) == 56, "abi");
 _Static_assert(sizeof(struct abi_rec_cause) == 40, "abi");

@@ -105,6 +105,8 @@ static __noinline int tell_span(struct scratch *s, const struct abi_target *targ
 	    bpf_probe_read_user(&class, sizeof(class), (void *)(s->span.span + go->mspan_spanclass)))
 		return 0;
 	s->touch.span_stack_id = note->stack_id;
+	s->touch.span_start = s->span.base;
+	s->touch.span_bytes = s->span.npages * ABI_GO_PAGE_BYTES;
 	s->touch.span_is_object = class >> 1 == 0; /* of large objects: one for each */
 	return 0;
 }

@@ -1022,10 +1022,12 @@ static void on_touch(struct capture *c, const struct target *t, const struct abi
 	const uint64_t context = area_context(rec->area, area_runtime(t));
 	uint64_t go_stack = rec->area == ABI_AREA_GO_ARENA ? goasker__find(c->goasker, rec->stack_id) : 0;
 
-	if (!go_stack && rec->span_stack_id)
-		go_stack = rec->span_is_object ? goasker__find(c->goasker, rec->span_stack_id) : rec->span_stack_id;
+	uint64_t span_stack = !go_stack && rec->span_is_object ? goasker__find(c->goasker, rec->span_stack_id) : rec->span_stack_id;
+
 	if (go_stack)
 		touches__add_known(t->touches, rec, context, EVENT_GO, go_stack);
+	else if (span_stack)
+		touches__add_in_span(t->touches, rec, context, span_stack);
 	else
 		touches__add(t->touches, rec, context, mapping_tells(c, rec) ? t->mmaps : NULL);
 }
