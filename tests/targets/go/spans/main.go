@@ -17,6 +17,7 @@ import (
 
 const (
 	page  = 4096
+	arena = 64 << 20
 	large = 1 << 20
 	small = 4096 // half a span
 )
@@ -55,16 +56,17 @@ func touchAll(all [][]byte) {
 	}
 }
 
-// Where the heap begins: arenas are of 64 MiB, and this program needs one.
-func arena() []byte {
-	at := uintptr(unsafe.Pointer(&words[0])) &^ (64<<20 - 1)
-	return (*[64 << 20]byte)(unsafe.Pointer(at))[:]
+// Bytes of the heap's pages that are there. Arenas are of 64 MiB; it begins anywhere in one (1.26 on) and needs the next at most.
+func heap() uint64 {
+	return present(uintptr(unsafe.Pointer(&words[0]))&^(arena-1), 2*arena/page)
 }
 
-// Bytes of b's pages that are there.
 func resident(b []byte) uint64 {
-	at := uintptr(unsafe.Pointer(&b[0]))
-	n := (len(b) + page - 1) / page
+	return present(uintptr(unsafe.Pointer(&b[0])), (len(b)+page-1)/page)
+}
+
+// Bytes of the n pages from at on that are there.
+func present(at uintptr, n int) uint64 {
 	file, err := os.Open("/proc/self/pagemap")
 	if err != nil {
 		panic(err)
@@ -92,7 +94,7 @@ func main() {
 	debug.SetGCPercent(-1)
 	shape := os.Args[1]
 	kept = make([][]byte, 4096)
-	words = make([]byte, 8*(64<<20)/page)
+	words = make([]byte, 8*2*arena/page)
 	for i := range words {
 		words[i] = 1
 	}
@@ -102,7 +104,7 @@ func main() {
 	talk.AwaitLine()
 	runtime.ReadMemStats(&before)
 	missing := uint64(0) // what the touch will bring
-	begun := resident(arena())
+	begun := heap()
 	switch shape {
 	case "stacks":
 		for i := 0; i < 500; i++ {
@@ -124,7 +126,7 @@ func main() {
 		touchAll(kept)
 		missing = sum(kept) - there
 	}
-	grown := resident(arena()) - begun
+	grown := heap() - begun
 	runtime.ReadMemStats(&after)
 	talk.Done()
 	talk.AwaitLine()
