@@ -55,7 +55,9 @@ enum abi_area {
 	ABI_AREA_FILE_COPY, /* private copies of a file's pages: data of a program, breakpoints */
 	ABI_AREA_STACK, /* the main thread's, or the mapping that the thread's stack pointer is in */
 	ABI_AREA_C_HEAP, /* brk, arenas of malloc */
-	ABI_AREA_GO_ARENA, /* where Go's arenas lie, if it is Go */
+	ABI_AREA_GO_ARENA, /* where Go's arenas lie, if it is Go, and none of the following two */
+	ABI_AREA_GO_STACK, /* a span of goroutine stacks */
+	ABI_AREA_GO_WORK, /* a span that the collector works with */
 	ABI_AREA_ANON, /* mapped, and no file */
 	ABI_AREA__N,
 };
@@ -442,11 +444,13 @@ struct abi_rec_touch {
 	__u64 ns; /* CLOCK_MONOTONIC */
 	__u32 image;
 	__u32 tid;
+	__u64 span_stack_id; /* of the allocation that took the span of Go's heap; 0: not known, or there is none. Else: */
+	__u64 span_start, span_bytes; /* where that lies: a large folio holds others, too */
 	__u32 pages; /* of a fault that brought several: a large folio, or a file's pages around it */
 	__u8 member; /* of mm->rss_stat */
 	__u8 area; /* enum abi_area */
 	__u8 how; /* enum abi_touch */
-	__u8 pad;
+	__u8 span_is_object; /* that allocation is all of the span; else of one of its objects */
 };
 
 struct abi_rec_door {
@@ -469,7 +473,7 @@ struct abi_rec_freed {
 	__u32 pad;
 };
 
-_Static_assert(sizeof(struct abi_rec_touch) == 48, "abi");
+_Static_assert(sizeof(struct abi_rec_touch) == 72, "abi");
 _Static_assert(sizeof(struct abi_rec_door) == 32, "abi");
 _Static_assert(sizeof(struct abi_rec_freed) == 56, "abi");
 _Static_assert(sizeof(struct abi_rec_cause) == 40, "abi");
@@ -523,6 +527,8 @@ enum abi_door {
 #define ABI_GO_SMALL_MAX 1024
 #define ABI_GO_CLASS_MAX 32768
 #define ABI_GO_PAGE_BYTES 8192
+#define ABI_GO_ARENA_SHIFT 26 /* heapArenaBytes, runtime/malloc.go, on Linux with 64-bit words */
+#define ABI_MAX_GO_SPANS 131072 /* of which it is known who had them taken */
 #define ABI_GO_G_BYTES 384 /* of a runtime.g, read at once: what is needed lies below */
 
 /* How objects are followed to see which of them stay. */
@@ -597,7 +603,10 @@ struct abi_go {
 	__u16 freeindex_bytes; /* its width: 2 or 8 */
 	__u16 special_kind, special_kind_profile, specialprofile_b;
 	__u16 profile_malloc_has_mp; /* mProf_Malloc(mp, p, size), not (p, size) */
-	__u16 pad;
+	__u16 mspan_npages;
+	__u16 mspan_state; /* a byte */
+	__u16 mspan_in_use; /* its value for a span of objects */
+	__u32 arena_spans; /* from a runtime.heapArena to its table of spans */
 	__u32 sample_bytes; /* ABI_GO_LIVE_MARKS: one sample in so many bytes, on average */
 	/* By abi_go_size_index() of a size: bytes of its slot, and the number of the size class. */
 	__u16 slot[ABI_GO_SIZES];
@@ -609,6 +618,7 @@ struct abi_go {
 	__u16 g_syscallsp, g_syscallpc; /* the place of cgocall while C runs; sp 0: it does not */
 	__u16 cgocall_frame; /* bytes from cgocall's SP to its return address */
 	__u16 callback_frame; /* bytes from cgocallback's SP to that of the cgocall below it */
+	__u64 arena_map; /* address of the array of pointers to the arenas' runtime.heapArena; 0: not known */
 	__u64 heap_start; /* of the first arena; 0: where Go asks for it first (from 1.26 on anywhere: randomizedheapbase64) */
 };
 
@@ -652,6 +662,7 @@ enum abi_stat {
 	ABI_STAT_RESTARTED, /* Go doors that went to grow the stack and will start again: not a loss */
 	ABI_STAT_FREE_BEFORE, /* blocks given back whose allocation was not seen: not a loss */
 	ABI_STAT_TOUCH_UNTOLD, /* pages whose allocation is not looked for: the ring was full */
+	ABI_STAT_TOUCH_SPANS, /* spans of Go of which it is not known who had them taken: the ring was full, or the like */
 	ABI_STAT_FREE_MISSED, /* blocks whose address was handed out again: that they were given back was not seen */
 	ABI_STAT_OUTSIDE, /* hits at doors when no burst was: they cost, and count for nothing */
 	ABI_STAT_BURST_ENDED, /* C doors whose return came when the burst of their entry had ended: not a loss */

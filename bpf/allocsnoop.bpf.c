@@ -6,10 +6,12 @@
  *   rss        RSS counters                   guard  scratch memory under preemption
  *   rss_fault  page faults in their place
  *   mmap       mmap, munmap, mremap, brk      maps   all maps and constants
+ *   span_go    Go's spans and who took them
  *   proc       exec, fork, exit, dlopen       touch    whose memory the pages are that come
  */
 #include "alloc_go.bpf.h"
 #include "alloc_c.bpf.h"
+#include "span_note.bpf.h"
 #include "rss.bpf.h"
 #include "rss_fault.bpf.h"
 #include "proc.bpf.h"

@@ -14,6 +14,7 @@
 #define GO_ARG1(ctx) ((ctx)->ax)
 #define GO_ARG2(ctx) ((ctx)->bx)
 #define GO_ARG3(ctx) ((ctx)->cx)
+#define GO_ARG4(ctx) ((ctx)->di)
 #define GO_G(ctx) ((ctx)->r14)
 #define GO_OLD_ABI_G_IN_TLS 1
 #define TLS_BASE(task) BPF_CORE_READ(task, thread.fsbase)
@@ -27,12 +28,14 @@ enum { ARCH_NR_MMAP = 9, ARCH_NR_MUNMAP = 11, ARCH_NR_BRK = 12, ARCH_NR_MREMAP =
 /* Where Go asks for its heap first (runtime/malloc.go, mallocinit), and how far it is believed to reach. */
 #define ARCH_GO_ARENA 0xc000000000
 #define ARCH_GO_ARENA_BYTES 0x4000000000
+#define ARCH_GO_ARENA_BASE 0xffff800000000000 /* arenaBaseOffset, runtime/malloc.go: of the arena with index 0 */
 #define ARCH_SYSCALL_NR(regs) ((regs)->orig_ax)
 #elif defined(__TARGET_ARCH_arm64)
 #define UREGS(ctx) ((const volatile struct user_pt_regs *)(ctx))
 #define GO_ARG1(ctx) (UREGS(ctx)->regs[0])
 #define GO_ARG2(ctx) (UREGS(ctx)->regs[1])
 #define GO_ARG3(ctx) (UREGS(ctx)->regs[2])
+#define GO_ARG4(ctx) (UREGS(ctx)->regs[3])
 #define GO_G(ctx) (UREGS(ctx)->regs[28])
 #define GO_OLD_ABI_G_IN_TLS 0
 #define PSR_C 0x20000000
@@ -44,6 +47,7 @@ enum { ARCH_NR_MMAP = 9, ARCH_NR_MUNMAP = 11, ARCH_NR_BRK = 12, ARCH_NR_MREMAP =
 enum { ARCH_NR_BRK = 214, ARCH_NR_MUNMAP = 215, ARCH_NR_MREMAP = 216, ARCH_NR_MMAP = 222, ARCH_NR_MADVISE = 233 };
 #define ARCH_GO_ARENA 0x4000000000 /* runtime/malloc.go, mallocinit */
 #define ARCH_GO_ARENA_BYTES 0x4000000000
+#define ARCH_GO_ARENA_BASE 0
 #define ARCH_SYSCALL_NR(regs) ((regs)->syscallno)
 #else
 #error "no register names for this architecture"

@@ -10,7 +10,8 @@
  * that the thread entered the kernel with: none in a fault.
  *
  * The mapping. Kernel kinds say file and shared memory by themselves. Go's arenas lie where Go asks
- * for them first or, where that is by chance, behind the first one that user space has found. Else bpf_find_vma() tells; it only tries the lock. What it told holds until somebody
+ * for them first or, where that is by chance, behind the first one that user space has found; what is in them says their
+ * spans (span_go.bpf.h). Else bpf_find_vma() tells; it only tries the lock. What it told holds until somebody
  * changes the mappings, which the address space counts (mm_lock_seq, 6.4): nearly all faults are in
  * the mapping of the one before. In munmap() the mapping is out of the list already: there it is what
  * was seen at a fault in it, kept by address.
@@ -19,6 +20,7 @@
 #define ALLOCSNOOP_AREA_BPF_H
 
 #include "arch.bpf.h"
+#include "span_go.bpf.h"
 #include "unwind.bpf.h"
 
 #define VM_GROWSDOWN 0x100 /* linux/mm.h */
@@ -189,7 +191,7 @@ static __noinline int area_of_anon(struct scratch *s, struct mm_struct *mm, __u6
 	if (!s)
 		return ABI_AREA_UNKNOWN;
 	if (addr - go_heap_start(slot) < ARCH_GO_ARENA_BYTES)
-		return ABI_AREA_GO_ARENA;
+		return area_of_go(s, slot, addr);
 	if (!addr || !find_area(s, mm, addr))
 		return ABI_AREA_UNKNOWN;
 	if (s->area.file)
@@ -238,7 +240,7 @@ static __always_inline __u32 area_of(struct scratch *s, struct mm_struct *mm, st
 	area = area_of_anon(s, mm, addr, PT_REGS_SP(regs), slot);
 	if (area == ABI_AREA_UNKNOWN)
 		return area_seen(addr, slot);
-	if (area != ABI_AREA_GO_ARENA && addr >> SEEN_SHIFT != s->area.noted)
+	if (!is_go_area(area) && addr >> SEEN_SHIFT != s->area.noted)
 		note_seen(s, addr, slot, area);
 	return area;
 }

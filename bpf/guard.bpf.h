@@ -98,6 +98,12 @@ struct area {
 	__u64 words[4]; /* of the user's memory */
 };
 
+/* A span of Go's objects, as it was looked up last (span_go.bpf.h). */
+struct go_span {
+	__u64 base; /* 0: none */
+	__u64 span, npages; /* its runtime.mspan */
+};
+
 struct scratch {
 	struct abi_stats stats; /* first: user space reads it (abi.h) */
 	__u32 busy;
@@ -120,6 +126,7 @@ struct scratch {
 	struct abi_rec_door returned;
 	struct abi_rec_freed freed;
 	struct area area;
+	struct go_span span;
 	struct abi_site_key key;
 	struct abi_site fresh; /* an all-zero site to insert */
 	struct abi_rec_stack rec;

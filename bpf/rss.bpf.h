@@ -543,6 +543,8 @@ static __noinline void rss_change(void *ctx, struct scratch *s, struct mm_struct
 			s->key.context_id = area_of(s, mm, regs, member, slot);
 		if (tell_touches && pages > 0 && member != ABI_RSS_SWAP)
 			note_touch(s, target, regs, member, pages);
+		if (tell_touches && s->touch.pages)
+			tell_span(s, target);
 		if (!rss_stacks && rss_total(slot, member, s->key.context_id, pages))
 			return;
 		find_stack(s, task, target);

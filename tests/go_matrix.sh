@@ -16,7 +16,8 @@
 #   par   GC off, two Ps: in Go 1.21 to 1.23 a preemption there may move 16 bytes of tiny objects;
 #   gc    GOGC=10, two Ps: so may a GC assist, but in 1.24 to 1.26 without size-specialised
 #         doors. Their columns are bytes off MemStats.
-# And once as tests/targets/go/memory, whose RSS has a name and whose numbers are MemStats' (the verdict tells).
+# And once as tests/targets/go/memory, whose RSS has a name and whose numbers are MemStats' (the verdict tells), and as
+# tests/targets/go/spans, whose pages are stacks' or of who asked for them.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 export ROOT=$PWD O=${O:-.output}
@@ -118,6 +119,26 @@ memory() { # VERSION SHAPE: prints what check.py says
 	)
 }
 
+spans() { # VERSION SHAPE: prints what check.py says
+	build "$1" "$2" spans || return
+	(
+		. tests/lib.sh
+		T=$(mktemp -d "$tmp/t.XXXXXX")
+		cd "$T" || exit 1
+		trap at_exit EXIT
+		for what in stacks large small; do
+			target s "$tmp/spans" $what
+			target_ready s
+			snoop -p "${target_pid[s]}" --source go,rss --live --format json -o s.json
+			target_work s
+			snoop_stop
+			target_end s
+			check touched-spans s.json s.ledger $what
+			rm s.in s.out
+		done
+	)
+}
+
 # Bytes off MemStats: 0, or what check.py has in parentheses; of reused objects, how many.
 off_by() { # FILE
 	local reused
@@ -168,6 +189,7 @@ one() { # VERSION SHAPE
 	run "$1" "$tmp/alloc" -gogc -1 >"$tmp/par" 2>&1 || verdict="NOT OK"
 	run "$1" "$tmp/alloc" -gogc 10 >"$tmp/gc" 2>&1 || verdict="NOT OK"
 	memory "$1" "$2" >"$tmp/memory.out" 2>&1 || verdict="NOT OK"
+	spans "$1" "$2" >"$tmp/spans.out" 2>&1 || verdict="NOT OK"
 	print_row "$1" "$2" "$(note off alloc_objects)" "$(note off alloc_bytes)" "$(note off 'worst site' | sed 's/ (.*//')" \
 		"$(note off stacks)" "$(off_by par)" "$(off_by gc)" "$(since "$t0")" "$verdict"
 	if [ "$verdict" = ok ]; then
@@ -176,7 +198,7 @@ one() { # VERSION SHAPE
 		failed=$((failed + 1))
 		{
 			echo "$1 $2"
-			grep -H FAILED "$tmp/off" "$tmp/par" "$tmp/gc" "$tmp/memory.out" | head -20 | sed "s|^$tmp/|    |" | cut -c1-400
+			grep -H FAILED "$tmp/off" "$tmp/par" "$tmp/gc" "$tmp/memory.out" "$tmp/spans.out" | head -20 | sed "s|^$tmp/|    |" | cut -c1-400
 		} | tee -a "$tmp/failures"
 	fi
 	rm -rf "$tmp"/t.*

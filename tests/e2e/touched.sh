@@ -95,6 +95,30 @@ test_go() {
 	check touched-go c.json 'runtime\.(mallocgc.*|growslice)' 99
 }
 
+# spans PROGRAM SHAPE
+spans() {
+	rm -f s.in s.out
+	target s "$1" "$2"
+	target_ready s
+	snoop -p "${target_pid[s]}" --source go,rss --live -o s.json -o s.txt
+	target_work s
+	snoop_stop
+	target_end s
+	check touched-spans s.json s.ledger "$2"
+}
+
+# What the program fills itself; and which pages of the arenas are stacks.
+test_go_spans() {
+	spans "$TARGETS/spans-plain" large
+	has s.txt ' MiB of memory allocated at: main.askLarge < main'
+	spans "$TARGETS/spans-plain" small
+	has s.txt ' MiB of memory in spans taken at: main.askSmall < main'
+}
+
+test_go_stacks() {
+	spans "$TARGETS/spans-stripped" stacks
+}
+
 test_not_looked_for() {
 	asker plain 100 0 malloc,rss
 	python3 -c 'import json

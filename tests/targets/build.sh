@@ -100,6 +100,8 @@ gobuild grow grow 0
 gobuild memory memory-plain 0
 gobuild memory memory-stripped 0 -ldflags '-s -w'
 gobuild memory memory-pie-stripped 0 -buildmode=pie -ldflags '-s -w'
+gobuild spans spans-plain 0
+gobuild spans spans-stripped 0 -ldflags '-s -w'
 gobuild live live-plain 0
 gobuild live live-stripped 0 -ldflags '-s -w'
 gobuild live live-noprofile 0 -tags noprofile

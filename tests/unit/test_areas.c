@@ -34,6 +34,10 @@ TEST(names)
 	CHECK_STR(name(ABI_AREA_GO_ARENA, AREA_NATIVE), "anonymous");
 	CHECK_STR(name(ABI_AREA_GO_ARENA, AREA_GO), "Go heap");
 	CHECK_STR(name(ABI_AREA_GO_ARENA, AREA_GO_AND_C), "Go heap");
+	CHECK_STR(name(ABI_AREA_GO_STACK, AREA_GO), "goroutine stacks");
+	CHECK_STR(name(ABI_AREA_GO_STACK, AREA_GO_AND_C), "goroutine stacks");
+	CHECK_STR(name(ABI_AREA_GO_WORK, AREA_GO_AND_C), "Go runtime");
+	CHECK_STR(name(ABI_AREA_GO_WORK, AREA_NATIVE), "anonymous");
 	/* Whose a mapping is can be told only where there is nobody but the runtime. */
 	CHECK_STR(name(ABI_AREA_ANON, AREA_GO), "Go runtime");
 	CHECK_STR(name(ABI_AREA_ANON, AREA_GO_AND_C), "anonymous");

@@ -91,7 +91,7 @@ TEST(of_this_process)
 #define SECOND (ARENA + 3 * GOSTATS_ARENA_BYTES)
 
 static uint64_t starts[] = { ARENA, ARENA + GOSTATS_ARENA_BYTES, SECOND };
-static const struct gostats_arenas arenas = { starts, 3 };
+static const struct gostats_arenas arenas = { starts, 3, 0 };
 static const struct gomem_places places = { &arenas, 0x600010, 0x700123 };
 
 static bool add(struct go_rss *rss, uint64_t start, uint64_t end, bool has_file)

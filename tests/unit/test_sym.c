@@ -1155,6 +1155,32 @@ TEST(annotate_names_types)
 	bench__close(&t.b);
 }
 
+/* Who had asked for memory that a row made resident need not be a row itself. */
+TEST(annotate_names_who_asked)
+{
+	uint32_t touched, asked, stack, asker, row;
+	struct profile *prof = NULL;
+	struct bench b;
+
+	bench__open(&b, "");
+	CHECK_INT(profile__new(&prof), 0);
+	sym__free(b.sym);
+	CHECK_INT(sym__new(b.mods, b.gomods, prof->strs, NULL, &b.sym), 0);
+	touched = profile__add_loc(prof, PROF_NONE, 0x1234, 0x1234);
+	asked = profile__add_loc(prof, PROF_NONE, 0x5678, 0x5678);
+	stack = profile__add_stack(prof, &touched, 1, 1);
+	asker = profile__add_stack(prof, &asked, 1, 2);
+	row = profile__add_row(prof, 1, SOURCE_RSS, 0, stack);
+	profile__add_touch(prof, row, SOURCE_GO, asker);
+	CHECK_INT(sym__annotate(b.sym, prof), 0);
+	CHECK_INT(prof->locs[touched].nframes, 1);
+	CHECK_INT(prof->locs[asked].nframes, 1);
+	sym__free(b.sym);
+	b.sym = NULL;
+	profile__free(prof);
+	bench__close(&b);
+}
+
 /* The go statement is a location like others: it gets its name although no stack has it. */
 TEST(annotate_names_creators)
 {

@@ -231,6 +231,40 @@ TEST(large_folios)
 	mmaps__free(m);
 }
 
+static void touch_span(struct touches *t, uint64_t addr, uint32_t pages, uint64_t start, uint64_t npages)
+{
+	const struct abi_rec_touch rec = { .stack_id = 4, .at = addr, .ns = 20, .pages = pages, .tid = 1, .member = ABI_RSS_ANON,
+					   .how = ABI_TOUCH_ADDR, .span_start = start, .span_bytes = npages * PAGE };
+
+	touches__add_in_span(t, &rec, 70, 3);
+}
+
+/* A folio brings pages of the spans around the one that was touched, which are not of who took that one. */
+TEST(folios_in_spans)
+{
+	struct touches *t = new_touches(false);
+	const uint64_t folio = BASE + 512 * PAGE;
+
+	touch_span(t, folio + 700, 1, folio, 2);
+	want[4][3] = PAGE;
+	compare("a page");
+	touch_span(t, folio + 9 * PAGE + 1, 512, folio + 8 * PAGE, 16); /* inside */
+	want[4][3] += 16 * PAGE;
+	touch_span(t, folio + 3, 512, folio - 100 * PAGE, 130); /* from before it */
+	want[4][3] += 30 * PAGE;
+	touch_span(t, folio + 511 * PAGE, 512, folio + 500 * PAGE, 600); /* and beyond */
+	want[4][3] += 12 * PAGE;
+	touch_span(t, folio + 5, 512, folio - PAGE, 1000); /* all of it */
+	want[4][3] += 512 * PAGE;
+	compare("folios");
+	CHECK_INT(by_source[EVENT_GO], want[4][3]);
+	touch_span(t, folio, 512, folio, UINT64_MAX / PAGE); /* the target's word is not to be believed */
+	want[4][3] += 512 * PAGE;
+	touch_span(t, folio, 512, UINT64_MAX - PAGE, 4);
+	compare("nonsense");
+	touches__free(t);
+}
+
 /* --- mappings --- */
 
 TEST(mappings)

@@ -73,6 +73,8 @@ var fields = []field{
 	{"mheap_pages_in_use", []string{"runtime.mheap pagesInUse"}, 0},
 	{"mheap_arenas_amd64", []string{"runtime.mheap heapArenas", "runtime.mheap allArenas"}, elf.EM_X86_64},
 	{"mheap_arenas_arm64", []string{"runtime.mheap heapArenas", "runtime.mheap allArenas"}, elf.EM_AARCH64},
+	{"mheap_arena_map", []string{"runtime.mheap arenas"}, 0},
+	{"heap_arena_spans", []string{"runtime.heapArena spans"}, 0},
 	{"mheap_caches_behind_spans", []string{"runtime.mheap cachealloc -spanalloc"}, 0},
 	{"fixalloc_bytes", []string{"runtime.fixalloc #bytes"}, 0},
 	{"fixalloc_size", []string{"runtime.fixalloc size"}, 0},

@@ -100,7 +100,7 @@ struct event_age {
 
 /* Memory that became resident, by who had asked for it. */
 struct event_touch {
-	enum event_source by; /* MALLOC: a block; MMAP: address space; GO: an object */
+	enum event_source by; /* MALLOC: a block; MMAP: address space; GO: an object, or its span (touched.h) */
 	uint64_t by_stack_id; /* one that came before */
 	uint64_t bytes; /* whole pages */
 };

@@ -13,7 +13,8 @@ enum kind {
 	KIND_SHARED,
 	KIND_STACK,
 	KIND_C_HEAP,
-	KIND_GO_HEAP, /* goroutine stacks lie in it */
+	KIND_GO_HEAP,
+	KIND_GO_STACKS,
 	KIND_GO_RUNTIME,
 	KIND_ANON,
 	KIND__N,
@@ -28,6 +29,7 @@ void areas_tell_contexts(const struct event_sink *sink)
 		[KIND_STACK] = "thread stack",
 		[KIND_C_HEAP] = "C heap",
 		[KIND_GO_HEAP] = "Go heap",
+		[KIND_GO_STACKS] = "goroutine stacks",
 		[KIND_GO_RUNTIME] = "Go runtime",
 		[KIND_ANON] = "anonymous",
 	};
@@ -54,6 +56,10 @@ static enum kind kind_of(uint64_t area, enum area_runtime runtime)
 		return KIND_C_HEAP;
 	case ABI_AREA_GO_ARENA:
 		return runtime == AREA_NATIVE ? KIND_ANON : KIND_GO_HEAP;
+	case ABI_AREA_GO_STACK:
+		return runtime == AREA_NATIVE ? KIND_ANON : KIND_GO_STACKS;
+	case ABI_AREA_GO_WORK:
+		return runtime == AREA_NATIVE ? KIND_ANON : KIND_GO_RUNTIME;
 	case ABI_AREA_ANON:
 		/* Spans, bitmaps and the like; where there is C as well, nobody knows whose it is. */
 		return runtime == AREA_GO ? KIND_GO_RUNTIME : KIND_ANON;

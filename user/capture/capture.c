@@ -267,7 +267,7 @@ static struct target *find_target(const struct capture *c, pid_t pid)
 static const struct plan *plan_of(struct capture *c, uint32_t module)
 {
 	unsigned int want = (c->opts.want_go ? PLAN_GO : 0) | (c->opts.want_malloc ? PLAN_C : 0) |
-			    (c->opts.want_live ? PLAN_LIVE : 0);
+			    (c->opts.want_live ? PLAN_LIVE : 0) | (session__has_touches(c->session) ? PLAN_GO_SPANS : 0);
 
 	if (module >= c->nplans) {
 		size_t n = modules__len(c->mods);
@@ -1010,10 +1010,15 @@ static void on_mmap_call(struct capture *c, const struct abi_rec_mmap *rec)
 		touches__call(t->touches, rec, t->mmaps);
 }
 
+static bool is_go_heap(uint8_t area)
+{
+	return area == ABI_AREA_GO_ARENA || area == ABI_AREA_GO_STACK || area == ABI_AREA_GO_WORK;
+}
+
 /* Of the memory of an allocator that is followed it says nothing who had it mapped: that was for many to come. */
 static bool mapping_tells(const struct capture *c, const struct abi_rec_touch *rec)
 {
-	return !(rec->area == ABI_AREA_C_HEAP && c->blocks) && !(rec->area == ABI_AREA_GO_ARENA && c->has_go);
+	return !(rec->area == ABI_AREA_C_HEAP && c->blocks) && !(is_go_heap(rec->area) && c->has_go);
 }
 
 static void on_touch(struct capture *c, const struct target *t, const struct abi_rec_touch *rec)
@@ -1021,8 +1026,12 @@ static void on_touch(struct capture *c, const struct target *t, const struct abi
 	const uint64_t context = area_context(rec->area, area_runtime(t));
 	uint64_t go_stack = rec->area == ABI_AREA_GO_ARENA ? goasker__find(c->goasker, rec->stack_id) : 0;
 
+	uint64_t span_stack = !go_stack && rec->span_is_object ? goasker__find(c->goasker, rec->span_stack_id) : rec->span_stack_id;
+
 	if (go_stack)
 		touches__add_known(t->touches, rec, context, EVENT_GO, go_stack);
+	else if (span_stack)
+		touches__add_in_span(t->touches, rec, context, span_stack);
 	else
 		touches__add(t->touches, rec, context, mapping_tells(c, rec) ? t->mmaps : NULL);
 }
@@ -1225,7 +1234,7 @@ static const struct gobin *go_program(const struct capture *c, struct target *t,
 static void find_go_heap(struct capture *c, struct target *t)
 {
 	const struct gobin *bin;
-	uint64_t bias;
+	uint64_t bias, map = 0;
 
 	if (!c->opts.want_rss || t->go.heap_start || t->nheap_looks >= HEAP_LOOKS)
 		return;
@@ -1233,7 +1242,8 @@ static void find_go_heap(struct capture *c, struct target *t)
 	if (!bin)
 		return;
 	t->nheap_looks++;
-	t->go.heap_start = gomem__heap_start(&t->gomem, t->info.pid, t->go_image, bin, bias);
+	t->go.heap_start = gomem__heap_start(&t->gomem, t->info.pid, t->go_image, bin, bias, &map);
+	t->go.arena_map = map;
 	if (t->go.heap_start)
 		session__set_go(c->session, t->slot, &t->go);
 }
@@ -1754,6 +1764,8 @@ static const struct loss_row loss_rows[] = {
 	{ "site_map_full_bytes", "bytes of what is not counted because of site_map_full", ABI_STAT_LOST_SITE_BYTES, false },
 	{ "ring_full", "stacks that could not be handed out at the first try", ABI_STAT_LOST_RING_FULL_STACK, false },
 	{ "sample_lost", "objects chosen to be followed that could not be", ABI_STAT_LOST_SAMPLE, false },
+	{ "touch_spans", "spans of Go's heap of which it is not known who had them taken: the ring was full, or the table",
+	  ABI_STAT_TOUCH_SPANS, false },
 	{ "touch_untold", "pages of which it is not known whose memory they are: the ring was full", ABI_STAT_TOUCH_UNTOLD, false },
 	{ "tiny_unreadable", "small Go objects charged a whole block of 16 bytes",
 	  ABI_STAT_LOST_GO_TINY_UNREADABLE, false },

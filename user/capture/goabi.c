@@ -39,6 +39,10 @@ void goabi_from_layout(const struct go_layout *layout, struct abi_go *ret)
 	ret->header_min = layout->malloc_headers ? layout->min_size_for_malloc_header : 0;
 	ret->mcache_alloc = layout->mcache_alloc;
 	ret->mspan_start_addr = layout->mspan_start_addr;
+	ret->mspan_npages = layout->mspan_npages;
+	ret->mspan_state = layout->mspan_state;
+	ret->mspan_in_use = layout->mspan_in_use;
+	ret->arena_spans = layout->heap_arena_spans;
 	ret->mspan_elemsize = layout->mspan_elemsize;
 	ret->mspan_spanclass = layout->mspan_spanclass;
 	ret->mspan_freeindex = layout->mspan_freeindex;

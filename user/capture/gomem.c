@@ -112,7 +112,8 @@ void gomem__look(struct gomem *mem, pid_t pid, uint32_t image, const struct gobi
 	mem->looked = true;
 }
 
-uint64_t gomem__heap_start(struct gomem *mem, pid_t pid, uint32_t image, const struct gobin *bin, uint64_t bias)
+uint64_t gomem__heap_start(struct gomem *mem, pid_t pid, uint32_t image, const struct gobin *bin, uint64_t bias,
+			   uint64_t *ret_map)
 {
 	const struct mem_reader reader = proc_mem_reader(&pid);
 	const struct go_moduledata *md = gobin__moduledata(bin);
@@ -126,6 +127,7 @@ uint64_t gomem__heap_start(struct gomem *mem, pid_t pid, uint32_t image, const s
 		return 0;
 	if (arenas.n)
 		start = arenas.starts[0];
+	*ret_map = arenas.map;
 	free(arenas.starts);
 	return start;
 }

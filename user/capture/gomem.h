@@ -22,8 +22,9 @@ struct gomem {
  */
 void gomem__look(struct gomem *mem, pid_t pid, uint32_t image, const struct gobin *bin, uint64_t bias);
 void gomem__forget(struct gomem *mem);
-/* Where its lowest arena is; 0: not known, or there is none yet. */
-uint64_t gomem__heap_start(struct gomem *mem, pid_t pid, uint32_t image, const struct gobin *bin, uint64_t bias);
+/* Where its lowest arena is, and the runtime's map of all; 0: not known, or there is none yet. */
+uint64_t gomem__heap_start(struct gomem *mem, pid_t pid, uint32_t image, const struct gobin *bin, uint64_t bias,
+			   uint64_t *ret_map);
 
 /* What it has allocated, by its own count. false: not known. */
 bool gomem__allocs(struct gomem *mem, pid_t pid, uint32_t image, const struct gobin *bin, uint64_t bias,

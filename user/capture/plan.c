@@ -461,6 +461,21 @@ static int add_go(struct planner *p, const struct gobin *bin, bool live)
 	return live ? add_live(p, bin, layout->minor < FIRST_REGISTER_ABI_MINOR) : 0;
 }
 
+/* Who takes spans (bpf/span_go.bpf.h). */
+static int add_spans(struct planner *p, const struct gobin *bin)
+{
+	const struct gopclntab *tab = gobin__pclntab(bin);
+	struct go_func func;
+	int err;
+
+	if (!p->plan->has_runtime || p->plan->layout->heap_arena_spans == GO_NO_FIELD || !tab ||
+	    !gopclntab__find_name(tab, "runtime.(*mheap).setSpans", &func))
+		return 0;
+	err = add_site(p, PROBE_GO_SPAN_TAKEN, ABI_DOOR_GO_MALLOC, func.name, func.entry,
+		       p->plan->layout->minor < FIRST_REGISTER_ABI_MINOR);
+	return err < 0 ? err : 0;
+}
+
 int plan__add_module(struct plan *plan, struct gomods *gomods, const struct module *mod, unsigned int want,
 		     const struct diag *diag)
 {
@@ -475,6 +490,8 @@ int plan__add_module(struct plan *plan, struct gomods *gomods, const struct modu
 		add_runtime(&p, bin);
 	if (bin && want & PLAN_GO)
 		err = add_go(&p, bin, want & PLAN_LIVE);
+	if (!err && bin && want & PLAN_GO_SPANS)
+		err = add_spans(&p, bin);
 	if (!err && want & PLAN_C) {
 		err = elf_file__each_sym(mod->elf, on_malloc_sym, &p);
 		err = err < 0 ? err : elf_file__each_sym(mod->elf, on_c_sym, &p);

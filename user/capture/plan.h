@@ -24,6 +24,7 @@ enum probe_prog {
 	PROBE_GO_FREED, /* go_profile_free */
 	PROBE_GO_SPAN, /* go_span_push */
 	PROBE_GO_GC, /* go_gc_start */
+	PROBE_GO_SPAN_TAKEN, /* go_span_taken */
 	PROBE__N,
 };
 
@@ -51,7 +52,7 @@ struct plan {
 	char runtime[64]; /* "go1.19.8", or "" */
 };
 
-enum { PLAN_GO = 1, PLAN_C = 2, PLAN_LIVE = 4 };
+enum { PLAN_GO = 1, PLAN_C = 2, PLAN_LIVE = 4, PLAN_GO_SPANS = 8 };
 
 /*
  * Add what @mod has to probe to @plan: doors of the kinds in @want. Sites that

@@ -105,6 +105,7 @@ static void choose_programs(struct session *session, const struct session_opts *
 		{ skel->progs.go_profile_free, opts->go && opts->live },
 		{ skel->progs.go_span_push, opts->go && opts->live },
 		{ skel->progs.go_gc_start, opts->go && opts->live },
+		{ skel->progs.go_span_taken, session->has_touches },
 		{ skel->progs.c_malloc, opts->malloc },
 		{ skel->progs.c_malloc_return, opts->malloc },
 		{ skel->progs.c_free, opts->malloc && opts->blocks },
@@ -245,6 +246,8 @@ int session__open(const struct session_opts *opts, struct session **ret, struct 
 		bpf_map__set_max_entries(session->skel->maps.waiting, 1);
 		bpf_map__set_max_entries(session->skel->maps.doors, 1);
 	}
+	if (!session->has_touches)
+		bpf_map__set_max_entries(session->skel->maps.go_spans, 1);
 	if (!opts->no_rss_stacks)
 		bpf_map__set_max_entries(session->skel->maps.rss_totals, 1);
 	bpf_map__set_max_entries(session->skel->maps.blocks, !opts->blocks ? 1 : opts->max_blocks ? opts->max_blocks : ABI_BLOCKS);
@@ -620,6 +623,7 @@ int session__attach(struct session *session, pid_t pid, uint32_t slot, uint32_t 
 		{ PROBE_GO_FREED, skel->progs.go_profile_free, false },
 		{ PROBE_GO_SPAN, skel->progs.go_span_push, false },
 		{ PROBE_GO_GC, skel->progs.go_gc_start, false },
+		{ PROBE_GO_SPAN_TAKEN, skel->progs.go_span_taken, false },
 	};
 	int code = 0;
 

@@ -136,10 +136,26 @@ static uint64_t mapped_by(const struct mmaps *mmaps, uint64_t addr)
 	return mmaps ? mmaps__find(mmaps, addr) : 0;
 }
 
+/* Where a block ends that begins at @addr, in an address space that may be told nonsense. */
+static uint64_t end_of(uint64_t addr, uint64_t bytes)
+{
+	return bytes > UINT64_MAX - addr ? UINT64_MAX : addr + bytes;
+}
+
+/* Has the fault brought pages around the one that was touched? They lie at a multiple of their size. */
+static bool is_folio(const struct abi_rec_touch *rec)
+{
+	return rec->pages > 1 && rec->pages <= FOLIO_MAX_PAGES && !(rec->pages & (rec->pages - 1));
+}
+
+static uint64_t folio_start(const struct touches *t, const struct abi_rec_touch *rec)
+{
+	return rec->at & ~(rec->pages * t->opts.page_bytes - 1);
+}
+
 static void add_addr(struct touches *t, const struct abi_rec_touch *rec, uint64_t context_id, const struct mmaps *mmaps)
 {
 	const uint64_t page_mask = t->opts.page_bytes - 1, touched = rec->at & ~page_mask;
-	bool is_folio = rec->pages > 1 && rec->pages <= FOLIO_MAX_PAGES && !(rec->pages & (rec->pages - 1));
 	struct waiting w = { .addr = rec->at, .ns = rec->ns, .stack_id = rec->stack_id,
 			     .context_id = (uint32_t)context_id, .pages = rec->pages };
 	uint64_t page;
@@ -148,12 +164,12 @@ static void add_addr(struct touches *t, const struct abi_rec_touch *rec, uint64_
 		tell(t, rec->stack_id, context_id, EVENT_MMAP, mapped_by(mmaps, rec->at), rec->pages);
 		return;
 	}
-	if (!is_folio) {
+	if (!is_folio(rec)) {
 		w.mapped_by = mapped_by(mmaps, w.addr);
 		keep(t, &w);
 		return;
 	}
-	page = rec->at & ~(rec->pages * t->opts.page_bytes - 1);
+	page = folio_start(t, rec);
 	w.pages = 1;
 	for (uint32_t i = 0; i < rec->pages; i++, page += t->opts.page_bytes) {
 		w.addr = page == touched ? rec->at : page;
@@ -166,6 +182,20 @@ void touches__add_known(struct touches *touches, const struct abi_rec_touch *rec
 			uint64_t by_stack_id)
 {
 	tell(touches, rec->stack_id, context_id, by, by_stack_id, rec->pages);
+}
+
+void touches__add_in_span(struct touches *touches, const struct abi_rec_touch *rec, uint64_t context_id, uint64_t by_stack_id)
+{
+	uint64_t start = rec->span_start, end = end_of(start, rec->span_bytes), pages = rec->pages;
+
+	if (is_folio(rec)) {
+		const uint64_t folio = folio_start(touches, rec), folio_end = folio + pages * touches->opts.page_bytes;
+
+		start = start > folio ? start : folio;
+		end = end < folio_end ? end : folio_end;
+		pages = end > start ? (end - start) / touches->opts.page_bytes : 0;
+	}
+	tell(touches, rec->stack_id, context_id, EVENT_GO, by_stack_id, pages);
 }
 
 static struct held *find_held(struct touches *t, uint32_t tid)
@@ -237,12 +267,6 @@ void touches__call(struct touches *touches, const struct abi_rec_mmap *rec, cons
 	/* What is touched in a call that grows something lies at its end, in the part that is new. */
 	release(touches, rec->tid, ABI_TOUCH_CALL, abi_touch_call(rec->call, rec->addr, rec->len), EVENT_MMAP,
 		mapped_by(mmaps, end - 1));
-}
-
-/* Where a block ends that begins at @addr, in an address space that may be told nonsense. */
-static uint64_t end_of(uint64_t addr, uint64_t bytes)
-{
-	return bytes > UINT64_MAX - addr ? UINT64_MAX : addr + bytes;
 }
 
 void touches__freed(struct touches *touches, const struct abi_rec_freed *rec)

@@ -28,6 +28,8 @@ void touches__add(struct touches *touches, const struct abi_rec_touch *rec, uint
 /* The same where it is known that the memory was allocated at @by_stack_id. */
 void touches__add_known(struct touches *touches, const struct abi_rec_touch *rec, uint64_t context_id, enum event_source by,
 			uint64_t by_stack_id);
+/* The same for a span of Go's heap, of which @rec tells where it lies: what else a folio has is not told. */
+void touches__add_in_span(struct touches *touches, const struct abi_rec_touch *rec, uint64_t context_id, uint64_t by_stack_id);
 /* An allocation that touched pages itself is over. */
 void touches__door(struct touches *touches, const struct abi_rec_door *rec);
 /* A call has mapped something, which @mmaps knows by now. */

@@ -17,7 +17,8 @@
  * the rows that grew most since the one before, rss_trend of a row whether it keeps growing (profile/trend.h), and by how much.
  *
  * allocated_by of a row of source rss (another addition) splits its rss_grown_bytes by the stacks that had asked for the
- * memory, largest first: of source malloc the block that was touched, of go the object, of mmap, where no more is
+ * memory, largest first: of source malloc the block that was touched, of go the object or, where frames begin with
+ * runtime.(*mheap).setSpans, the allocation that took the span of small objects it is one of; of mmap, where no more is
  * known, the mapping. allocation_unseen_bytes is the rest. Both are null if that was not looked for.
  *
  * "incomplete" of a stack (an addition to the schema) is null, "lost" (no frames at

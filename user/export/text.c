@@ -936,7 +936,9 @@ static void put_touched_part(struct report *r, const struct touched_part *part)
 
 	paper_indent(&r->paper, STACK_INDENT - 2);
 	paper_item(&r->paper, STYLE_DIM, "%s of memory %s at:", fmt_bytes(UNITS_TMP, part->bytes),
-		   part->source == SOURCE_MMAP ? "mapped" : "allocated");
+		   part->source == SOURCE_MMAP	    ? "mapped" :
+		   touched_took_span(r->prof, part) ? "in spans taken" :
+						      "allocated");
 	while (shown < TOUCHED_FRAMES && paper_left(&r->paper) > MIN_NAME_COLUMNS / 2 && frame_iter__next(&it, &view)) {
 		if (view.flags & FRAME_PLUMBING && !r->opts->verbose)
 			continue;

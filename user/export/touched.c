@@ -2,6 +2,7 @@
 #include "export/touched.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/vec.h"
 
@@ -65,6 +66,14 @@ void touched_settle(struct touched *touched)
 	}
 	touched->len = n + 1;
 	qsort(items, touched->len, sizeof(*items), compare_bytes);
+}
+
+bool touched_took_span(const struct profile *prof, const struct touched_part *part)
+{
+	struct frame_iter it = frames_of(prof, part->stack);
+	struct frame_view view;
+
+	return part->source == SOURCE_GO && frame_iter__next(&it, &view) && strcmp(view.func, "runtime.(*mheap).setSpans") == 0;
 }
 
 void touched_free(struct touched *touched)

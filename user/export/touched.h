@@ -3,7 +3,7 @@
 #ifndef ALLOCSNOOP_EXPORT_TOUCHED_H
 #define ALLOCSNOOP_EXPORT_TOUCHED_H
 
-#include "profile/profile.h"
+#include "profile/frames.h"
 
 struct touched_part {
 	enum source source;
@@ -26,6 +26,11 @@ int touched_add(struct touched *touched, const struct profile *prof, uint32_t ro
 		touched_identity_fn *identity_fn);
 /* When all are added: those of one source and identity become one, then most bytes first. */
 void touched_settle(struct touched *touched);
+/*
+ * Of Go's heap: was it told of the allocation that made the runtime take the span of small objects (bpf/span_go.bpf.h), and
+ * not of the object's own? Its innermost frame is the runtime's function that notes spans down.
+ */
+bool touched_took_span(const struct profile *prof, const struct touched_part *part);
 void touched_free(struct touched *touched);
 
 #endif

@@ -57,6 +57,12 @@ struct go_layout {
 	uint32_t mheap_pages_in_use; /* uint64: pages of spans with objects */
 	uint32_t mheap_arenas_amd64, mheap_arenas_arm64; /* a slice of the indexes of the heap's arenas */
 	/*
+	 * Whose a page is: mheap.arenas is, on Linux with 64-bit words, a pointer to an array of pointers to a runtime.heapArena
+	 * each, by (address - that of arena 0) / 64 MiB; spans in there one of pointers to runtime.mspan, by page of 8192
+	 * bytes. What was a page of a span that is gone still points to where that was: its own address and state tell.
+	 */
+	uint32_t mheap_arena_map, heap_arena_spans;
+	/*
 	 * The allocators of mspans and of mcaches, runtime.fixalloc. The first has &mheap_ as its arg; where in mheap it is
 	 * depends on the architecture. GO_NO_FIELD: of this version nothing of the following is known.
 	 */

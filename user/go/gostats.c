@@ -351,6 +351,9 @@ const char *gostats_arenas(const struct go_layout *l, const struct gostats_vars 
 	for (uint64_t i = 0; i < slice[1]; i++)
 		starts[i] = starts[i] * GOSTATS_ARENA_BYTES + ARENA_BASE;
 	qsort(starts, slice[1], sizeof(*starts), by_value);
-	*ret = (struct gostats_arenas){ starts, slice[1] };
+	*ret = (struct gostats_arenas){ starts, slice[1], 0 };
+	if (l->mheap_arena_map != GO_NO_FIELD && l->heap_arena_spans != GO_NO_FIELD &&
+	    !read_one(reader, vars->mheap + l->mheap_arena_map, &ret->map, sizeof(ret->map)))
+		ret->map = 0;
 	return NULL;
 }

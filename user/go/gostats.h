@@ -60,6 +60,7 @@ const char *gostats_allocs(const struct go_layout *layout, const struct gostats_
 struct gostats_arenas {
 	uint64_t *starts; /* ascending; owned: free(3) */
 	size_t n;
+	uint64_t map; /* of golayout.h, mheap_arena_map: the array of what the runtime knows of each arena; 0: not known */
 };
 
 /* Where the heap lies. NULL, or (static) why it is not known. */

@@ -347,23 +347,31 @@ static uint32_t find_module(const struct sym *sym, const struct prof_module *pm,
 	return MODULE_NONE;
 }
 
-/* Mark the locations that need frames: those of rows' stacks that have none. */
+static void mark_stack(const struct profile *prof, uint32_t index, bool *used)
+{
+	const struct prof_stack *stack;
+
+	if (index >= prof->nstacks)
+		return;
+	stack = &prof->stacks[index];
+	for (uint32_t i = 0; i < stack->nlocs; i++) {
+		uint32_t loc = prof->stack_locs[stack->first + i];
+
+		used[loc] = prof->locs[loc].nframes == 0;
+	}
+}
+
+/* Mark the locations that need frames: those of stacks of rows, and of who had asked for their memory, that have none. */
 static void mark_used(const struct profile *prof, bool *used)
 {
 	for (uint32_t r = 0; r < prof->nrows; r++) {
-		const struct prof_stack *stack;
 		uint32_t creator = prof->contexts[prof->rows[r].context].creator;
 
 		if (creator != PROF_NONE)
 			used[creator] = prof->locs[creator].nframes == 0;
-		if (prof->rows[r].stack >= prof->nstacks)
-			continue;
-		stack = &prof->stacks[prof->rows[r].stack];
-		for (uint32_t i = 0; i < stack->nlocs; i++) {
-			uint32_t loc = prof->stack_locs[stack->first + i];
-
-			used[loc] = prof->locs[loc].nframes == 0;
-		}
+		mark_stack(prof, prof->rows[r].stack, used);
+		for (uint32_t i = prof->rows[r].touches; i != PROF_NONE; i = prof->touches[i].next)
+			mark_stack(prof, prof->touches[i].stack, used);
 	}
 }
 
