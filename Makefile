@@ -9,6 +9,7 @@ CC ?= cc
 CLANG ?= clang
 BPFTOOL ?= $(shell command -v bpftool 2>/dev/null || echo /usr/sbin/bpftool)
 LLVM_STRIP ?= llvm-strip
+OBJCOPY ?= objcopy
 ARCH := $(shell uname -m | sed 's/x86_64/x86/; s/aarch64/arm64/')
 
 ifeq ($(V),1)
@@ -97,7 +98,7 @@ $(O)/static/%.o: %.c Makefile
 $(O)/static/libsqlite3.a: Makefile
 	$(call msg,OBJCOPY,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)objcopy --redefine-sym dlopen=static_has_no_dlopen $$($(CC) -print-file-name=libsqlite3.a) $@
+	$(Q)$(OBJCOPY) --redefine-sym dlopen=static_has_no_dlopen $$($(CC) -print-file-name=libsqlite3.a) $@
 
 $(O)/allocsnoop-static: $(MAIN_OBJ) $(O)/static/user/sym/debuginfod.o $(O)/static/user/store/db.o $(O)/liballocsnoop.a \
 		$(O)/static/libsqlite3.a

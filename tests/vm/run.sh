@@ -27,7 +27,6 @@ usual() {
 		e2e/c_live/many_threads malloc --live, every block
 		e2e/go_exact/plain Go, every allocation
 		e2e/go_live/marks Go --live
-		e2e/sampled/shares_and_totals malloc, sampled
 		guest/record/recording a recording, and its report
 		e2e/rss/pages RSS, a page as it is touched
 		e2e/rss_ledger/known_pattern RSS by stack, grown and released

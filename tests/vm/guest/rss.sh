@@ -125,7 +125,7 @@ test_khugepaged() {
 	knob $thp/khugepaged/pages_to_scan 100000
 	knob $thp/khugepaged/alloc_sleep_millisecs 10
 	knob $thp/khugepaged/scan_sleep_millisecs 10
-	until_ok collapsed "${heard##* }"
+	until_ok collapsed "${heard##* }" "$before"
 	counted=$(($(cat $thp/khugepaged/pages_collapsed) - before))
 	on
 	is $counted 1 "the pages that the kernel says it made huge"
@@ -135,9 +135,10 @@ test_khugepaged() {
 }
 
 # khugepaged leaves alone what nobody has looked at lately.
-collapsed() { # ADDRESS
+collapsed() { # ADDRESS COUNTED_BEFORE
 	dd if="/proc/${target_pid[c]}/mem" of=/dev/null bs=4096 count=1 skip=$(($1 / 4096)) 2>/dev/null
-	[ "$(rollup_kib AnonHugePages)" = 2048 ]
+	[ "$(rollup_kib AnonHugePages)" = 2048 ] &&
+		[ "$(cat /sys/kernel/mm/transparent_hugepage/khugepaged/pages_collapsed)" -gt "$2" ] # counted a moment later
 }
 
 # Pages of zeros are merged into one that is nobody's, and come back when they are parted (Linux 6.6; it left them before).
