@@ -50,7 +50,7 @@ test_diff() {
 	need_page
 	record_work a 100
 	# Another program as well as more of the same: something grew, something went.
-	"$SNOOP" record --source malloc -o b.db -- "$TARGETS/crowd" 2000 >b.out
+	"$SNOOP" record --mode exact --source malloc -o b.db -- "$TARGETS/crowd" 2000 >b.out
 	"$SNOOP" diff a.db b.db -o d.html
 	"$SNOOP" diff a.db b.db -o d.json
 	page diff d.html d.json
@@ -58,7 +58,7 @@ test_diff() {
 
 test_hostile_crowd() {
 	need_page
-	"$SNOOP" record --source malloc -o c.db -- "$TARGETS/crowd" 50000 >crowd.out
+	"$SNOOP" record --mode exact --source malloc -o c.db -- "$TARGETS/crowd" 50000 >crowd.out
 	read -r objects bytes <crowd.out
 	"$SNOOP" report c.db -q -o c.html
 	# Its stacks hold names that would end a script: none stands in the file as it is.

@@ -13,7 +13,7 @@
  * node of its innermost function, so 50,000 stacks that share most of their frames are one list of numbers each. What
  * a subtree adds up to is the page's to know, as it shows one metric at a time. A site is the frame to blame.
  *
- * - Values are what folded has (metric_value()); of a difference what json has: counters per second, states as they are.
+ * - Values are what folded has (metric_value()); of a difference what json has: counters per second where that is known, states as they are.
  *   RSS is signed; the page draws what grew and lists what shrank.
  * - In names, what no reader can see is '?' (names_add()); of other strings the page takes care (it knows no HTML
  *   either: text only). '<' is escaped everywhere, so nothing in the data ends the script that it stands in.
@@ -90,7 +90,8 @@ static double value_of(const struct worth *w, uint32_t row, enum metric metric, 
 	if (!is_measured(w, metric, source))
 		return 0;
 	if (w->diff) {
-		change = diff__row(w->diff, row, (enum diff_metric)metric);
+		change = diff__has_rates(w->diff) ? diff__row(w->diff, row, (enum diff_metric)metric) :
+						   diff__row_amount(w->diff, row, (enum diff_metric)metric);
 		return before ? change.before : change.after;
 	}
 	counts = prof_row_counts(&w->prof->rows[row], w->window);

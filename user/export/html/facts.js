@@ -45,6 +45,8 @@ function diffTiles(about) {
 	const out = [];
 	for (const source of ["go", "malloc", "mmap"])
 		for (const [key, change] of Object.entries(about.totals[source] || {})) {
+			if (!change || about.totals[source][key + "_per_s"])
+				continue; // the rate says it
 			const metric = key.replace(/_per_s$/, "");
 			const label = `${SOURCE_NAMES[source]} ${METRIC_NAMES[metric].toLowerCase()}`;
 			out.push(changeTile(label, change, metric, key.endsWith("_per_s") ? "/s" : ""));

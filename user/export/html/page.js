@@ -18,7 +18,7 @@ function tooltip(profile, node, metric) {
 	const rows = profile.metrics.filter((m) => profile.sums[m].total[node] || (profile.isDiff && profile.sums[m].before.total[node])).map((m) => {
 		const { total, self, before } = profile.sums[m], value = total[node];
 		if (profile.isDiff) {
-			const was = before.total[node], per = isRate(m) ? "/s" : "";
+			const was = before.total[node], per = profile.unit(m);
 			return [METRIC_NAMES[m], `${amount(m, was)}${per} → ${amount(m, value)}${per}`, signed(m, value - was) + per,
 				was ? percent(value - was, was) : "new"];
 		}
@@ -126,11 +126,11 @@ function start() {
 		if (!sums.total[flame.focus])
 			flame.focus = 0;
 		pick.value = metric;
-		const per = profile.isDiff && isRate(metric) ? "/s" : "";
+		const per = profile.unit(metric);
 		const whole = sums.total[0], was = profile.isDiff ? sums.before.total[0] : 0;
 		total.replaceChildren(profile.isDiff ? `${amount(metric, was)}${per} → ` : "", data(whole, amount(metric, whole) + per),
 			!profile.isDiff && isRate(metric) && profile.seconds ? ` · ${amount(metric, whole / profile.seconds)}/s` : "");
-		note.replaceChildren(sums.shrunk ? `and ${bytes(-sums.shrunk)} given back, not drawn` : "");
+		note.replaceChildren(sums.shrunk ? `and ${bytes(-sums.shrunk)}${per} given back, not drawn` : "");
 		tables.draw(metric);
 		search();
 	}

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+import { isRate } from "./format.js";
+
 // The data of the page (user/export/html.c has its format) and what is added up from it. No document here.
 
 // For each node what it has itself, and with all below it. What is negative (RSS given back) has no area: it is 0 in
@@ -40,12 +42,18 @@ function childrenOf(parent, name, strings) {
 }
 
 export class Profile {
+	// Of the values of a difference, whose windows may be of unknown length.
+	unit(metric) {
+		return this.hasRates && isRate(metric) ? "/s" : "";
+	}
+
 	constructor(raw) {
 		if (raw.format !== 1)
 			throw new Error(`data of format ${raw.format}, not 1`);
 		this.raw = raw;
 		this.about = raw.about;
 		this.isDiff = raw.kind === "diff";
+		this.hasRates = this.isDiff && this.about.before.duration_s !== null && this.about.after.duration_s !== null;
 		this.metrics = raw.metrics;
 		this.strings = raw.strings;
 		this.parent = Uint32Array.from(raw.nodes.parent);

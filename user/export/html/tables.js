@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // What allocates, by site and by type. The column of the metric that is shown orders the rows; a click on another shows that.
-import { amount, data, el, isRate, METRIC_NAMES, percent, signed } from "./format.js";
+import { amount, data, el, METRIC_NAMES, percent, signed } from "./format.js";
 
 function shortFile(file, line) {
 	return file ? file.split("/").slice(-2).join("/") + (line ? ":" + line : "") : "";
@@ -34,7 +34,7 @@ export class Tables {
 			return el("td.num", null, value ? data(value, amount(metric, value)) : "");
 		const change = value - before;
 		return el("td.num" + (change > 0 ? ".up" : change < 0 ? ".down" : ""), { title: `${amount(metric, before)} → ${amount(metric, value)}` },
-			change ? data(change, signed(metric, change) + (isRate(metric) ? "/s" : "")) : "");
+			change ? data(change, signed(metric, change) + this.profile.unit(metric)) : "");
 	}
 
 	draw(metric) {
