@@ -27,34 +27,11 @@ test_known_pattern() {
 		touch_remapped=anonymous "touch_brk=C heap" "brk_shrink=C heap"
 }
 
-# Without stacks the same in all, by what the pages are for.
-test_without_stacks() {
+# without_stacks ARG...: the same in all, by its own ledger.
+without_stacks() {
 	target c "$TARGETS/pages" pattern 20000
 	target_ready c
-	snoop -p "${target_pid[c]}" --source rss --no-stacks --format json -o c.json -o c.pb.gz
-	target_work c
-	snoop_stop
-	target_end c
-	check rss-balance c.json
-	check no-losses c.json
-	python3 - <<-'P'
-	import gzip, json
-	r, ledger = json.load(open("c.json")), json.load(open("c.ledger"))
-	assert {f["func"] for s in r["stacks"] for f in s["frames"]} <= {"[no stacks]", "[exit]"}, r["stacks"]
-	for key in ("grown", "released"):
-	    want = sum(f[key] for f in ledger["funcs"].values())
-	    assert abs(r["rss"][key + "_bytes"] - want) <= 72 * ledger["page"], (key, want, r["rss"])
-	assert r["rss"]["areas"]["C heap"]["grown_bytes"] >= 10000 * 4096, r["rss"]["areas"]
-	comments = gzip.open("c.pb.gz").read()
-	assert b"rss by rss_stat: start %d, end %d" % (r["rss"]["start_bytes"], r["rss"]["end_bytes"]) in comments
-	assert b"rss timeline (seconds:KiB) " in comments
-	P
-}
-
-test_without_areas() {
-	target c "$TARGETS/pages" pattern 20000
-	target_ready c
-	snoop -p "${target_pid[c]}" --source rss --no-stacks --no-areas --format json -o c.json
+	snoop -p "${target_pid[c]}" --source rss --no-stacks --format json -o c.json "$@"
 	target_work c
 	snoop_stop
 	target_end c
@@ -63,9 +40,31 @@ test_without_areas() {
 	python3 - <<-'P'
 	import json
 	r, ledger = json.load(open("c.json")), json.load(open("c.ledger"))
+	assert {f["func"] for s in r["stacks"] for f in s["frames"]} <= {"[no stacks]", "[exit]"}, r["stacks"]
 	for key in ("grown", "released"):
 	    want = sum(f[key] for f in ledger["funcs"].values())
 	    assert abs(r["rss"][key + "_bytes"] - want) <= 72 * ledger["page"], (key, want, r["rss"])
+	P
+}
+
+# By what the pages are for.
+test_without_stacks() {
+	without_stacks -o c.pb.gz
+	python3 - <<-'P'
+	import gzip, json
+	r = json.load(open("c.json"))
+	assert r["rss"]["areas"]["C heap"]["grown_bytes"] >= 10000 * 4096, r["rss"]["areas"]
+	comments = gzip.open("c.pb.gz").read()
+	assert b"rss by rss_stat: start %d, end %d" % (r["rss"]["start_bytes"], r["rss"]["end_bytes"]) in comments
+	assert b"rss timeline (seconds:KiB) " in comments
+	P
+}
+
+test_without_areas() {
+	without_stacks --no-areas
+	python3 - <<-'P'
+	import json
+	r = json.load(open("c.json"))
 	assert set(r["rss"]["areas"]) <= {"file", "shared", "not known"}, r["rss"]["areas"]
 	P
 }

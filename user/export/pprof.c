@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * pprof: gzipped profile.proto. Source of the field numbers and rules: proto/profile.proto of
+ * pprof: gzipped profile.proto. Source of the rules: proto/profile.proto of
  * google/pprof, and what its parser checks (profile.CheckValid: ids are not 0, every
  * sample has as many values as there are sample types).
  *
@@ -26,28 +26,13 @@
 #include <zlib.h>
 
 #include "base/hmap.h"
+#include "base/pprof_proto.h"
 #include "base/protow.h"
 #include "base/units.h"
 #include "export/formats.h"
 #include "profile/frames.h"
 #include "profile/labels.h"
 #include "profile/timeline.h"
-
-enum { /* message Profile */
-	PROFILE_SAMPLE_TYPE = 1,
-	PROFILE_SAMPLE = 2,
-	PROFILE_MAPPING = 3,
-	PROFILE_LOCATION = 4,
-	PROFILE_FUNCTION = 5,
-	PROFILE_STRING_TABLE = 6,
-	PROFILE_DROP_FRAMES = 7,
-	PROFILE_TIME_NANOS = 9,
-	PROFILE_DURATION_NANOS = 10,
-	PROFILE_PERIOD_TYPE = 11,
-	PROFILE_PERIOD = 12,
-	PROFILE_COMMENT = 13,
-	PROFILE_DEFAULT_SAMPLE_TYPE = 14,
-};
 
 /*
  * The doors of the allocators, as pprof drops them: with what they call, so that `-top` names their callers,
@@ -58,25 +43,6 @@ enum { /* message Profile */
 	"makeBucketArray|rawstring.*|rawbyteslice|rawruneslice|slicebytetostring|stringtoslice.*|concatstring.*|convT.*|"   \
 	"intstring|slicerunetostring)|"                                                                                     \
 	"malloc|calloc|realloc|reallocarray|posix_memalign|aligned_alloc|memalign|p?valloc|operator new.*"
-
-enum { VALUE_TYPE_TYPE = 1, VALUE_TYPE_UNIT = 2 };
-enum { SAMPLE_LOCATION_ID = 1, SAMPLE_VALUE = 2, SAMPLE_LABEL = 3 };
-enum { LABEL_KEY = 1, LABEL_STR = 2 };
-enum {
-	MAPPING_ID = 1,
-	MAPPING_START = 2,
-	MAPPING_LIMIT = 3,
-	MAPPING_OFFSET = 4,
-	MAPPING_FILENAME = 5,
-	MAPPING_BUILD_ID = 6,
-	MAPPING_HAS_FUNCTIONS = 7,
-	MAPPING_HAS_FILENAMES = 8,
-	MAPPING_HAS_LINE_NUMBERS = 9,
-	MAPPING_HAS_INLINE_FRAMES = 10,
-};
-enum { LOCATION_ID = 1, LOCATION_MAPPING_ID = 2, LOCATION_ADDRESS = 3, LOCATION_LINE = 4 };
-enum { LINE_FUNCTION_ID = 1, LINE_LINE = 2 };
-enum { FUNCTION_ID = 1, FUNCTION_NAME = 2, FUNCTION_SYSTEM_NAME = 3, FUNCTION_FILENAME = 4 };
 
 #define FLUSH_BYTES (64u << 10)
 

@@ -21,6 +21,7 @@
 #include <zlib.h>
 
 #include "base/hmap.h"
+#include "base/pprof_proto.h"
 #include "base/protor.h"
 #include "base/units.h"
 #include "base/vec.h"
@@ -36,17 +37,6 @@
 #define MAX_TYPES 32
 #define MAX_NAME_BYTES 4096
 #define MAX_SUM (1ull << 62)
-
-enum { /* message Profile */
-	PROFILE_SAMPLE_TYPE = 1,
-	PROFILE_SAMPLE = 2,
-	PROFILE_MAPPING = 3,
-	PROFILE_LOCATION = 4,
-	PROFILE_FUNCTION = 5,
-	PROFILE_STRING_TABLE = 6,
-	PROFILE_TIME_NANOS = 9,
-	PROFILE_DURATION_NANOS = 10,
-};
 
 /* What a column of values is. */
 enum column { COLUMN_OTHER, COLUMN_ALLOC_OBJECTS, COLUMN_ALLOC_BYTES, COLUMN_LIVE_OBJECTS, COLUMN_LIVE_BYTES, COLUMN_RSS_BYTES, COLUMN__N };
@@ -123,7 +113,7 @@ static uint64_t number_of(struct span msg, uint32_t field)
 
 static int gather(struct parser *p, struct table *table, struct span msg)
 {
-	uint64_t id = number_of(msg, 1);
+	uint64_t id = number_of(msg, MAPPING_ID); /* LOCATION_ID and FUNCTION_ID are the same */
 	uint32_t index;
 	bool added;
 
@@ -221,7 +211,7 @@ static int find_columns(struct parser *p)
 	size_t len = 0;
 
 	for (size_t i = 0; i < p->ntypes; i++) {
-		uint64_t type = number_of(p->types[i], 1), unit = number_of(p->types[i], 2);
+		uint64_t type = number_of(p->types[i], VALUE_TYPE_TYPE), unit = number_of(p->types[i], VALUE_TYPE_UNIT);
 		enum column column = column_of(p, type, unit);
 
 		p->columns[i] = p->has[column] ? COLUMN_OTHER : column;
@@ -241,7 +231,7 @@ static void find_source(struct parser *p)
 
 	p->source = SOURCE_MALLOC;
 	for (uint32_t i = 0; i < n; i++)
-		if (strncmp(string_at(p, number_of(p->functions.items[i], 2)), "runtime.", 8) == 0)
+		if (strncmp(string_at(p, number_of(p->functions.items[i], FUNCTION_NAME)), "runtime.", 8) == 0)
 			p->source = SOURCE_GO;
 }
 
@@ -262,11 +252,11 @@ static uint32_t add_mapping(struct parser *p, uint64_t id)
 
 	if (!msg)
 		return PROF_NONE;
-	mod.start = number_of(*msg, 2);
-	mod.end = number_of(*msg, 3);
-	mod.file_off = number_of(*msg, 4);
-	mod.build_id = strtab__adds(p->prof->strs, string_at(p, number_of(*msg, 6)));
-	path = string_at(p, number_of(*msg, 5));
+	mod.start = number_of(*msg, MAPPING_START);
+	mod.end = number_of(*msg, MAPPING_LIMIT);
+	mod.file_off = number_of(*msg, MAPPING_OFFSET);
+	mod.build_id = strtab__adds(p->prof->strs, string_at(p, number_of(*msg, MAPPING_BUILD_ID)));
+	path = string_at(p, number_of(*msg, MAPPING_FILENAME));
 	slash = strrchr(path, '/');
 	mod.path = strtab__adds(p->prof->strs, path);
 	mod.name = strtab__adds(p->prof->strs, slash ? slash + 1 : path);
@@ -276,21 +266,21 @@ static uint32_t add_mapping(struct parser *p, uint64_t id)
 /* A Line of a location: false if its function is not there. */
 static bool read_line(struct parser *p, struct span msg, struct prof_frame *ret)
 {
-	uint64_t id = number_of(msg, 1), line = number_of(msg, 2);
+	uint64_t id = number_of(msg, LINE_FUNCTION_ID), line = number_of(msg, LINE_LINE);
 	const struct span *func = find(&p->functions, id);
 	const char *name;
 
 	*ret = (struct prof_frame){ .line = line <= UINT32_MAX ? (uint32_t)line : 0 };
 	if (!func)
 		return false;
-	name = string_at(p, number_of(*func, 2));
+	name = string_at(p, number_of(*func, FUNCTION_NAME));
 	if (!*name)
-		name = string_at(p, number_of(*func, 3));
+		name = string_at(p, number_of(*func, FUNCTION_SYSTEM_NAME));
 	if (!*name)
 		name = "[no name]";
 	ret->func = strtab__adds(p->prof->strs, name);
 	ret->flags = (plumbing_is(name) ? FRAME_PLUMBING : 0) | (name[0] == '[' ? FRAME_UNKNOWN : 0);
-	ret->file = strtab__adds(p->prof->strs, string_at(p, number_of(*func, 4)));
+	ret->file = strtab__adds(p->prof->strs, string_at(p, number_of(*func, FUNCTION_FILENAME)));
 	return true;
 }
 
@@ -317,9 +307,9 @@ static int add_location(struct parser *p, uint32_t index, uint32_t *ret)
 		*ret = p->locs[index] - 1;
 		return 0;
 	}
-	module = add_mapping(p, number_of(msg, 2));
+	module = add_mapping(p, number_of(msg, LOCATION_MAPPING_ID));
 	while ((more = protor_next(msg, &off, &f)) > 0) {
-		if (f.number != 4 || f.wire != PROTO_LEN || n == MAX_FRAMES)
+		if (f.number != LOCATION_LINE || f.wire != PROTO_LEN || n == MAX_FRAMES)
 			continue;
 		if (!read_line(p, f.bytes, &frames[n]))
 			return bad(p, "a place is in a function that is not there");
@@ -330,9 +320,9 @@ static int add_location(struct parser *p, uint32_t index, uint32_t *ret)
 	if (more < 0)
 		return bad(p, "a place cannot be read");
 	if (!n)
-		name_unknown(p, module, number_of(msg, 3), &frames[n++]);
+		name_unknown(p, module, number_of(msg, LOCATION_ADDRESS), &frames[n++]);
 	/* Its number is its place: addresses may be missing. */
-	loc = profile__add_loc(p->prof, module, (uint64_t)index + 1, number_of(msg, 3));
+	loc = profile__add_loc(p->prof, module, (uint64_t)index + 1, number_of(msg, LOCATION_ADDRESS));
 	if (loc == PROF_NONE || profile__set_frames(p->prof, loc, frames, n))
 		return no_memory(p);
 	p->locs[index] = loc + 1;
@@ -383,11 +373,11 @@ static int read_sample(struct parser *p, struct span msg, struct sample *s)
 	s->cut = false;
 	while (good && (more = protor_next(msg, &off, &f)) != 0) {
 		good = more > 0;
-		if (good && f.number == 1)
+		if (good && f.number == SAMPLE_LOCATION_ID)
 			good = protor_each(&f, take_place, s);
-		else if (good && f.number == 2)
+		else if (good && f.number == SAMPLE_VALUE)
 			good = protor_each(&f, take_value, s);
-		else if (good && f.number == 3 && f.wire == PROTO_LEN && s->nlabels < MAX_LABELS)
+		else if (good && f.number == SAMPLE_LABEL && f.wire == PROTO_LEN && s->nlabels < MAX_LABELS)
 			s->labels[s->nlabels++] = f.bytes;
 	}
 	if (!good)
@@ -447,8 +437,8 @@ static int read_labels(struct parser *p, const struct sample *s, enum source *re
 	*ret_source = p->source;
 	*ret = (struct prof_context){ .creator = PROF_NONE };
 	for (uint32_t i = 0; i < s->nlabels; i++) {
-		uint64_t key = number_of(s->labels[i], 1);
-		uint32_t value = strtab__adds(strs, string_at(p, number_of(s->labels[i], 2))), which = 0;
+		uint64_t key = number_of(s->labels[i], LABEL_KEY);
+		uint32_t value = strtab__adds(strs, string_at(p, number_of(s->labels[i], LABEL_STR))), which = 0;
 
 		while (which < 4 && !string_is(p, key, own[which]))
 			which++;
