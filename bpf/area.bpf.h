@@ -5,7 +5,7 @@
  *
  * The address. Of a fault it is told by the tracepoint exceptions:page_fault_user, of one that the
  * kernel takes in a system call (read(2) into fresh memory) by page_fault_kernel; both come before the
- * counter changes, on the same CPU unless the thread slept between. Of the calls that give memory
+ * counter changes. Of the calls that give memory
  * back it is their argument. Which of these it was tells the system call's number in the registers
  * that the thread entered the kernel with: none in a fault.
  *
@@ -62,33 +62,53 @@ struct {
 	__type(value, struct seen_area);
 } seen_areas SEC(".maps");
 
+/* A cache line: threads that fault beside each other share none. */
 struct fault {
 	__u64 addr;
-	__u32 tid;
-	__u32 told; /* pages came, and whose they are was told (rss.bpf.h) */
+	__u64 check; /* fault_check(): half of one note and half of another has none that fits */
+	__u64 told; /* pages came, and whose they are was told (rss.bpf.h) */
+	__u64 pad[5];
 };
 
-/* The last fault on each CPU. */
+#define FAULTS 4096 /* a power of two */
+
+/*
+ * The last fault of each thread; places are shared by threads whose numbers are alike. Not one for each CPU: while the
+ * kernel clears a huge page the thread may go to another CPU, and others fault on this one.
+ */
 struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, FAULTS);
 	__type(key, __u32);
 	__type(value, struct fault);
 } faults SEC(".maps");
 
+static __always_inline __u64 fault_check(__u64 addr, __u32 tid)
+{
+	return addr ^ (tid + 1) * 0x9e3779b97f4a7c15ULL;
+}
+
 static __always_inline int keep_fault(__u64 addr)
 {
-	struct fault *fault;
-	__u32 zero = 0;
+	__u32 tid = bpf_get_current_pid_tgid(), i = tid & (FAULTS - 1);
+	struct fault *fault = bpf_map_lookup_elem(&faults, &i);
 
 	/* Whether it is a target's is dearer to know than to forget. */
-	fault = bpf_map_lookup_elem(&faults, &zero);
 	if (fault) {
 		fault->addr = addr;
-		fault->tid = bpf_get_current_pid_tgid();
+		fault->check = fault_check(addr, tid);
 		fault->told = 0;
 	}
 	return 0;
+}
+
+/* Of this thread; NULL: it is not known. */
+static __always_inline struct fault *last_fault(void)
+{
+	__u32 tid = bpf_get_current_pid_tgid(), i = tid & (FAULTS - 1);
+	struct fault *fault = bpf_map_lookup_elem(&faults, &i);
+
+	return fault && fault->check == fault_check(fault->addr, tid) ? fault : NULL;
 }
 
 SEC("tp_btf/page_fault_user")
@@ -107,13 +127,12 @@ int BPF_PROG(fault_kernel, unsigned long address)
 static __always_inline __u64 area_addr(struct pt_regs *regs)
 {
 	__s32 nr = ARCH_SYSCALL_NR(regs);
-	__u32 zero = 0;
-	struct fault *fault;
+	const struct fault *fault;
 
 	if (nr == ARCH_NR_MUNMAP || nr == ARCH_NR_MADVISE || nr == ARCH_NR_MREMAP || nr == ARCH_NR_MMAP)
 		return PT_REGS_PARM1_CORE_SYSCALL(regs);
-	fault = bpf_map_lookup_elem(&faults, &zero);
-	return fault && fault->tid == (__u32)bpf_get_current_pid_tgid() ? fault->addr : 0;
+	fault = last_fault();
+	return fault ? fault->addr : 0;
 }
 
 struct area_look {

@@ -433,10 +433,9 @@ static __always_inline __s32 mapping_call(struct pt_regs *regs)
 /* The address of this thread's last fault, once; a file's pages come in several changes. 0: none. */
 static __always_inline __u64 take_fault(__u32 member)
 {
-	__u32 zero = 0;
-	struct fault *fault = bpf_map_lookup_elem(&faults, &zero);
+	struct fault *fault = last_fault();
 
-	if (!fault || fault->told || fault->tid != (__u32)bpf_get_current_pid_tgid())
+	if (!fault || fault->told)
 		return 0;
 	fault->told = member == ABI_RSS_ANON;
 	return fault->addr;

@@ -14,7 +14,7 @@ test_static_binary() {
 	target_ready go
 	# A root with the kernel's file systems and nothing else, in a mount namespace that goes away with it.
 	unshare -m bash -c 'mount --rbind /proc root/proc && mount --rbind /sys root/sys && mount --bind /dev root/dev &&
-		exec chroot root /allocsnoop-static -p "$1" --format json -d 3' - "${target_pid[go]}" >go.json 2>snoop.err </dev/null &
+		exec chroot root /allocsnoop-static -p "$1" --mode exact --format json -d 3' - "${target_pid[go]}" >go.json 2>snoop.err </dev/null &
 	snoop_pid=$!
 	pids+=($!)
 	snoop_attached

@@ -21,7 +21,7 @@ struct gotally {
 /* false: not held, nobody knows more of it than the clock. */
 bool gotally__hold(struct gotally *tally, struct gototals *totals, const struct abi_site_key *key,
 		   const struct abi_site *site);
-/* Hand on what is held, each with its scale, zero where only time (@by_time) tells. */
+/* Hand on what is held, each with its scale; @by_time: what the clock says. */
 typedef void gotally_fn(void *ctx, const struct abi_site_key *key, const struct abi_site *site,
 			const struct event_scale *scale);
 void gotally__tell(struct gotally *tally, const struct event_scale *by_time, gotally_fn *fn, void *ctx);

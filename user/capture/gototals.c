@@ -54,29 +54,42 @@ bool gototals__see(struct gototals *t, uint32_t room, double objects, double byt
 	return true;
 }
 
-static struct event_scale scale_of(const struct gototals_room *room)
+static double within(double value, double least, double most)
+{
+	return value > most ? (most > least ? most : least) : value < least ? least : value;
+}
+
+static struct event_scale scale_of(const struct gototals_room *room, const struct event_scale *by_time)
 {
 	const struct gototals_amount *due = &room->due, *seen = &room->seen;
+	struct event_scale scale = { 1, 1, 0 };
+	double most;
 
-	/* A count that lags behind, or of large objects that are due to another burst. */
-	if (!seen->objects || due->objects < seen->objects || due->bytes < seen->bytes || due->objects < MUCH * room->late)
-		return (struct event_scale){ 0 };
-	return (struct event_scale){ due->objects / seen->objects, seen->bytes > 0 ? due->bytes / seen->bytes : 1,
-				     room->late / due->objects };
+	if (!seen->objects)
+		return scale;
+	most = (due->objects + room->late) / seen->objects;
+	if (due->objects >= seen->objects && due->objects >= MUCH * room->late) {
+		scale.objects = due->objects / seen->objects;
+		scale.doubt = room->late / due->objects;
+	} else { /* a count that lags behind, or of what is due to another burst */
+		scale.objects = within(by_time->objects, 1, most);
+		scale.doubt = within((most - 1) / 2 / scale.objects, by_time->doubt, 1);
+	}
+	/* Large objects have sizes of their own; others as many bytes as objects. */
+	scale.bytes = room->late > 0 ? scale.objects : seen->bytes > 0 ? within(due->bytes / seen->bytes, 1, due->bytes) : 1;
+	return scale;
 }
 
 struct event_scale gototals__scale(struct gototals *t, uint32_t index, const struct event_scale *by_time)
 {
 	struct gototals_room *room = &t->rooms[index];
-	const struct event_scale *scale;
 
 	if (room->is_credited)
 		return room->scale;
 	room->is_credited = true;
-	room->scale = scale_of(room);
-	scale = room->scale.objects > 0 ? &room->scale : by_time;
-	room->due.objects -= room->seen.objects * scale->objects;
-	room->due.bytes -= room->seen.bytes * scale->bytes;
+	room->scale = scale_of(room, by_time);
+	room->due.objects -= room->seen.objects * room->scale.objects;
+	room->due.bytes -= room->seen.bytes * room->scale.bytes;
 	return room->scale;
 }
 

@@ -7,9 +7,9 @@
  * that it shares, or pages of its own. An amount that came to be is due until rows of a burst are credited with it.
  *
  * The runtime counts small objects when a P has filled a span: up to a span of each room and P is not counted yet. Where
- * what is due is not much more than that, the clock tells how much a burst stands for, as for other allocators; what was
- * credited so is taken off all the same, and what is due may be negative. So the sums over all bursts stay with
- * the runtime's, to within those spans, and what no burst has seen a row of stays due.
+ * what is due is not much more than that, the clock tells how much a burst stands for, as for other allocators, but never
+ * that it is more than there can be; what was credited so is taken off all the same, and what is due may be negative. So the
+ * sums over all bursts stay with the runtime's, to within those spans, and what no burst has seen a row of stays due.
  *
  * Pure.
  */
@@ -45,8 +45,7 @@ void gototals__add(struct gototals *t, const struct go_layout *layout, const str
 /* The open burst has seen this. false: there is no such room. */
 bool gototals__see(struct gototals *t, uint32_t room, double objects, double bytes);
 /*
- * For how much it stands, when all is seen; @by_time: if the clock is asked. It is credited at the first call. Zero: by
- * time, the count is of no use.
+ * For how much it stands, when all is seen; @by_time: if the clock is asked. It is credited at the first call.
  */
 struct event_scale gototals__scale(struct gototals *t, uint32_t room, const struct event_scale *by_time);
 /* The next burst is the open one. */
