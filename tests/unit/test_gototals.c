@@ -69,6 +69,19 @@ TEST(what_is_counted_is_shared_out)
 	CHECK(hold(&tally, &t, 3, 10, 10240));
 	gotally__tell(&tally, &by_time, on_row, &told);
 	CHECK_INT(told.objects[3], 1000);
+	gototals__turn(&t);
+	/* A report when there was no burst since: it is as the last one was. */
+	memset(&told, 0, sizeof(told));
+	now = allocs(14700, 39000, 9, 900000);
+	gototals__add(&t, &layout, &now, 1);
+	gotally__tell_more(&tally, on_row, &told);
+	gototals__turn(&t);
+	CHECK_INT(told.objects[3], 700);
+	CHECK_INT(told.objects[ABI_GO_ROOM_SHARED], 0); /* it saw none */
+	CHECK_INT(gototals__unseen(&t).objects, 8950);
+	memset(&told, 0, sizeof(told));
+	gotally__tell_more(&tally, on_row, &told);
+	CHECK_INT(told.objects[3], 0); /* once */
 	gotally__free(&tally);
 }
 

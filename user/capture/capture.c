@@ -1323,12 +1323,15 @@ static void ask_runtimes(struct capture *c, double share, bool again)
 static int sweep_until(struct capture *c, uint64_t until_ns)
 {
 	struct event_burst burst = { .scale = { 1, 1, 0 } };
+	bool was_open = bursts__end(&c->bursts, until_ns, &burst);
 	int err;
 
-	if (bursts__end(&c->bursts, until_ns, &burst))
+	if (was_open)
 		c->sink.on_burst(c->sink.ctx, &burst);
 	err = drain__sweep(c->drain);
 	gotally__tell(&c->tally, &burst.scale, tell_site, c);
+	if (!was_open && c->bursts.is_sampling)
+		gotally__tell_more(&c->tally, tell_site, c);
 	for (size_t i = 0; i < c->ntargets; i++)
 		gototals__turn(&c->targets[i]->totals);
 	return err;

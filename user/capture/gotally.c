@@ -8,26 +8,47 @@
 bool gotally__hold(struct gotally *tally, struct gototals *totals, const struct abi_site_key *key,
 		   const struct abi_site *site)
 {
-	if (!totals->is_known ||
-	    vec_reserve((void **)&tally->rows, &tally->cap_rows, tally->nrows + 1, sizeof(*tally->rows)) ||
+	struct gotally_rows *held = &tally->held;
+
+	if (!totals->is_known || vec_reserve((void **)&held->rows, &held->cap, held->n + 1, sizeof(*held->rows)) ||
 	    !gototals__see(totals, key->detail, (double)site->objects, (double)site->bytes))
 		return false;
-	tally->rows[tally->nrows++] = (struct gotally_row){ totals, *key, *site };
+	held->rows[held->n++] = (struct gotally_row){ totals, *key, *site };
 	return true;
 }
 
 void gotally__tell(struct gotally *tally, const struct event_scale *by_time, gotally_fn *fn, void *ctx)
 {
-	for (size_t i = 0; i < tally->nrows; i++) {
-		const struct gotally_row *row = &tally->rows[i];
+	const struct gotally_rows told = tally->held;
+
+	for (size_t i = 0; i < told.n; i++) {
+		struct gotally_row *row = &told.rows[i];
 		const struct event_scale scale = gototals__scale(row->totals, row->key.detail, by_time);
 
 		fn(ctx, &row->key, &row->site, &scale);
+		row->site.goroutines = 0; /* they are new once */
 	}
-	tally->nrows = 0;
+	if (!told.n)
+		return;
+	tally->held = tally->last;
+	tally->held.n = 0;
+	tally->last = told;
+}
+
+void gotally__tell_more(struct gotally *tally, gotally_fn *fn, void *ctx)
+{
+	for (size_t i = 0; i < tally->last.n; i++) {
+		const struct gotally_row *row = &tally->last.rows[i];
+		const struct event_scale scale = row->totals->is_known ? gototals__scale_more(row->totals, row->key.detail) :
+									 (struct event_scale){ 0 };
+
+		if (scale.objects > 0)
+			fn(ctx, &row->key, &row->site, &scale);
+	}
 }
 
 void gotally__free(struct gotally *tally)
 {
-	free(tally->rows);
+	free(tally->held.rows);
+	free(tally->last.rows);
 }

@@ -93,6 +93,23 @@ struct event_scale gototals__scale(struct gototals *t, uint32_t index, const str
 	return room->scale;
 }
 
+struct event_scale gototals__scale_more(struct gototals *t, uint32_t index)
+{
+	struct gototals_room *room = &t->rooms[index];
+	const struct gototals_amount *due = &room->due, *seen = &room->seen_last;
+
+	if (room->is_credited)
+		return room->scale;
+	if (!seen->objects || due->objects < 1 || due->objects < MUCH * room->late)
+		return (struct event_scale){ 0 };
+	room->is_credited = true;
+	room->scale = (struct event_scale){ due->objects / seen->objects,
+					    seen->bytes > 0 ? within(due->bytes / seen->bytes, 0, due->bytes) : 0,
+					    room->late / due->objects };
+	room->due = (struct gototals_amount){ 0 };
+	return room->scale;
+}
+
 void gototals__turn(struct gototals *t)
 {
 	for (uint32_t i = 0; i < ABI_GO_ROOM__N; i++) {
@@ -100,6 +117,8 @@ void gototals__turn(struct gototals *t)
 
 		room->due.objects += room->next.objects;
 		room->due.bytes += room->next.bytes;
+		if (room->seen.objects > 0)
+			room->seen_last = room->seen;
 		room->next = room->seen = (struct gototals_amount){ 0 };
 		room->is_credited = false;
 	}

@@ -31,9 +31,9 @@ struct gototals {
 	struct gototals_room {
 		struct gototals_amount due; /* to the burst that is open */
 		struct gototals_amount next; /* to the one after it */
-		struct gototals_amount seen; /* in the open burst */
+		struct gototals_amount seen, seen_last; /* in the open burst, in the last one that saw any */
 		double late; /* objects that may not be counted yet */
-		struct event_scale scale; /* of the open burst, once it was asked for */
+		struct event_scale scale; /* once it was asked for */
 		bool is_credited;
 	} rooms[ABI_GO_ROOM__N];
 };
@@ -48,6 +48,11 @@ bool gototals__see(struct gototals *t, uint32_t room, double objects, double byt
  * For how much it stands, when all is seen; @by_time: if the clock is asked. It is credited at the first call.
  */
 struct event_scale gototals__scale(struct gototals *t, uint32_t room, const struct event_scale *by_time);
+/*
+ * When no burst is open: how much more the last one stands for, as far as the runtime has counted it. It is credited at the
+ * first call. Zero: not worth it, or not known.
+ */
+struct event_scale gototals__scale_more(struct gototals *t, uint32_t room);
 /* The next burst is the open one. */
 void gototals__turn(struct gototals *t);
 /* What was allocated and no burst has seen the like of. */
