@@ -12,23 +12,28 @@ static double missing(double cost_ns, double cpus)
 	return cpus > 1 ? cost_ns / cpus : cost_ns * cpus;
 }
 
-static double left_of(double window_ns, double cost_ns, double cpus)
+static double left_of(double window_ns, double missing_ns)
 {
-	double left = window_ns - missing(cost_ns, cpus);
+	double left = window_ns - missing_ns;
 
 	return left < LEFT_MIN * window_ns ? LEFT_MIN * window_ns : left;
 }
 
 double bursts_scale(double stands_for_ns, double window_ns, double cost_ns, double cpus)
 {
-	double left = left_of(window_ns, cost_ns, cpus);
+	double left = left_of(window_ns, missing(cost_ns, cpus));
 
 	return stands_for_ns > left ? stands_for_ns / left : 1;
 }
 
 double bursts_doubt(double window_ns, double cost_ns, double cpus)
 {
-	return BURSTS_COST_DOUBT * missing(cost_ns, cpus) / left_of(window_ns, cost_ns, cpus);
+	double missing_ns = missing(cost_ns, cpus), left = left_of(window_ns, missing_ns);
+	/* A program that does not use all of a CPU may have to share it, and not sleep: then all that the probes took is missing. */
+	double least = cpus < 1 ? left_of(window_ns, cost_ns / cpus) : left;
+	double doubt = BURSTS_COST_DOUBT * missing_ns / left + (left / least - 1) / 2;
+
+	return doubt < 1 ? doubt : 1;
 }
 
 void bursts__add(struct bursts *b, const struct governor_reading *from, const struct governor_reading *to)
