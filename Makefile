@@ -45,7 +45,7 @@ UNIT_BIN := $(UNIT_SRC:%.c=$(O)/%)
 .DELETE_ON_ERROR:
 .SECONDARY:
 .SUFFIXES:
-.PHONY: all static install deps demo bench bench-return bench-rss test test-unit test-e2e test-go test-real test-vm test-vm-quick fuzz run-fuzzers check-layers clean help
+.PHONY: all static install deb deps demo bench bench-return bench-rss test test-unit test-e2e test-go test-real test-vm test-vm-quick fuzz run-fuzzers check-layers clean help
 
 all: $(O)/allocsnoop ## build $(O)/allocsnoop (the default)
 
@@ -251,11 +251,18 @@ $(MAN_PAGE): $(O)/allocsnoop
 	$(Q)mkdir -p $(@D)
 	$(Q)$(RUN) $< man > $@
 
-install: $(O)/allocsnoop $(SHELL_FILES) $(MAN_PAGE) ## the program, its manual page, completions of shells; PREFIX= DESTDIR=
+install: $(O)/allocsnoop $(SHELL_FILES) $(MAN_PAGE) ## the program, its manual page, completions, a systemd unit; PREFIX= DESTDIR=
 	install -D -m 0755 $(O)/allocsnoop $(DESTDIR)$(PREFIX)/bin/allocsnoop
 	for file in $(SHELL_FILES:$(O)/%=%) $(MAN_PAGE:$(O)/%=%); do \
 		install -D -m 0644 $(O)/$$file $(DESTDIR)$(PREFIX)/$$file || exit 1; \
 	done
+	install -D -m 0755 tools/systemd/keep-recording $(DESTDIR)$(PREFIX)/libexec/allocsnoop/keep-recording
+	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
+	sed 's|@PREFIX@|$(PREFIX)|g' tools/systemd/allocsnoop-record@.service.in > $(DESTDIR)$(PREFIX)/lib/systemd/system/allocsnoop-record@.service
+	chmod 0644 $(DESTDIR)$(PREFIX)/lib/systemd/system/allocsnoop-record@.service
+
+deb: $(O)/allocsnoop ## a Debian package, $(O)/allocsnoop_VERSION_ARCH.deb
+	$(Q)tools/deb/build.sh $(O) $(VERSION) $(VERSION_DATE)
 
 clean: ## remove $(O)
 	rm -rf $(O)

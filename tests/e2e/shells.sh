@@ -162,6 +162,8 @@ test_install() {
 	find root -type f | sort >files
 	cat >want <<-'F'
 	root/opt/tools/bin/allocsnoop
+	root/opt/tools/lib/systemd/system/allocsnoop-record@.service
+	root/opt/tools/libexec/allocsnoop/keep-recording
 	root/opt/tools/share/bash-completion/completions/allocsnoop
 	root/opt/tools/share/fish/vendor_completions.d/allocsnoop.fish
 	root/opt/tools/share/man/man8/allocsnoop.8
