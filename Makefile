@@ -2,6 +2,7 @@
 # allocsnoop: `make help` lists the targets.
 
 VERSION := 0.1.0
+VERSION_DATE := 2026-11-25
 O ?= .output
 PREFIX ?= /usr/local
 DESTDIR ?=
@@ -23,7 +24,7 @@ endif
 WERROR ?= $(if $(CI),-Werror)
 CFLAGS ?= -O2 -g
 WARN := -Wall -Wextra -Wmissing-prototypes -Wstrict-prototypes $(WERROR)
-CPPFLAGS_ALL := -D_GNU_SOURCE -DALLOCSNOOP_VERSION='"$(VERSION)"' -Iuser -I. -I$(O)
+CPPFLAGS_ALL := -D_GNU_SOURCE -DALLOCSNOOP_VERSION='"$(VERSION)"' -DALLOCSNOOP_DATE='"$(VERSION_DATE)"' -Iuser -I. -I$(O)
 CFLAGS_ALL := -std=gnu11 $(CFLAGS) $(WARN) -MMD -MP
 # 14 and later of clang; the BPF side knows nothing of the host's headers but bpf/ and libbpf's.
 BPF_CFLAGS := -O2 -g -target bpf -mcpu=v3 -D__TARGET_ARCH_$(ARCH) -Wall -Wextra $(WERROR) -Wno-unused-parameter \
@@ -44,7 +45,7 @@ UNIT_BIN := $(UNIT_SRC:%.c=$(O)/%)
 .DELETE_ON_ERROR:
 .SECONDARY:
 .SUFFIXES:
-.PHONY: all static install deps demo bench bench-return bench-rss test test-unit test-e2e test-go test-real test-vm test-vm-quick fuzz run-fuzzers check-layers clean help
+.PHONY: all static install deb deps demo bench bench-return bench-rss test test-unit test-e2e test-go test-real test-vm test-vm-quick fuzz run-fuzzers check-layers clean help
 
 all: $(O)/allocsnoop ## build $(O)/allocsnoop (the default)
 
@@ -234,8 +235,34 @@ vmlinux: $(O)/tools/gen_vmlinux $(BTF_x86) $(BTF_arm64) ## generate vmlinux/*/vm
 	$(Q)$< x86 $(BTF_x86) vmlinux/types.txt $(RELEASE_x86) > $(O)/vmlinux.x86 && mv $(O)/vmlinux.x86 vmlinux/x86/vmlinux.h
 	$(Q)$< arm64 $(BTF_arm64) vmlinux/types.txt $(RELEASE_arm64) > $(O)/vmlinux.arm64 && mv $(O)/vmlinux.arm64 vmlinux/arm64/vmlinux.h
 
-install: $(O)/allocsnoop ## PREFIX= DESTDIR=
+# The program tells them itself. In a cross build RUN is what runs it: qemu-aarch64, say.
+RUN ?=
+SHELL_FILES := $(O)/share/bash-completion/completions/allocsnoop $(O)/share/zsh/site-functions/_allocsnoop \
+	$(O)/share/fish/vendor_completions.d/allocsnoop.fish
+MAN_PAGE := $(O)/share/man/man8/allocsnoop.8
+
+$(SHELL_FILES): $(O)/share/%: $(O)/allocsnoop
+	$(call msg,GEN,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(RUN) $< completion $(firstword $(subst -, ,$(subst /, ,$*))) > $@
+
+$(MAN_PAGE): $(O)/allocsnoop
+	$(call msg,GEN,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(RUN) $< man > $@
+
+install: $(O)/allocsnoop $(SHELL_FILES) $(MAN_PAGE) ## the program, its manual page, completions, a systemd unit; PREFIX= DESTDIR=
 	install -D -m 0755 $(O)/allocsnoop $(DESTDIR)$(PREFIX)/bin/allocsnoop
+	for file in $(SHELL_FILES:$(O)/%=%) $(MAN_PAGE:$(O)/%=%); do \
+		install -D -m 0644 $(O)/$$file $(DESTDIR)$(PREFIX)/$$file || exit 1; \
+	done
+	install -D -m 0755 tools/systemd/keep-recording $(DESTDIR)$(PREFIX)/libexec/allocsnoop/keep-recording
+	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
+	sed 's|@PREFIX@|$(PREFIX)|g' tools/systemd/allocsnoop-record@.service.in > $(DESTDIR)$(PREFIX)/lib/systemd/system/allocsnoop-record@.service
+	chmod 0644 $(DESTDIR)$(PREFIX)/lib/systemd/system/allocsnoop-record@.service
+
+deb: $(O)/allocsnoop ## a Debian package, $(O)/allocsnoop_VERSION_ARCH.deb
+	$(Q)tools/deb/build.sh $(O) $(VERSION) $(VERSION_DATE)
 
 clean: ## remove $(O)
 	rm -rf $(O)

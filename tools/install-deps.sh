@@ -14,7 +14,8 @@ BUILD_PKGS="clang llvm libbpf-dev bpftool libelf-dev libdw-dev zlib1g-dev libibe
 TEST_PKGS="golang-go prometheus wrk curl python3 redis-server redis-tools gdb valgrind perl binutils elfutils g++
 	util-linux procps psmisc strace nginx-light postgresql cppcheck ripgrep dwz xz-utils
 	nodejs chromium fonts-dejavu-core debuginfod sqlite3 heaptrack musl-tools libjemalloc-dev libgoogle-perftools-dev
-	libtcmalloc-minimal4 libmimalloc-dev python3-dbg python3-jsonschema"
+	libtcmalloc-minimal4 libmimalloc-dev python3-dbg python3-jsonschema
+	man-db mandoc zsh fish dpkg-dev lintian python3-yaml"
 DEMO_PKGS="golang-go"
 # bcc's memleak needs kernel headers; that of libbpf-tools comes by fetch-lab.sh.
 BENCH_PKGS="golang-go python3 bpftrace heaptrack sqlite3 redis-server redis-tools procps binutils"

@@ -51,6 +51,13 @@ struct bad {
 };
 
 static const struct bad bad_lines[] = {
+	{ "completion", "one of the shells bash, zsh and fish" },
+	{ "completion tcsh", "one of the shells bash, zsh and fish" },
+	{ "completion bash zsh", "'zsh' is one word too many" },
+	{ "completion -p 1 bash", "completion has no option --pid" },
+	{ "completion bash -- true", "completion starts no command" },
+	{ "man 8", "'8' is one word too many" },
+	{ "man -p 1", "man has no option --pid" },
 	{ "record -p 1", "record needs a file" },
 	{ "record -p 1 -o x.json", "record needs a file" },
 	{ "record -p 1 -o x.db 1 5", "record takes no count" },

@@ -64,7 +64,7 @@ static int write_result(const struct check *check, struct err *err)
 	if (o->format && strcmp(o->format->name, "json") == 0)
 		check_write_json(check, stdout);
 	else
-		check_write_text(check, stdout, !o->no_color && !getenv("NO_COLOR") && isatty(STDOUT_FILENO));
+		check_write_text(check, stdout, options_color(o));
 	if (fflush(stdout) || ferror(stdout))
 		return err_set(err, FAIL_GENERAL, -EIO, "cannot write the result: %s", strerror(errno));
 	return 0;

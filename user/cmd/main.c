@@ -4,7 +4,9 @@
 
 #include "base/units.h"
 #include "cmd/check.h"
+#include "cmd/completion.h"
 #include "cmd/live.h"
+#include "cmd/manual.h"
 #include "cmd/options.h"
 #include "cmd/report.h"
 
@@ -17,6 +19,10 @@ static int run(const struct options *opts, struct err *err)
 		return report_run(opts, err);
 	case ACTION_DIFF:
 		return diff_run(opts, err);
+	case ACTION_COMPLETION:
+		return completion_print(opts->shell, stdout, err);
+	case ACTION_MAN:
+		return manual_print(stdout, err);
 	default:
 		return live_run(opts, err);
 	}

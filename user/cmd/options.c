@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/args.h"
 #include "store/writer.h"
@@ -38,6 +39,12 @@ static const struct word metric_words[] = {
 static const struct word mode_words[] = {
 	{ "auto", MODE_AUTO }, { "exact", MODE_EXACT }, { "sampled", MODE_SAMPLED }, { NULL, 0 },
 };
+static const struct word source_words[] = {
+	{ "go", SOURCE_GO }, { "malloc", SOURCE_MALLOC }, { "mmap", SOURCE_MMAP }, { "rss", SOURCE_RSS }, { NULL, 0 },
+};
+static const struct word shell_words[] = {
+	{ "bash", SHELL_BASH }, { "zsh", SHELL_ZSH }, { "fish", SHELL_FISH }, { NULL, 0 },
+};
 
 struct option_row {
 	char letter;
@@ -45,6 +52,7 @@ struct option_row {
 	const char *arg; /* NULL: takes none */
 	const char *help; /* NULL: the names of the formats */
 	int (*parse)(struct options *opts, const char *arg); /* 0 or -errno: the argument is wrong */
+	const struct word *words; /* what the argument may be; NULL: anything, or the name of a format */
 };
 
 static const struct word *find_word(const struct word *words, const char *name)
@@ -231,23 +239,20 @@ static int parse_max_overhead(struct options *o, const char *arg)
 
 static int parse_source(struct options *o, const char *arg)
 {
-	struct {
-		const char *name;
-		bool *want;
-	} sources[] = { { "go", &o->want_go }, { "malloc", &o->want_malloc }, { "mmap", &o->want_mmap }, { "rss", &o->want_rss } };
-	const size_t n = sizeof(sources) / sizeof(sources[0]);
+	bool *want[SOURCE__N] = { [SOURCE_GO] = &o->want_go, [SOURCE_MALLOC] = &o->want_malloc,
+				  [SOURCE_MMAP] = &o->want_mmap, [SOURCE_RSS] = &o->want_rss };
 
 	o->want_go = o->want_malloc = o->want_mmap = o->want_rss = false;
 	o->source_given = true;
 	for (;;) {
-		size_t len = strcspn(arg, ","), i;
+		const struct word *word = source_words;
+		size_t len = strcspn(arg, ",");
 
-		for (i = 0; i < n; i++)
-			if (strlen(sources[i].name) == len && strncmp(sources[i].name, arg, len) == 0)
-				break;
-		if (i == n)
+		while (word->name && (strlen(word->name) != len || strncmp(word->name, arg, len) != 0))
+			word++;
+		if (!word->name)
 			return -EINVAL;
-		*sources[i].want = true;
+		*want[word->value] = true;
 		if (!arg[len])
 			return 0;
 		arg += len + 1;
@@ -353,43 +358,43 @@ static int parse_version(struct options *o, const char *arg)
 }
 
 static const struct option_row rows[] = {
-	{ 'p', "pid", "PID[,PID...]", "processes to attach to", parse_pid },
-	{ 'd', "duration", "SEC", "stop after SEC seconds", parse_duration },
-	{ 't', "tid", "TID", "only this thread", parse_tid },
-	{ 'f', "follow", NULL, "also the children; on with -- COMMAND", parse_follow },
-	{ 0, "min-size", "BYTES", "only allocations of at least BYTES (4K, 1M, ...)", parse_min_size },
-	{ 0, "max-size", "BYTES", "only allocations of at most BYTES", parse_max_size },
-	{ 0, "source", "LIST", "go, malloc, rss (default: all of these), mmap (slows each system call of the host by 70 to 130 ns)", parse_source },
-	{ 0, "malloc-prefix", "PREFIX[,PREFIX]", "also je_malloc, mi_malloc, ... as a program's own malloc", parse_malloc_prefix },
-	{ 0, "live", NULL, "also what is still there of what was allocated, and since when (C)", parse_live },
-	{ 0, "live-rate", "BYTES", "one sample in so many bytes: of Go (64K) where its own profile is off, of C (0: every block)", parse_live_rate },
-	{ 0, "older", "SEC", "with --live: only C blocks that are at least so old count as live", parse_older },
-	{ 0, "peak", NULL, "which stacks had the RSS when it was highest; with --live also the live C blocks (-s peak)", parse_peak },
-	{ 0, "max-blocks", "N", "with --live: C blocks that can be followed at a time (4M; 16 bytes each, 96 more when used)", parse_max_blocks },
-	{ 0, "mode", "MODE", "auto (default): every allocation while --max-overhead allows it, else those in short bursts; exact; sampled", parse_mode },
-	{ 0, "max-overhead", "PCT", "of the target's CPU time that tracing may take (2)", parse_max_overhead },
-	{ 'n', "top", "N", "rows per text report (10)", parse_top },
-	{ 's', "sort", "COLUMN", "bytes, objects, live, growth, peak, rss, waste, rate", parse_sort },
-	{ 'g', "group-by", "KEY", "stack, func, line, type, goroutine, labels, module, allocation (RSS growth by who asked for the memory)", parse_group },
-	{ 0, "format", "FMT", NULL, parse_format },
-	{ 'o', "output", "FILE", "where the result goes, may be given again; its format follows from .folded .pb.gz .json .html .speedscope.json .perfetto.json .prom; .db is a recording", parse_output },
-	{ 0, "listen", "ADDR", "metrics for Prometheus on http://ADDR/metrics while it runs: PORT (on the loopback), HOST:PORT or :PORT", parse_listen },
-	{ 'm', "metric", "M", "for folded: alloc_bytes, alloc_objects, live_bytes, live_objects, rss_bytes", parse_metric },
-	{ 0, "no-stacks", NULL, "with --source rss alone: only what the pages are for; costs less", parse_no_stacks },
-	{ 0, "no-areas", NULL, "with --no-stacks: only anonymous, file, shared, swap; costs the least", parse_no_areas },
-	{ 0, "kernel-stacks", NULL, "also the kernel's frames in stacks of source rss", parse_kernel_stacks },
-	{ 0, "debuginfod", NULL, "ask the servers of DEBUGINFOD_URLS for debug files that are not installed", parse_debuginfod },
-	{ 0, "when", "COND", "recordings: keep who did it only around moments when rss>2G (or heap, rate, growth; > < >= <=)", parse_when },
-	{ 0, "around", "SEC", "with --when: for so long before and behind (60)", parse_around },
-	{ 0, "max-file", "BYTES", "recordings: the file's bound (190M; 0: none), kept by making the oldest intervals one", parse_max_file },
-	{ 0, "from", "TIME", "report: from then on; RFC 3339, +SEC behind the start, -SEC before the end", parse_from },
-	{ 0, "to", "TIME", "report: up to then", parse_to },
-	{ 0, "timeline", NULL, "report: a line for each interval", parse_timeline },
-	{ 'v', "verbose", NULL, "every frame, and what is being done", parse_verbose },
-	{ 'q', "quiet", NULL, "no warnings", parse_quiet },
-	{ 0, "no-color", NULL, "no colours (also: NO_COLOR, or a pipe)", parse_no_color },
-	{ 'h', "help", NULL, "this text", parse_help },
-	{ 'V', "version", NULL, "the version", parse_version },
+	{ 'p', "pid", "PID[,PID...]", "processes to attach to", parse_pid, NULL },
+	{ 'd', "duration", "SEC", "stop after SEC seconds", parse_duration, NULL },
+	{ 't', "tid", "TID", "only this thread", parse_tid, NULL },
+	{ 'f', "follow", NULL, "also the children; on with -- COMMAND", parse_follow, NULL },
+	{ 0, "min-size", "BYTES", "only allocations of at least BYTES (4K, 1M, ...)", parse_min_size, NULL },
+	{ 0, "max-size", "BYTES", "only allocations of at most BYTES", parse_max_size, NULL },
+	{ 0, "source", "LIST", "go, malloc, rss (default: all of these), mmap (slows each system call of the host by 70 to 130 ns)", parse_source, source_words },
+	{ 0, "malloc-prefix", "PREFIX[,PREFIX]", "also je_malloc, mi_malloc, ... as a program's own malloc", parse_malloc_prefix, NULL },
+	{ 0, "live", NULL, "also what is still there of what was allocated, and since when (C)", parse_live, NULL },
+	{ 0, "live-rate", "BYTES", "one sample in so many bytes: of Go (64K) where its own profile is off, of C (0: every block)", parse_live_rate, NULL },
+	{ 0, "older", "SEC", "with --live: only C blocks that are at least so old count as live", parse_older, NULL },
+	{ 0, "peak", NULL, "which stacks had the RSS when it was highest; with --live also the live C blocks (-s peak)", parse_peak, NULL },
+	{ 0, "max-blocks", "N", "with --live: C blocks that can be followed at a time (4M; 16 bytes each, 96 more when used)", parse_max_blocks, NULL },
+	{ 0, "mode", "MODE", "auto (default): every allocation while --max-overhead allows it, else those in short bursts; exact; sampled", parse_mode, mode_words },
+	{ 0, "max-overhead", "PCT", "of the target's CPU time that tracing may take (2)", parse_max_overhead, NULL },
+	{ 'n', "top", "N", "rows per text report (10)", parse_top, NULL },
+	{ 's', "sort", "COLUMN", "bytes, objects, live, growth, peak, rss, waste, rate", parse_sort, sort_words },
+	{ 'g', "group-by", "KEY", "stack, func, line, type, goroutine, labels, module, allocation (RSS growth by who asked for the memory)", parse_group, group_words },
+	{ 0, "format", "FMT", NULL, parse_format, NULL },
+	{ 'o', "output", "FILE", "where the result goes, may be given again; its format follows from .folded .pb.gz .json .html .speedscope.json .perfetto.json .prom; .db is a recording", parse_output, NULL },
+	{ 0, "listen", "ADDR", "metrics for Prometheus on http://ADDR/metrics while it runs: PORT (on the loopback), HOST:PORT or :PORT", parse_listen, NULL },
+	{ 'm', "metric", "M", "for folded: alloc_bytes, alloc_objects, live_bytes, live_objects, rss_bytes", parse_metric, metric_words },
+	{ 0, "no-stacks", NULL, "with --source rss alone: only what the pages are for; costs less", parse_no_stacks, NULL },
+	{ 0, "no-areas", NULL, "with --no-stacks: only anonymous, file, shared, swap; costs the least", parse_no_areas, NULL },
+	{ 0, "kernel-stacks", NULL, "also the kernel's frames in stacks of source rss", parse_kernel_stacks, NULL },
+	{ 0, "debuginfod", NULL, "ask the servers of DEBUGINFOD_URLS for debug files that are not installed", parse_debuginfod, NULL },
+	{ 0, "when", "COND", "recordings: keep who did it only around moments when rss>2G (or heap, rate, growth; > < >= <=)", parse_when, NULL },
+	{ 0, "around", "SEC", "with --when: for so long before and behind (60)", parse_around, NULL },
+	{ 0, "max-file", "BYTES", "recordings: the file's bound (190M; 0: none), kept by making the oldest intervals one", parse_max_file, NULL },
+	{ 0, "from", "TIME", "report: from then on; RFC 3339, +SEC behind the start, -SEC before the end", parse_from, NULL },
+	{ 0, "to", "TIME", "report: up to then", parse_to, NULL },
+	{ 0, "timeline", NULL, "report: a line for each interval", parse_timeline, NULL },
+	{ 'v', "verbose", NULL, "every frame, and what is being done", parse_verbose, NULL },
+	{ 'q', "quiet", NULL, "no warnings", parse_quiet, NULL },
+	{ 0, "no-color", NULL, "no colours (also: NO_COLOR, or a pipe)", parse_no_color, NULL },
+	{ 'h', "help", NULL, "this text", parse_help, NULL },
+	{ 'V', "version", NULL, "the version", parse_version, NULL },
 };
 
 #define NROWS (sizeof(rows) / sizeof(rows[0]))
@@ -405,23 +410,101 @@ static const char *row_help(const struct option_row *row)
 	return row->help ? row->help : exporter_names();
 }
 
+/* The first words; the options that those which are no capture take; and what they do. */
+static const struct action_row {
+	const char *name;
+	enum action action;
+	const char *takes; /* NULL: all that a capture does */
+	const char *about;
+} actions[] = {
+	{ "record", ACTION_RECORD, NULL,
+	  "writes all to FILE, an SQLite database, every INTERVAL seconds (10), readable while it grows." },
+	{ "report", ACTION_REPORT,
+	  " from to timeline top sort group-by format output metric verbose quiet no-color help version ",
+	  "the same reports and formats from it, on any machine." },
+	{ "diff", ACTION_DIFF, " top group-by format output metric verbose quiet no-color help version ",
+	  "what changed between recordings, windows of them, or pprof files of memory, also of others." },
+	{ "check", ACTION_CHECK, " pid duration source format verbose quiet no-color help version live ",
+	  "what this kernel and process allow, what is unsure, and by a trial of SEC (1; 0: none)\n"
+	  "what tracing would cost." },
+	{ "completion", ACTION_COMPLETION, " help version ", "completions for a shell: source <(allocsnoop completion bash)" },
+	{ "man", ACTION_MAN, " help version ", "the manual page." },
+};
+
+#define NACTIONS (sizeof(actions) / sizeof(actions[0]))
+static const char capture_has_none[] = " from to timeline ";
+
+static const char *const synopsis[] = {
+	"-p PID [options] [INTERVAL [COUNT]]",
+	"[options] -- COMMAND [ARG...]",
+	"record -p PID -o FILE [options] [INTERVAL] | record -o FILE [options] -- COMMAND",
+	"report FILE [--from TIME] [--to TIME] [--timeline] [-g -s -m -n --format -o]",
+	"diff BEFORE[@FROM..TO] AFTER[@FROM..TO] [-g -n -m --format -o]",
+	"check [-p PID] [-d SEC] [--source LIST] [--live] [--format text|json]",
+	"completion bash|zsh|fish | man",
+	NULL,
+};
+
+static const struct options_example examples[] = {
+	{ "check -p 1234", "would it work, and what would it cost?" },
+	{ "-p 1234", "a report every 5 seconds" },
+	{ "-p 1234 -d 30 -o heap.pb.gz", "half a minute, for `go tool pprof`" },
+	{ "-p 1234 -d 30 --format folded | flamegraph.pl > alloc.svg", "" },
+	{ "--source malloc -- ./program", "its mallocs from the first instruction on" },
+	{ "record -p 1234 -o run.db", "all night, for tomorrow:" },
+	{ "report run.db --from -600", "its last ten minutes" },
+	{ "diff run.db@..+600 run.db@-600..", "what was different from its first ten" },
+	{ NULL, NULL },
+};
+
+const struct options_text options_text = {
+	.synopsis = synopsis,
+	.about = "Who allocates in a running Go, C, C++ or Rust process, and what made its RSS grow.\n"
+		 "Prints a report every INTERVAL seconds (5) until Ctrl-C, COUNT reports, or -d.\n"
+		 "With -o, or a format other than text, and no INTERVAL: one result at the end.\n",
+	.examples = examples,
+};
+
+bool options_doc(size_t i, struct option_doc *ret)
+{
+	if (i >= NROWS)
+		return false;
+	*ret = (struct option_doc){ rows[i].letter, rows[i].name, rows[i].arg, row_help(&rows[i]) };
+	return true;
+}
+
+const char *options_value(size_t option, size_t i)
+{
+	if (rows[option].parse == parse_format)
+		return exporter_name(i);
+	for (const struct word *word = rows[option].words; word && word->name; word++)
+		if (i-- == 0)
+			return word->name;
+	return NULL;
+}
+
+const char *options_action(size_t i, enum action *ret_action, const char **ret_about)
+{
+	if (i >= NACTIONS)
+		return NULL;
+	*ret_action = actions[i].action;
+	*ret_about = actions[i].about;
+	return actions[i].name;
+}
+
+const char *options_shell(size_t i)
+{
+	return i + 1 < sizeof(shell_words) / sizeof(shell_words[0]) ? shell_words[i].name : NULL;
+}
+
 void options_print_help(FILE *out)
 {
-	fputs("usage: allocsnoop -p PID [options] [INTERVAL [COUNT]]\n"
-	      "       allocsnoop [options] -- COMMAND [ARG...]\n"
-	      "       allocsnoop record -p PID -o FILE [options] [INTERVAL] | record -o FILE [options] -- COMMAND\n"
-	      "       allocsnoop report FILE [--from TIME] [--to TIME] [--timeline] [-g -s -m -n --format -o]\n"
-	      "       allocsnoop diff BEFORE[@FROM..TO] AFTER[@FROM..TO] [-g -n -m --format -o]\n"
-	      "       allocsnoop check [-p PID] [-d SEC] [--source LIST] [--live] [--format text|json]\n\n"
-	      "Who allocates in a running Go, C, C++ or Rust process, and what made its RSS grow.\n"
-	      "Prints a report every INTERVAL seconds (5) until Ctrl-C, COUNT reports, or -d.\n"
-	      "With -o, or a format other than text, and no INTERVAL: one result at the end.\n"
-	      "record: writes all to FILE, an SQLite database, every INTERVAL seconds (10), readable while it grows.\n"
-	      "report: the same reports and formats from it, on any machine.\n"
-	      "diff: what changed between recordings, windows of them, or pprof files of memory, also of others.\n"
-	      "check: what this kernel and process allow, what is unsure, and by a trial of SEC (1; 0: none)\n"
-	      "what tracing would cost.\n\n",
-	      out);
+	for (size_t i = 0; synopsis[i]; i++)
+		fprintf(out, "%s allocsnoop %s\n", i ? "      " : "usage:", synopsis[i]);
+	fprintf(out, "\n%s", options_text.about);
+	for (size_t i = 0; i < NACTIONS; i++)
+		fprintf(out, "%s: %s\n", actions[i].name, actions[i].about);
+	fputc('\n', out);
 	for (size_t i = 0; i < NROWS; i++) {
 		char left[64];
 
@@ -430,16 +513,9 @@ void options_print_help(FILE *out)
 			 rows[i].arg ? " " : "", rows[i].arg ? rows[i].arg : "");
 		fprintf(out, "  %-26s %s\n", left, row_help(&rows[i]));
 	}
-	fputs("\nexamples:\n"
-	      "  allocsnoop check -p 1234                would it work, and what would it cost?\n"
-	      "  allocsnoop -p 1234                      a report every 5 seconds\n"
-	      "  allocsnoop -p 1234 -d 30 -o heap.pb.gz  half a minute, for `go tool pprof`\n"
-	      "  allocsnoop -p 1234 -d 30 --format folded | flamegraph.pl > alloc.svg\n"
-	      "  allocsnoop --source malloc -- ./program its mallocs from the first instruction on\n"
-	      "  allocsnoop record -p 1234 -o run.db     all night, for tomorrow:\n"
-	      "  allocsnoop report run.db --from -600    its last ten minutes\n"
-	      "  allocsnoop diff run.db@..+600 run.db@-600..  what was different from its first ten\n",
-	      out);
+	fputs("\nexamples:\n", out);
+	for (const struct options_example *e = examples; e->command; e++)
+		fprintf(out, "  allocsnoop %-28s%s%s\n", e->command, e->what[0] ? " " : "", e->what);
 }
 
 #define HINT " (allocsnoop -h shows the options)"
@@ -462,9 +538,26 @@ static int parse_files(int argc, char **argv, int at, struct options *o, struct 
 	return at + n < argc ? wrong(err, "'%s' is one word too many", argv[at + n]) : 0;
 }
 
+/* The shell of completion; man takes nothing. */
+static int parse_shell(int argc, char **argv, int at, struct options *o, struct err *err)
+{
+	int n = o->action == ACTION_COMPLETION;
+	const struct word *word = n && at < argc ? find_word(shell_words, argv[at]) : NULL;
+
+	if (o->help || o->version)
+		return 0;
+	if (n && !word)
+		return wrong(err, "completion is for one of the shells bash, zsh and fish");
+	if (word)
+		o->shell = word->value;
+	return at + n < argc ? wrong(err, "'%s' is one word too many", argv[at + n]) : 0;
+}
+
 /* INTERVAL and COUNT. */
 static int parse_operands(int argc, char **argv, int at, struct options *o, struct err *err)
 {
+	if (o->action == ACTION_COMPLETION || o->action == ACTION_MAN)
+		return parse_shell(argc, argv, at, o, err);
 	if (o->action == ACTION_REPORT || o->action == ACTION_DIFF)
 		return parse_files(argc, argv, at, o, err);
 	if (at < argc && args_seconds(argv[at], &o->interval_s))
@@ -476,21 +569,6 @@ static int parse_operands(int argc, char **argv, int at, struct options *o, stru
 		return wrong(err, "'%s' is one word too many", argv[at + 2]);
 	return 0;
 }
-
-/* The first words, and the options that those which are no capture take. */
-static const struct {
-	const char *name;
-	enum action action;
-	const char *takes; /* NULL: all that a capture does */
-} actions[] = {
-	{ "check", ACTION_CHECK, " pid duration source format verbose quiet no-color help version live " },
-	{ "record", ACTION_RECORD, NULL },
-	{ "diff", ACTION_DIFF, " top group-by format output metric verbose quiet no-color help version " },
-	{ "report", ACTION_REPORT, " from to timeline top sort group-by format output metric verbose quiet no-color help version " },
-};
-
-#define NACTIONS (sizeof(actions) / sizeof(actions[0]))
-static const char capture_has_none[] = " from to timeline ";
 
 static bool has_word(const char *words, const char *word)
 {
@@ -508,14 +586,21 @@ static const char *actions_name(enum action action)
 	return "";
 }
 
-static int check_takes(const struct options *o, const struct option_row *row, struct err *err)
+bool options_takes(enum action action, size_t option)
 {
 	for (size_t i = 0; i < NACTIONS; i++)
-		if (actions[i].action == o->action && actions[i].takes && !has_word(actions[i].takes, row->name))
-			return wrong(err, "%s has no option --%s", actions[i].name, row->name);
-	if ((o->action == ACTION_LIVE || o->action == ACTION_RECORD) && has_word(capture_has_none, row->name))
+		if (actions[i].action == action && actions[i].takes)
+			return has_word(actions[i].takes, rows[option].name);
+	return !has_word(capture_has_none, rows[option].name);
+}
+
+static int check_takes(const struct options *o, const struct option_row *row, struct err *err)
+{
+	if (options_takes(o->action, row - rows))
+		return 0;
+	if (o->action == ACTION_LIVE || o->action == ACTION_RECORD)
 		return wrong(err, "--%s is an option of report", row->name);
-	return 0;
+	return wrong(err, "%s has no option --%s", actions_name(o->action), row->name);
 }
 
 bool options_is_recording(const struct options *o, const char *path)
@@ -606,6 +691,8 @@ static int check(struct options *o, struct err *err)
 		return 0;
 	if (o->action == ACTION_CHECK)
 		return check_check(o, err);
+	if (o->action == ACTION_COMPLETION || o->action == ACTION_MAN)
+		return o->command ? wrong(err, "%s starts no command", actions_name(o->action)) : 0;
 	code = check_formats(o, err);
 	if (code)
 		return code;
@@ -755,6 +842,13 @@ int options_parse(int argc, char **argv, struct options *ret, struct err *err)
 	}
 	*ret = o;
 	return 0;
+}
+
+bool options_color(const struct options *o)
+{
+	const char *no_color = getenv("NO_COLOR");
+
+	return !o->no_color && !(no_color && no_color[0]) && isatty(STDOUT_FILENO);
 }
 
 void options_free(struct options *opts)

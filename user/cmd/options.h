@@ -24,7 +24,11 @@ enum action {
 	ACTION_RECORD,
 	ACTION_REPORT,
 	ACTION_DIFF,
+	ACTION_COMPLETION,
+	ACTION_MAN,
 };
+
+enum shell { SHELL_BASH, SHELL_ZSH, SHELL_FISH };
 
 struct options {
 	enum action action;
@@ -72,6 +76,7 @@ struct options {
 	bool debuginfod; /* ask servers for debug files */
 	bool verbose, quiet, no_color;
 	bool help, version;
+	enum shell shell; /* completion */
 };
 
 /* Is the output @path a recording? By its ending; in `record` also any that says no other format. */
@@ -81,5 +86,38 @@ bool options_is_recording(const struct options *opts, const char *path);
 int options_parse(int argc, char **argv, struct options *ret, struct err *err);
 void options_free(struct options *opts);
 void options_print_help(FILE *out);
+
+/* Colours on standard output? On a terminal, unless --no-color or a NO_COLOR that is not empty (no-color.org). */
+bool options_color(const struct options *opts);
+
+/* What the help, the manual page and the completions are made of. All strings are static. */
+struct option_doc {
+	char letter; /* 0: none */
+	const char *name;
+	const char *arg; /* NULL: takes none; its first word is FILE or PID where it is one */
+	const char *help;
+};
+
+struct options_example {
+	const char *command; /* behind "allocsnoop " */
+	const char *what; /* "" where it speaks for itself */
+};
+
+struct options_text {
+	const char *const *synopsis; /* each behind "allocsnoop "; NULL-terminated */
+	const char *about; /* lines */
+	const struct options_example *examples; /* ends with a NULL command */
+};
+extern const struct options_text options_text;
+
+/* Option @i; false behind the last. */
+bool options_doc(size_t i, struct option_doc *ret);
+/* Word @i of those of which the value of @option must be one; NULL behind the last, and where there are none. */
+const char *options_value(size_t option, size_t i);
+bool options_takes(enum action action, size_t option);
+/* First word @i of a command line, NULL behind the last; what it does, in lines. */
+const char *options_action(size_t i, enum action *ret_action, const char **ret_about);
+/* Shell @i of completion, NULL behind the last. */
+const char *options_shell(size_t i);
 
 #endif

@@ -26,7 +26,7 @@ struct export_opts output_export_opts(const struct options *o, enum window windo
 		.group = o->group,
 		.top = o->top,
 		.width = terminal_width(),
-		.color = !o->no_color && !getenv("NO_COLOR") && isatty(STDOUT_FILENO),
+		.color = options_color(o),
 		.verbose = o->verbose,
 	};
 }

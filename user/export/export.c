@@ -23,6 +23,11 @@ const char *exporter_names(void)
 	return "text, folded, pprof, json, html, speedscope, perfetto, prometheus"; /* a test holds it against the table */
 }
 
+const char *exporter_name(size_t i)
+{
+	return i < N_EXPORTERS ? exporters[i].name : NULL;
+}
+
 const struct exporter *exporter_by_name(const char *name)
 {
 	for (size_t i = 0; i < N_EXPORTERS; i++) {

@@ -44,5 +44,7 @@ const struct exporter *exporter_by_name(const char *name);
 const struct exporter *exporter_by_path(const char *path);
 /* Names for a usage message, "text, folded, ...". */
 const char *exporter_names(void);
+/* Name @i, NULL behind the last. */
+const char *exporter_name(size_t i);
 
 #endif
