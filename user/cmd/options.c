@@ -377,7 +377,7 @@ static const struct option_row rows[] = {
 	{ 's', "sort", "COLUMN", "bytes, objects, live, growth, peak, rss, waste, rate", parse_sort, sort_words },
 	{ 'g', "group-by", "KEY", "stack, func, line, type, goroutine, labels, module, allocation (RSS growth by who asked for the memory)", parse_group, group_words },
 	{ 0, "format", "FMT", NULL, parse_format, NULL },
-	{ 'o', "output", "FILE", "where the result goes, may be given again; its format follows from .folded .pb.gz .json .html .speedscope.json .perfetto.json .prom; .db is a recording", parse_output, NULL },
+	{ 'o', "output", "FILE", "where the result goes, may be given again; its format follows from .folded .pb.gz .json .html .speedscope.json .perfetto.json .prom .otlp; .db is a recording", parse_output, NULL },
 	{ 0, "listen", "ADDR", "metrics for Prometheus on http://ADDR/metrics while it runs: PORT (on the loopback), HOST:PORT or :PORT", parse_listen, NULL },
 	{ 'm', "metric", "M", "for folded: alloc_bytes, alloc_objects, live_bytes, live_objects, rss_bytes", parse_metric, metric_words },
 	{ 0, "no-stacks", NULL, "with --source rss alone: only what the pages are for; costs less", parse_no_stacks, NULL },

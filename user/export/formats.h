@@ -22,6 +22,7 @@ const char *html_why_not(void);
 int html_write(const struct profile *prof, const struct export_opts *opts, FILE *out);
 int speedscope_write(const struct profile *prof, const struct export_opts *opts, FILE *out);
 int perfetto_write(const struct profile *prof, const struct export_opts *opts, FILE *out);
+int otlp_write(const struct profile *prof, const struct export_opts *opts, FILE *out);
 int prometheus_write(const struct profile *prof, const struct export_opts *opts, FILE *out);
 
 int text_diff_write(const struct diff *diff, const struct diff_opts *opts, FILE *out);
