@@ -118,3 +118,24 @@ test_perfetto() {
 	python3 "$consumers/chrome_trace.py" report.perfetto.json whole.json
 	python3 "$consumers/chrome_trace.py" c.perfetto.json whole.json
 }
+
+# OTLP profiles of a live capture and of its recording, by a strict reader of the published messages.
+test_otlp() {
+	capture_work --source malloc,rss --live -o c.otlp -o c.db
+	python3 "$consumers/otlp.py" c.otlp c.json site_malloc_big site_realloc_grow inuse_space
+	"$SNOOP" report c.db -o report.json -o report.otlp
+	python3 "$consumers/otlp.py" report.otlp report.json site_malloc_big
+	"$SNOOP" report c.db --format otlp >report.bin
+	cmp report.bin report.otlp
+	# It can fail: a file that ends too early, one with a field more, another sum.
+	python3 -c 'import json
+data = open("c.otlp", "rb").read()
+open("short.otlp", "wb").write(data[:-1])
+open("more.otlp", "wb").write(data + b"\x18\x01")
+report = json.load(open("c.json"))
+next(s for s in report["stacks"] if s["source"] == "malloc")["alloc_bytes"] += 1
+json.dump(report, open("other.json", "w"))'
+	! python3 "$consumers/otlp.py" short.otlp c.json 2>bad.txt || fail "a file without its end is whole"
+	! python3 "$consumers/otlp.py" more.otlp c.json 2>bad.txt || fail "a field that nobody knows is known"
+	! python3 "$consumers/otlp.py" c.otlp other.json 2>bad.txt || fail "another sum is the same"
+}

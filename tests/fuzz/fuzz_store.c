@@ -59,7 +59,7 @@ static void make_good(void)
 
 static void print(const struct profile *prof)
 {
-	static const char *const formats[] = { "json", "text", "folded", "pprof", "speedscope", "perfetto", "prometheus" };
+	static const char *const formats[] = { "json", "text", "folded", "pprof", "speedscope", "perfetto", "prometheus", "otlp" };
 	const struct export_opts opts = { .tool = "fuzz", .window = WINDOW_INTERVAL, .top = 10, .width = 100 };
 
 	for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++) {

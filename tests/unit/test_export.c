@@ -789,23 +789,33 @@ static void check_has(const char *text, const char *what)
 	}
 }
 
-static bool write_pprof(const struct profile *p, char path[32])
+/* @format of @p in a file of @path, which becomes its name. */
+static bool write_to_file(const struct profile *p, const char *format, const struct export_opts *opts, char path[32])
 {
 	size_t len;
-	char *bytes = export_to(p, "pprof", &defaults, &len);
-	char *again = export_to(p, "pprof", &defaults, NULL);
+	char *bytes = export_to(p, format, opts, &len);
 	int fd;
 	bool ok;
 
-	CHECK(memcmp(bytes, again, len) == 0); /* the same profile is the same file */
 	strcpy(path, "/tmp/test_export.XXXXXX");
 	fd = mkstemp(path);
 	ok = fd >= 0 && write(fd, bytes, len) == (ssize_t)len;
 	if (fd >= 0)
 		close(fd);
 	free(bytes);
-	free(again);
 	return CHECK(ok);
+}
+
+static bool write_pprof(const struct profile *p, char path[32])
+{
+	size_t len;
+	char *bytes = export_to(p, "pprof", &defaults, &len);
+	char *again = export_to(p, "pprof", &defaults, NULL);
+
+	CHECK(memcmp(bytes, again, len) == 0); /* the same profile is the same file */
+	free(bytes);
+	free(again);
+	return write_to_file(p, "pprof", &defaults, path);
 }
 
 TEST(pprof_by_go)
@@ -954,6 +964,79 @@ TEST(pprof_of_nothing_and_of_rss_alone)
 	profile__free(p);
 }
 
+/* ---- OTLP ---- */
+
+/* By a strict reader of its own, with the JSON of the same profile. @texts: more words for its command line. */
+static void check_otlp(const struct profile *p, const struct export_opts *opts, const char *texts)
+{
+	char otlp[32], json[32], script[512], cmd[2048];
+
+	if (write_to_file(p, "otlp", opts, otlp) && write_to_file(p, "json", opts, json)) {
+		snprintf(cmd, sizeof(cmd), "python3 %s %s %s %s >&2", golden_path(script, "../consumers/otlp.py"), otlp, json, texts);
+		CHECK_INT(system(cmd), 0);
+		unlink(otlp);
+		unlink(json);
+	}
+}
+
+/* Names that are code elsewhere, and labels whose keys become equal once they are text, one of them by our own key. */
+static struct profile *make_hostile_profile(void)
+{
+	const char *names[] = { "</script><script>alert(1)</script>", "\"quo'ted\\", "\xff\xfe", "\001\037\177\r\n", "\xe2\x80\xa8\033[31m" };
+	const struct event_label labels[] = { { "k\001", "first" }, { "k\002", "second" }, { "allocsnoop.source", "mine" }, { "", "of no key" } };
+	struct prof_context context = { .typing = TYPING_NONE, .creator = PROF_NONE };
+	struct profile *p = make_heading();
+	uint32_t locs[5], row;
+
+	p->targets[0].comm = strtab__adds(p->strs, names[4]);
+	p->targets[0].exe = strtab__adds(p->strs, names[2]);
+	for (uint32_t i = 0; i < 5; i++)
+		locs[i] = add_loc(p, add_module(p, names[i], names[4 - i], 0x1000 * (i + 1)), i, NULL, names[i], names[i], 1, 0);
+	add_row(p, 1234, SOURCE_MALLOC, "", profile__add_stack(p, locs, 5, 0), ALLOCATED(1, 10, 10));
+	context.labels = labels_add(p->strs, labels, 4);
+	row = profile__add_row(p, 1234, SOURCE_GO, profile__add_context(p, &context), profile__add_stack(p, locs + 2, 1, 0));
+	p->rows[row].total = ALLOCATED(3, 1000, 1000);
+	return p;
+}
+
+TEST(otlp)
+{
+	struct export_opts opts = defaults;
+	struct profile *p;
+	char *text;
+	size_t len;
+
+	if (!have("python3")) {
+		SKIP("no python3: the OTLP file was not judged");
+		return;
+	}
+	p = make_profile();
+	check_otlp(p, &opts, "'evil?[31m;na?me' '[lost stack]' '[libc.so.6+0x9abc]' c0ffee 'Go heap'");
+	opts.window = WINDOW_INTERVAL;
+	advance(p);
+	check_otlp(p, &opts, "");
+	profile__add_target(p, 5);
+	check_otlp(p, &defaults, "allocsnoop.pid");
+	p->has_source[SOURCE_GO] = p->has_source[SOURCE_MALLOC] = false;
+	check_otlp(p, &defaults, "");
+	profile__free(p);
+	p = make_context_profile();
+	check_otlp(p, &defaults, "'main goroutine' handler /metrics 'a key that could not be read'");
+	profile__free(p);
+	p = make_live_profile();
+	check_otlp(p, &defaults, "inuse_space");
+	profile__free(p);
+	p = make_hostile_profile();
+	check_otlp(p, &defaults, "'</script><script>' '\"quo' 'of no key' '?[31m'");
+	text = export_to(p, "otlp", &defaults, &len);
+	CHECK(memmem(text, len, "\x40\x02\x5a", 3)); /* two labels were left out */
+	free(text);
+	profile__free(p);
+	CHECK_INT(profile__new(&p), 0);
+	check_otlp(p, &defaults, "");
+	profile__free(p);
+}
+
 /* ---- the table ---- */
 
 TEST(table)
@@ -972,6 +1055,7 @@ TEST(table)
 	CHECK_STR(exporter_by_path("x.json")->name, "json");
 	CHECK_STR(exporter_by_path("x.speedscope.json")->name, "speedscope");
 	CHECK_STR(exporter_by_path("x.html")->name, "html");
+	CHECK_STR(exporter_by_path("x.otlp")->name, "otlp");
 	CHECK(!exporter_by_path("json"));
 	CHECK(!exporter_by_path(".json"));
 	CHECK(!exporter_by_path(""));
@@ -1020,7 +1104,7 @@ TEST(html)
 /* 100,000 stacks of 30 frames through every format, in bounded time. */
 TEST(large)
 {
-	const char *formats[] = { "text", "folded", "pprof", "json", "html", "speedscope", "perfetto", "prometheus" };
+	const char *formats[] = { "text", "folded", "pprof", "json", "html", "speedscope", "perfetto", "prometheus", "otlp" };
 	struct profile *p;
 	uint32_t locs[30], base[5000];
 	clock_t begin;

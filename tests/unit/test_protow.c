@@ -39,6 +39,9 @@ TEST(documented_examples)
 	protow_reset(&w);
 	protow_i64(&w, 1, -2);
 	check_bytes(&w, "\x08\xfe\xff\xff\xff\xff\xff\xff\xff\xff\x01", 11);
+	protow_reset(&w);
+	protow_fixed64(&w, 3, 0x0102030405060708);
+	check_bytes(&w, "\x19\x08\x07\x06\x05\x04\x03\x02\x01", 9);
 	protow_free(&w);
 }
 
@@ -49,6 +52,7 @@ TEST(zero_scalars_are_left_out_and_empty_strings_not)
 	protow_init(&w);
 	protow_u64(&w, 1, 0);
 	protow_bool(&w, 2, false);
+	protow_fixed64(&w, 4, 0);
 	check_bytes(&w, NULL, 0);
 	protow_str(&w, 3, "");
 	protow_bool(&w, 16, true);

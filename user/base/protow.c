@@ -6,7 +6,7 @@
 
 #include "base/vec.h"
 
-enum wire { WIRE_VARINT = 0, WIRE_LEN = 2 };
+enum wire { WIRE_VARINT = 0, WIRE_FIXED64 = 1, WIRE_LEN = 2 };
 
 #define VARINT_MAX 10
 
@@ -79,6 +79,18 @@ void protow_i64(struct protow *w, uint32_t field, int64_t value)
 void protow_bool(struct protow *w, uint32_t field, bool value)
 {
 	protow_u64(w, field, value);
+}
+
+void protow_fixed64(struct protow *w, uint32_t field, uint64_t value)
+{
+	uint8_t buf[8];
+
+	if (!value)
+		return;
+	for (size_t i = 0; i < sizeof(buf); i++)
+		buf[i] = (uint8_t)(value >> 8 * i);
+	put_tag(w, field, WIRE_FIXED64);
+	put(w, buf, sizeof(buf));
 }
 
 void protow_bytes(struct protow *w, uint32_t field, const void *data, size_t len)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Protocol buffers writer into a growing buffer. Source: the encoding chapter of
- * the Protocol Buffers documentation (varint, length-delimited, packed).
+ * the Protocol Buffers documentation (varint, fixed64, length-delimited, packed).
  *
  * An error sticks: after memory ran out nothing more is written, and @err says so at
  * the end. Between two top-level fields the buffer may be taken away and reset with
@@ -25,10 +25,11 @@ void protow_free(struct protow *w);
 /* Empty it and keep its memory. */
 void protow_reset(struct protow *w);
 
-/* proto3 leaves zero scalars out, and so do these three. */
+/* proto3 leaves zero scalars out, and so do these four. */
 void protow_u64(struct protow *w, uint32_t field, uint64_t value);
 void protow_i64(struct protow *w, uint32_t field, int64_t value);
 void protow_bool(struct protow *w, uint32_t field, bool value);
+void protow_fixed64(struct protow *w, uint32_t field, uint64_t value);
 
 /* Also when it is empty: it may be an element of a repeated field. */
 void protow_bytes(struct protow *w, uint32_t field, const void *data, size_t len);

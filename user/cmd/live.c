@@ -23,6 +23,7 @@
 #include "cmd/ending.h"
 #include "cmd/listen.h"
 #include "cmd/output.h"
+#include "cmd/push.h"
 #include "profile/agg.h"
 #include "profile/timeline.h"
 #include "sym/sym.h"
@@ -57,6 +58,7 @@ struct live {
 	struct output outputs[MAX_OUTPUTS + 1];
 	size_t noutputs;
 	struct listen *listen; /* NULL: not asked for */
+	struct push *push; /* NULL: not asked for */
 	struct err output_err; /* the first output that could not be written; the others go on */
 	double interval_s; /* 0: one result at the end */
 	double record_s; /* 0: there is no recording */
@@ -601,12 +603,65 @@ static int make_page(struct live *live, struct err *err)
 	return 0;
 }
 
+/* What the interval had, to the thread that sends it. */
+static int push_interval(struct live *live, struct err *err)
+{
+	struct export_opts opts = output_export_opts(live->opts, WINDOW_INTERVAL);
+	const struct profile *prof = live->prof;
+	char *pprof = NULL;
+	size_t len;
+	FILE *out = open_memstream(&pprof, &len);
+	int code = out ? exporter_by_name("pprof")->write(prof, &opts, out) : -ENOMEM;
+
+	if (out && fclose(out))
+		code = -ENOMEM;
+	if (code) {
+		free(pprof);
+		return err_set(err, FAIL_GENERAL, code, "cannot make the profile for Pyroscope: %s", strerror(-code));
+	}
+	push__send(live->push, prof->ntargets ? strtab__get(prof->strs, prof->targets[0].comm) : "",
+		   prof->mark_unix_ns ? prof->mark_unix_ns : prof->start_unix_ns, prof->now_unix_ns, pprof, len);
+	return 0;
+}
+
+/* With an INTERVAL each is sent, else the one result; failures are a count in the report, and said once. */
+static int update_push(struct live *live, int what, struct err *err)
+{
+	const struct push_url *url = &live->opts->push;
+	uint64_t failed;
+	char why[256];
+	int code = 0;
+
+	if (!live->push)
+		return 0;
+	if (what & (live->interval_s > 0 ? REPORT_INTERVAL : REPORT_END))
+		code = push_interval(live, err);
+	if (what & REPORT_END)
+		push__finish(live->push);
+	failed = push__failed(live->push, why);
+	if (failed)
+		set_loss(live->prof, "push_failed", "profiles that could not be sent to Pyroscope", failed, false);
+	if (*why)
+		diag_emit(&live->diag, DIAG_WARN, "cannot send a profile to Pyroscope at %s:%s: %s; the capture goes on, the reports count it as push_failed",
+			  url->host, url->port, why);
+	return code;
+}
+
+static int open_push(struct live *live, struct err *err)
+{
+	int code = push__open(&live->opts->push, &live->push);
+
+	return code ? err_set(err, FAIL_GENERAL, code, "cannot start the thread that sends to Pyroscope: %s", strerror(-code)) : 0;
+}
+
 /* Write to the outputs that want this. */
 static int report(struct live *live, int what, struct err *err)
 {
 	struct export_opts opts;
 	int code = look(live, err);
 
+	if (!code)
+		code = update_push(live, what, err);
 	if (code)
 		return code;
 	if (what & REPORT_INTERVAL)
@@ -761,6 +816,7 @@ static int finish(struct live *live, struct err *err)
 static void live_free(struct live *live)
 {
 	listen__free(live->listen);
+	push__free(live->push);
 	capture__free(live->capture);
 	child__free(&live->child);
 	sym__free(live->sym);
@@ -798,6 +854,8 @@ int live_run(const struct options *opts, struct err *err)
 		raise_file_limit(); /* behind the fork: the command has its own */
 	if (!code)
 		code = attach(&live, err);
+	if (!code && opts->pushes)
+		code = open_push(&live, err);
 	if (!code)
 		code = loop(&live, err);
 	if (!code)

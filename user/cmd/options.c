@@ -271,6 +271,12 @@ static int parse_listen(struct options *o, const char *arg)
 	return listen_parse(arg, &o->listen);
 }
 
+static int parse_push(struct options *o, const char *arg)
+{
+	o->pushes = true;
+	return push_parse(arg, &o->push);
+}
+
 static int parse_output(struct options *o, const char *arg)
 {
 	if (o->noutputs == MAX_OUTPUTS || !arg[0])
@@ -377,8 +383,9 @@ static const struct option_row rows[] = {
 	{ 's', "sort", "COLUMN", "bytes, objects, live, growth, peak, rss, waste, rate", parse_sort, sort_words },
 	{ 'g', "group-by", "KEY", "stack, func, line, type, goroutine, labels, module, allocation (RSS growth by who asked for the memory)", parse_group, group_words },
 	{ 0, "format", "FMT", NULL, parse_format, NULL },
-	{ 'o', "output", "FILE", "where the result goes, may be given again; its format follows from .folded .pb.gz .json .html .speedscope.json .perfetto.json .prom; .db is a recording", parse_output, NULL },
+	{ 'o', "output", "FILE", "where the result goes, may be given again; its format follows from .folded .pb.gz .json .html .speedscope.json .perfetto.json .prom .otlp; .db is a recording", parse_output, NULL },
 	{ 0, "listen", "ADDR", "metrics for Prometheus on http://ADDR/metrics while it runs: PORT (on the loopback), HOST:PORT or :PORT", parse_listen, NULL },
+	{ 0, "push-pyroscope", "URL", "send what each interval had, as pprof, to Pyroscope at http://HOST:PORT", parse_push, NULL },
 	{ 'm', "metric", "M", "for folded: alloc_bytes, alloc_objects, live_bytes, live_objects, rss_bytes", parse_metric, metric_words },
 	{ 0, "no-stacks", NULL, "with --source rss alone: only what the pages are for; costs less", parse_no_stacks, NULL },
 	{ 0, "no-areas", NULL, "with --no-stacks: only anonymous, file, shared, swap; costs the least", parse_no_areas, NULL },
@@ -624,6 +631,8 @@ static int check_recording(const struct options *o, struct err *err)
 {
 	bool records = has_recording(o);
 
+	if (o->pushes && o->action != ACTION_LIVE)
+		return wrong(err, "--push-pyroscope is for captures with reports, not for record, report, check or diff");
 	if (o->action == ACTION_RECORD && !records)
 		return wrong(err, "record needs a file to write to: -o FILE");
 	if (o->action == ACTION_RECORD && o->count)

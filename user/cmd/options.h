@@ -11,6 +11,7 @@
 #include "base/err.h"
 #include "cmd/condition.h"
 #include "cmd/listen.h"
+#include "cmd/push.h"
 #include "export/export.h"
 #include "store/window.h"
 
@@ -59,6 +60,8 @@ struct options {
 	const struct exporter *format; /* NULL: not given */
 	bool listens;
 	struct listen_addr listen;
+	bool pushes;
+	struct push_url push;
 	const char *outputs[MAX_OUTPUTS];
 	size_t noutputs;
 	bool no_stacks;

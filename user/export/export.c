@@ -14,13 +14,14 @@ static const struct exporter exporters[] = {
 	{ "speedscope", ".speedscope.json", false, NULL, speedscope_write },
 	{ "perfetto", ".perfetto.json", false, NULL, perfetto_write },
 	{ "prometheus", ".prom", false, NULL, prometheus_write },
+	{ "otlp", ".otlp", false, NULL, otlp_write },
 };
 
 #define N_EXPORTERS (sizeof(exporters) / sizeof(exporters[0]))
 
 const char *exporter_names(void)
 {
-	return "text, folded, pprof, json, html, speedscope, perfetto, prometheus"; /* a test holds it against the table */
+	return "text, folded, pprof, json, html, speedscope, perfetto, prometheus, otlp"; /* a test holds it against the table */
 }
 
 const char *exporter_name(size_t i)

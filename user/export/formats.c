@@ -7,6 +7,7 @@
 
 #include "base/units.h"
 #include "base/vec.h"
+#include "profile/labels.h"
 
 uint64_t window_start_ns(const struct profile *prof, enum window window)
 {
@@ -69,6 +70,72 @@ bool has_metric(const struct profile *prof, enum metric metric)
 		if (metric_has_source(prof, metric, s) && (is_live ? prof->live[s].measured : prof->has_source[s]))
 			return true;
 	return false;
+}
+
+struct sample_type sample_type(enum metric metric)
+{
+	static const struct sample_type types[METRIC__N] = {
+		[METRIC_ALLOC_BYTES] = { "alloc_space", "bytes" },    [METRIC_ALLOC_OBJECTS] = { "alloc_objects", "count" },
+		[METRIC_LIVE_BYTES] = { "inuse_space", "bytes" },     [METRIC_LIVE_OBJECTS] = { "inuse_objects", "count" },
+		[METRIC_RSS_BYTES] = { "rss_space", "bytes" },
+	};
+
+	return types[metric];
+}
+
+bool has_sample_type(const struct profile *prof, enum metric metric)
+{
+	const bool *has = prof->has_source;
+
+	switch (metric) {
+	case METRIC_RSS_BYTES:
+		return has[SOURCE_RSS];
+	case METRIC_LIVE_OBJECTS:
+	case METRIC_LIVE_BYTES:
+		return prof->live[SOURCE_GO].measured || prof->live[SOURCE_MALLOC].measured || prof->live[SOURCE_MMAP].measured;
+	default:
+		return has[SOURCE_GO] || has[SOURCE_MALLOC] || has[SOURCE_MMAP] || !has[SOURCE_RSS];
+	}
+}
+
+int64_t sample_value(const struct prof_counts *counts, enum metric metric)
+{
+	switch (metric) {
+	case METRIC_RSS_BYTES:
+		return prof_rss_bytes(counts);
+	case METRIC_LIVE_OBJECTS:
+		return prof_signed(counts->live_objects);
+	case METRIC_LIVE_BYTES:
+		return prof_signed(counts->live_bytes);
+	case METRIC_ALLOC_OBJECTS:
+		return (int64_t)counts->alloc_objects;
+	default:
+		return (int64_t)counts->alloc_bytes;
+	}
+}
+
+bool sample_counts(const struct prof_row *row, enum window window, struct prof_counts *ret)
+{
+	*ret = prof_row_counts(row, window);
+	return !prof_counts_are_zero(ret) && (row->source != SOURCE_RSS || prof_rss_bytes(ret));
+}
+
+void sample_labels(const struct profile *prof, const struct prof_row *row,
+		   void (*put)(void *ctx, bool ours, const char *key, const char *value), void *ctx)
+{
+	const char *set = strtab__get(prof->strs, prof->contexts[row->context].labels);
+	struct label label;
+	char name[512];
+
+	put(ctx, true, "source", source_name(row->source));
+	put(ctx, true, "type", strtab__get(prof->strs, row->type));
+	put(ctx, true, "goroutine", prof_goroutine_name(prof, row->context, name, sizeof(name)));
+	while (labels_next(&set, &label))
+		put(ctx, false, label.key, label.value);
+	if (prof->ntargets > 1) {
+		snprintf(name, sizeof(name), "%u", row->pid);
+		put(ctx, true, "pid", name);
+	}
 }
 
 int names_init(struct names *names)

@@ -22,6 +22,7 @@ const char *html_why_not(void);
 int html_write(const struct profile *prof, const struct export_opts *opts, FILE *out);
 int speedscope_write(const struct profile *prof, const struct export_opts *opts, FILE *out);
 int perfetto_write(const struct profile *prof, const struct export_opts *opts, FILE *out);
+int otlp_write(const struct profile *prof, const struct export_opts *opts, FILE *out);
 int prometheus_write(const struct profile *prof, const struct export_opts *opts, FILE *out);
 
 int text_diff_write(const struct diff *diff, const struct diff_opts *opts, FILE *out);
@@ -59,6 +60,22 @@ bool metric_has_source(const struct profile *prof, enum metric metric, enum sour
 bool has_metric(const struct profile *prof, enum metric metric);
 /* What a row of @source is worth in @metric. */
 int64_t metric_value(const struct profile *prof, enum source source, const struct prof_counts *counts, enum metric metric);
+
+/* pprof and OTLP: what a sample has, named as Go's heap profiles are: "alloc_space" in "bytes". mmap counts beside malloc. */
+struct sample_type {
+	const char *type, *unit;
+};
+struct sample_type sample_type(enum metric metric);
+bool has_sample_type(const struct profile *prof, enum metric metric);
+int64_t sample_value(const struct prof_counts *counts, enum metric metric);
+/* What @row has in the window; false if that makes no sample. */
+bool sample_counts(const struct prof_row *row, enum window window, struct prof_counts *ret);
+/*
+ * Calls @put with each label of @row. @ours: source, type, goroutine and, with several targets, pid; else one that
+ * the program set. Untrusted; values may be empty, and so may the program's keys.
+ */
+void sample_labels(const struct profile *prof, const struct prof_row *row,
+		   void (*put)(void *ctx, bool ours, const char *key, const char *value), void *ctx);
 
 /* Where the window begins. */
 uint64_t window_start_ns(const struct profile *prof, enum window window);

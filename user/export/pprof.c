@@ -31,7 +31,6 @@
 #include "base/units.h"
 #include "export/formats.h"
 #include "profile/frames.h"
-#include "profile/labels.h"
 #include "profile/timeline.h"
 
 /*
@@ -45,6 +44,12 @@
 	"malloc|calloc|realloc|reallocarray|posix_memalign|aligned_alloc|memalign|p?valloc|operator new.*"
 
 #define FLUSH_BYTES (64u << 10)
+
+/* In the order in which Go's heap profiles have them. */
+static const enum metric types[] = { METRIC_ALLOC_OBJECTS, METRIC_ALLOC_BYTES, METRIC_LIVE_OBJECTS, METRIC_LIVE_BYTES,
+				     METRIC_RSS_BYTES };
+
+#define N_TYPES (sizeof(types) / sizeof(types[0]))
 
 /* What frames told about a module. */
 struct mapping_facts {
@@ -63,7 +68,6 @@ struct pprof {
 	bool *loc_used; /* by location */
 	bool lost_used; /* the location of lost stacks */
 	struct mapping_facts *facts; /* by module */
-	bool has_alloc, has_live, has_rss;
 };
 
 struct function_key {
@@ -102,12 +106,13 @@ static uint32_t str(struct pprof *p, const char *s)
 	return names_add(&p->names, s, 0, 0);
 }
 
-static void put_value_type(struct pprof *p, uint32_t field, const char *type, const char *unit)
+static void put_value_type(struct pprof *p, uint32_t field, enum metric metric)
 {
+	const struct sample_type type = sample_type(metric);
 	size_t open = protow_open(&p->w, field);
 
-	protow_u64(&p->w, VALUE_TYPE_TYPE, str(p, type));
-	protow_u64(&p->w, VALUE_TYPE_UNIT, str(p, unit));
+	protow_u64(&p->w, VALUE_TYPE_TYPE, str(p, type.type));
+	protow_u64(&p->w, VALUE_TYPE_UNIT, str(p, type.unit));
 	protow_close(&p->w, open);
 }
 
@@ -173,31 +178,30 @@ static void put_comments(struct pprof *p)
 
 static void put_head(struct pprof *p)
 {
+	const bool has_live = has_sample_type(p->prof, METRIC_LIVE_BYTES);
+	const enum metric period = has_sample_type(p->prof, METRIC_ALLOC_BYTES) ? METRIC_ALLOC_BYTES : METRIC_RSS_BYTES;
 	struct protow *w = &p->w;
 
-	if (p->has_alloc) {
-		put_value_type(p, PROFILE_SAMPLE_TYPE, "alloc_objects", "count");
-		put_value_type(p, PROFILE_SAMPLE_TYPE, "alloc_space", "bytes");
+	for (size_t i = 0; i < N_TYPES; i++) {
+		if (has_sample_type(p->prof, types[i]))
+			put_value_type(p, PROFILE_SAMPLE_TYPE, types[i]);
 	}
-	if (p->has_live) {
-		put_value_type(p, PROFILE_SAMPLE_TYPE, "inuse_objects", "count");
-		put_value_type(p, PROFILE_SAMPLE_TYPE, "inuse_space", "bytes");
-	}
-	if (p->has_rss)
-		put_value_type(p, PROFILE_SAMPLE_TYPE, "rss_space", "bytes");
-	protow_u64(w, PROFILE_DEFAULT_SAMPLE_TYPE, str(p, p->has_live ? "inuse_space" : p->has_alloc ? "alloc_space" : "rss_space"));
+	protow_u64(w, PROFILE_DEFAULT_SAMPLE_TYPE, str(p, sample_type(has_live ? METRIC_LIVE_BYTES : period).type));
 	protow_u64(w, PROFILE_TIME_NANOS, window_start_ns(p->prof, p->opts->window));
 	protow_u64(w, PROFILE_DURATION_NANOS, p->prof->now_unix_ns - window_start_ns(p->prof, p->opts->window));
-	put_value_type(p, PROFILE_PERIOD_TYPE, p->has_alloc ? "alloc_space" : "rss_space", "bytes");
+	put_value_type(p, PROFILE_PERIOD_TYPE, period);
 	protow_u64(w, PROFILE_PERIOD, 1); /* every byte is counted */
 	put_comments(p);
 	protow_u64(&p->w, PROFILE_DROP_FRAMES, str(p, DROP_FRAMES));
 }
 
-static void put_label(struct pprof *p, const char *key, const char *value)
+/* See sample_labels(): the program's own as runtime/pprof writes them. */
+static void put_label(void *ctx, bool ours, const char *key, const char *value)
 {
+	struct pprof *p = ctx;
 	size_t open;
 
+	(void)ours;
 	if (!*value)
 		return;
 	open = protow_open(&p->w, SAMPLE_LABEL);
@@ -206,23 +210,10 @@ static void put_label(struct pprof *p, const char *key, const char *value)
 	protow_close(&p->w, open);
 }
 
-/* The program's own labels as runtime/pprof writes them, and the goroutine. */
-static void put_context(struct pprof *p, uint32_t context)
-{
-	const char *set = strtab__get(p->prof->strs, p->prof->contexts[context].labels);
-	struct label label;
-	char name[512];
-
-	put_label(p, "goroutine", prof_goroutine_name(p->prof, context, name, sizeof(name)));
-	while (labels_next(&set, &label))
-		put_label(p, label.key, label.value);
-}
-
 static void put_sample(struct pprof *p, const struct prof_row *row, const struct prof_counts *counts)
 {
 	const struct prof_stack *stack = &p->prof->stacks[row->stack];
 	size_t sample = protow_open(&p->w, PROFILE_SAMPLE), packed;
-	char pid[16];
 
 	packed = protow_open(&p->w, SAMPLE_LOCATION_ID);
 	for (uint32_t i = 0; i < stack->nlocs; i++) {
@@ -237,24 +228,12 @@ static void put_sample(struct pprof *p, const struct prof_row *row, const struct
 	}
 	protow_close(&p->w, packed);
 	packed = protow_open(&p->w, SAMPLE_VALUE);
-	if (p->has_alloc) {
-		protow_varint(&p->w, counts->alloc_objects);
-		protow_varint(&p->w, counts->alloc_bytes);
+	for (size_t i = 0; i < N_TYPES; i++) {
+		if (has_sample_type(p->prof, types[i]))
+			protow_varint(&p->w, (uint64_t)sample_value(counts, types[i]));
 	}
-	if (p->has_live) {
-		protow_varint(&p->w, (uint64_t)prof_signed(counts->live_objects));
-		protow_varint(&p->w, (uint64_t)prof_signed(counts->live_bytes));
-	}
-	if (p->has_rss)
-		protow_varint(&p->w, (uint64_t)prof_rss_bytes(counts));
 	protow_close(&p->w, packed);
-	put_label(p, "source", source_name(row->source));
-	put_label(p, "type", strtab__get(p->prof->strs, row->type));
-	put_context(p, row->context);
-	if (p->prof->ntargets > 1) {
-		snprintf(pid, sizeof(pid), "%u", row->pid);
-		put_label(p, "pid", pid);
-	}
+	sample_labels(p->prof, row, put_label, p);
 	protow_close(&p->w, sample);
 }
 
@@ -264,8 +243,7 @@ static int put_samples(struct pprof *p)
 	int err = 0;
 
 	for (uint32_t i = 0; i < p->prof->nrows && !err; i++) {
-		counts = prof_row_counts(&p->prof->rows[i], p->opts->window);
-		if (prof_counts_are_zero(&counts) || (p->prof->rows[i].source == SOURCE_RSS && !prof_rss_bytes(&counts)))
+		if (!sample_counts(&p->prof->rows[i], p->opts->window, &counts))
 			continue;
 		put_sample(p, &p->prof->rows[i], &counts);
 		err = field_done(p);
@@ -452,11 +430,6 @@ int pprof_write(const struct profile *prof, const struct export_opts *opts, FILE
 	struct pprof p = { .prof = prof, .opts = opts, .out = out };
 	int err;
 
-	p.has_rss = prof->has_source[SOURCE_RSS];
-	p.has_live = prof->live[SOURCE_GO].measured || prof->live[SOURCE_MALLOC].measured ||
-		     prof->live[SOURCE_MMAP].measured;
-	p.has_alloc = prof->has_source[SOURCE_GO] || prof->has_source[SOURCE_MALLOC] ||
-		      prof->has_source[SOURCE_MMAP] || !p.has_rss;
 	protow_init(&p.w);
 	err = open_pprof(&p);
 	if (!err)

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The field numbers of OTLP profiles, by message. Source: opentelemetry-proto, opentelemetry/proto/profiles/v1development/
+ * profiles.proto as it is behind release 1.9.0, read in commit 7c34c11ab34a of a fork: the one with Stack and KeyValueAndUnit,
+ * where Sample has its identity (1 to 3) before its values (4); and resource/v1 and common/v1 beside it.
+ * The package is "development": older ones have other tables, so a reader must be of this version or newer.
+ */
+#ifndef ALLOCSNOOP_BASE_OTLP_PROTO_H
+#define ALLOCSNOOP_BASE_OTLP_PROTO_H
+
+enum { PROFILES_DATA_RESOURCE_PROFILES = 1, PROFILES_DATA_DICTIONARY = 2 };
+enum {
+	DICTIONARY_MAPPING_TABLE = 1,
+	DICTIONARY_LOCATION_TABLE = 2,
+	DICTIONARY_FUNCTION_TABLE = 3,
+	DICTIONARY_LINK_TABLE = 4,
+	DICTIONARY_STRING_TABLE = 5,
+	DICTIONARY_ATTRIBUTE_TABLE = 6,
+	DICTIONARY_STACK_TABLE = 7,
+};
+enum { RESOURCE_PROFILES_RESOURCE = 1, RESOURCE_PROFILES_SCOPE_PROFILES = 2 };
+enum { RESOURCE_ATTRIBUTES = 1 };
+enum { SCOPE_PROFILES_SCOPE = 1, SCOPE_PROFILES_PROFILES = 2 };
+enum { SCOPE_NAME = 1, SCOPE_VERSION = 2 };
+enum { /* message Profile */
+	OTLP_PROFILE_SAMPLE_TYPE = 1,
+	OTLP_PROFILE_SAMPLES = 2,
+	OTLP_PROFILE_TIME_UNIX_NANO = 3, /* fixed64 */
+	OTLP_PROFILE_DURATION_NANO = 4,
+	OTLP_PROFILE_PERIOD_TYPE = 5,
+	OTLP_PROFILE_PERIOD = 6,
+	OTLP_PROFILE_DROPPED_ATTRIBUTES_COUNT = 8,
+	OTLP_PROFILE_ATTRIBUTE_INDICES = 11,
+};
+enum { OTLP_VALUE_TYPE_TYPE = 1, OTLP_VALUE_TYPE_UNIT = 2 };
+enum { OTLP_SAMPLE_STACK_INDEX = 1, OTLP_SAMPLE_ATTRIBUTE_INDICES = 2, OTLP_SAMPLE_VALUES = 4 };
+enum {
+	OTLP_MAPPING_MEMORY_START = 1,
+	OTLP_MAPPING_MEMORY_LIMIT = 2,
+	OTLP_MAPPING_FILE_OFFSET = 3,
+	OTLP_MAPPING_FILENAME = 4,
+	OTLP_MAPPING_ATTRIBUTE_INDICES = 5,
+};
+enum { STACK_LOCATION_INDICES = 1 };
+enum { OTLP_LOCATION_MAPPING = 1, OTLP_LOCATION_ADDRESS = 2, OTLP_LOCATION_LINES = 3 };
+enum { OTLP_LINE_FUNCTION = 1, OTLP_LINE_LINE = 2 };
+enum { OTLP_FUNCTION_NAME = 1, OTLP_FUNCTION_SYSTEM_NAME = 2, OTLP_FUNCTION_FILENAME = 3 };
+enum { KEY_VALUE_AND_UNIT_KEY = 1, KEY_VALUE_AND_UNIT_VALUE = 2, KEY_VALUE_AND_UNIT_UNIT = 3 };
+enum { KEY_VALUE_KEY = 1, KEY_VALUE_VALUE = 2 };
+enum { ANY_VALUE_STRING = 1, ANY_VALUE_INT = 3 };
+
+#endif
