@@ -26,6 +26,12 @@ test_static_binary() {
 
 test_install() {
 	make -s -C "$ROOT" O="$O" install PREFIX=/usr DESTDIR="$T/staged"
-	is "$(cd staged && find . -type f)" ./usr/bin/allocsnoop "what is installed"
+	is "$(cd staged && find . -type f | LC_ALL=C sort)" "./usr/bin/allocsnoop
+./usr/lib/systemd/system/allocsnoop-record@.service
+./usr/libexec/allocsnoop/keep-recording
+./usr/share/bash-completion/completions/allocsnoop
+./usr/share/fish/vendor_completions.d/allocsnoop.fish
+./usr/share/man/man8/allocsnoop.8
+./usr/share/zsh/site-functions/_allocsnoop" "what is installed"
 	is "$(staged/usr/bin/allocsnoop -V)" "allocsnoop 0.1.0" "its version"
 }
