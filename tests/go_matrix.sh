@@ -189,7 +189,11 @@ one() { # VERSION SHAPE
 	run "$1" "$tmp/alloc" -gogc -1 >"$tmp/par" 2>&1 || verdict="NOT OK"
 	run "$1" "$tmp/alloc" -gogc 10 >"$tmp/gc" 2>&1 || verdict="NOT OK"
 	memory "$1" "$2" >"$tmp/memory.out" 2>&1 || verdict="NOT OK"
-	spans "$1" "$2" >"$tmp/spans.out" 2>&1 || verdict="NOT OK"
+	: >"$tmp/spans.out"
+	case $1-$2 in
+	*+*) ;; # of most experiments it is not known where spans are
+	*-plain) spans "$1" "$2" >"$tmp/spans.out" 2>&1 || verdict="NOT OK" ;;
+	esac
 	print_row "$1" "$2" "$(note off alloc_objects)" "$(note off alloc_bytes)" "$(note off 'worst site' | sed 's/ (.*//')" \
 		"$(note off stacks)" "$(off_by par)" "$(off_by gc)" "$(since "$t0")" "$verdict"
 	if [ "$verdict" = ok ]; then
